@@ -1,0 +1,88 @@
+//! `password.reset`: a temporary password that its owner must change at once.
+
+use serde_json::{Value, json};
+
+use super::{Effect, Entry, NotUnderstood, Nothing, Operation, Plan, Reveals, Risk, parameters};
+use crate::{
+    identity::{App, ObjectId},
+    ports::{Entropy, PortError},
+    secret::Secret,
+};
+
+/// `PATCH /users/{id}` with a `passwordProfile`.
+///
+/// Not for users synchronized from on-premises: no application may write their password back.
+pub(super) struct PasswordReset;
+
+const ENTRY: Entry = Entry {
+    name: "password.reset",
+    summary: "Sets a temporary password, shown to you once; its owner must change it at sign-in.",
+    risk: Risk::High,
+    secret: true,
+    worker: App::Execute,
+    application: "airlock-worker-passwords",
+    permissions: &["User-PasswordProfile.ReadWrite.All"],
+    converges: "a repeat sets another temporary password; only the last is ever revealed",
+};
+
+impl Operation for PasswordReset {
+    fn entry(&self) -> &'static Entry {
+        &ENTRY
+    }
+
+    fn plan(&self, value: &Value) -> Result<Box<dyn Plan>, NotUnderstood> {
+        let Nothing {} = parameters(value)?;
+        Ok(Box::new(Reset))
+    }
+}
+
+#[derive(Debug)]
+struct Reset;
+
+impl Plan for Reset {
+    fn parameters(&self) -> Value {
+        json!({})
+    }
+
+    fn effect(&self, target: ObjectId, entropy: &dyn Entropy) -> Result<Effect, PortError> {
+        let password = password(entropy)?;
+        Ok(Effect {
+            method: "PATCH",
+            path: format!("/users/{target}"),
+            body: Some(json!({
+                "passwordProfile": {
+                    "password": password.expose(),
+                    "forceChangePasswordNextSignIn": true,
+                }
+            })),
+            reveals: Reveals::Chosen(password),
+        })
+    }
+}
+
+/// Read over a telephone: without characters that sound or look alike. 56 of them.
+const ALPHABET: &[u8; 56] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+/// Characters of a temporary password: 16 of 56 are 92 bits.
+const LENGTH: usize = 16;
+
+/// A random password that has a lower-case letter, an upper-case letter and a digit, as
+/// Entra's password policy demands three of four kinds.
+fn password(entropy: &dyn Entropy) -> Result<Secret, PortError> {
+    loop {
+        let mut password = String::with_capacity(LENGTH);
+        while password.len() < LENGTH {
+            let mut byte = [0_u8];
+            entropy.fill(&mut byte)?;
+            // 224 = 4 * 56: larger bytes would make the first letters likelier.
+            if byte[0] < 224 {
+                password.push(char::from(ALPHABET[usize::from(byte[0]) % ALPHABET.len()]));
+            }
+        }
+        let password = Secret::new(password);
+        let has = |kind: fn(&u8) -> bool| password.expose().bytes().any(|byte| kind(&byte));
+        if has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit) {
+            return Ok(password);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `tap.issue`: a Temporary Access Pass.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Effect, Entry, NotUnderstood, Operation, Plan, Reveals, Risk, parameters};
+use crate::{
+    identity::{App, ObjectId},
+    ports::{Entropy, PortError},
+};
+
+/// `POST /users/{id}/authentication/temporaryAccessPassMethods`.
+pub(super) struct TapIssue;
+
+const ENTRY: Entry = Entry {
+    name: "tap.issue",
+    summary: "Issues a Temporary Access Pass, shown to you once, to set up sign-in methods with.",
+    risk: Risk::High,
+    secret: true,
+    worker: App::Execute,
+    application: "airlock-worker-methods",
+    permissions: &["UserAuthMethod-TAP.ReadWrite.All"],
+    converges: "a user has one pass: a new one replaces the old",
+};
+
+/// Shortest and longest life of a pass that we ask for, in minutes.
+///
+/// Graph allows 10 to 43,200; a pass is a password, and eight hours are a working day.
+const LIFETIME_MINUTES: std::ops::RangeInclusive<u32> = 10..=480;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pass {
+    /// Minutes for which it works.
+    #[serde(default = "one_hour")]
+    lifetime_minutes: u32,
+    /// Whether it works once.
+    #[serde(default = "yes")]
+    usable_once: bool,
+}
+
+const fn one_hour() -> u32 {
+    60
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl Operation for TapIssue {
+    fn entry(&self) -> &'static Entry {
+        &ENTRY
+    }
+
+    fn plan(&self, value: &Value) -> Result<Box<dyn Plan>, NotUnderstood> {
+        let pass: Pass = parameters(value)?;
+        if !LIFETIME_MINUTES.contains(&pass.lifetime_minutes) {
+            return Err(NotUnderstood::Parameters);
+        }
+        Ok(Box::new(pass))
+    }
+}
+
+impl Plan for Pass {
+    fn parameters(&self) -> Value {
+        json!({ "lifetime_minutes": self.lifetime_minutes, "usable_once": self.usable_once })
+    }
+
+    fn effect(&self, target: ObjectId, _: &dyn Entropy) -> Result<Effect, PortError> {
+        Ok(Effect {
+            method: "POST",
+            path: format!("/users/{target}/authentication/temporaryAccessPassMethods"),
+            body: Some(json!({
+                "lifetimeInMinutes": self.lifetime_minutes,
+                "isUsableOnce": self.usable_once,
+            })),
+            reveals: Reveals::InAnswer("temporaryAccessPass"),
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! The domain of Airlock: what is asked, by whom, and what must be proved before it is done.
+//!
+//! A request is followed through these modules in this order: [`session`] (who asks),
+//! [`request`] (what they ask, and the stages that it earns), [`tenancy`] (where),
+//! [`catalog`] (what that means), [`policy`] (may they), [`decision`] (who approves),
+//! [`permit`] (what `intake` signs), [`claim`] (what the worker signs before and after it
+//! acts), [`ledger`] (what remains).
+//!
+//! Nothing here knows a cloud SDK or an HTTP framework: everything impure is one of the
+//! [`ports`].
+
+pub mod ask;
+pub mod base64url;
+pub mod binding;
+pub mod catalog;
+pub mod claim;
+pub mod decision;
+pub mod digest;
+pub mod envelope;
+pub mod execution;
+pub mod functions;
+pub mod identity;
+pub mod jwe;
+pub mod jwk;
+pub mod jws;
+pub mod keyset;
+pub mod ledger;
+pub mod manifest;
+pub mod memory;
+pub mod outbox;
+pub mod permit;
+pub mod policy;
+pub mod ports;
+pub mod problem;
+pub mod reception;
+pub mod record;
+pub mod request;
+pub mod revocation;
+pub mod secret;
+pub mod session;
+pub mod session_record;
+pub mod sign_in;
+pub mod tenancy;
+pub mod time;
+pub mod trust;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,606 @@
+//! What `intake` does with a request: take it, let others decide it, permit it, show it.
+//!
+//! Nothing is stored or signed before the caller, the tenant, the change and the policy have
+//! all been judged; a refusal leaves no trace but a log line.
+
+mod refusals;
+mod view;
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::{
+    ask::{Ask, RequestEvidence},
+    claim::Outcome,
+    decision::{Decided, Decision, DecisionEvidence, NotDecided},
+    digest::Digest,
+    identity::{App, PersonId, TenantId},
+    jws::{NotVerified, Signed, Verified},
+    keyset::Trust,
+    ledger::{
+        Commit, Document, Happened, Ledger, NotCommitted, NotGenuine, Outgoing, commit::Marker,
+    },
+    permit::{
+        AuthorizationDetail, DETAIL_TYPE, LedgerSeen, Permit, PermittedChange, Reference, Version,
+    },
+    policy::Policies,
+    ports::{Message, Partition, PortError, Ports, Query},
+    record::{KIND, REVEAL_S, Record, State, Summary, document_id},
+    request::{Authenticated, Authorized, NotAuthenticated, NotAuthorized, Request},
+    revocation,
+    session::{Person, PersonEvidence},
+    tenancy::{Standing, TenantScope},
+    time::Timestamp,
+    trust::{NotTrusted, TrustStore},
+};
+
+pub use refusals::NotReceived;
+use view::view;
+pub use view::{OutcomeView, RequestName, View};
+
+/// How old a request or decision may be when it arrives, and how far ahead its clock may be,
+/// in seconds.
+const FRESH_S: i64 = 60;
+
+/// Tries to write a decision while others decide the same request.
+const RACES: u32 = 8;
+
+/// Requests that a list shows.
+const LISTED: u32 = 100;
+
+/// Someone who is signed in now.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The evidence, to travel with what they sign.
+    pub evidence: PersonEvidence,
+    /// Who it is.
+    pub person: Person,
+}
+
+/// `intake`'s desk.
+pub struct Reception {
+    ports: Ports,
+    trust: Arc<TrustStore>,
+    ledger: Ledger,
+    policies: Arc<Policies>,
+}
+
+impl Reception {
+    /// A desk over these ports.
+    #[must_use]
+    pub fn new(ports: Ports, trust: Arc<TrustStore>, policies: Arc<Policies>) -> Self {
+        let ledger = Ledger::new(
+            App::Intake,
+            Arc::clone(&ports.documents),
+            Arc::clone(&ports.signer),
+            Arc::clone(&ports.entropy),
+        );
+        Self { ports, trust, ledger, policies }
+    }
+
+    /// Takes a request: stores it with its statement, and with its permit if policy allows it
+    /// at once.
+    ///
+    /// The same signed request again is answered with what became of it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReceived`]. Unless it is [`NotReceived::NotCommitted`], nothing was stored.
+    pub async fn submit(
+        &self,
+        caller: &Caller,
+        request: Signed<Ask>,
+        key: Option<&str>,
+        traceparent: Option<String>,
+    ) -> Result<View, NotReceived> {
+        let now = self.ports.clock.now();
+        let trust = self.trust.trust().await?;
+        let evidence =
+            RequestEvidence::Proven { request: request.clone(), person: caller.evidence.clone() };
+        let authenticated = Request::authenticate(&evidence, &trust, now)?;
+        let (_, ask) =
+            caller.evidence.open(&request, &trust, now).map_err(NotAuthenticated::NotVerified)?;
+        fresh(ask.iat, now)?;
+        let scope = self.trust.scope(&trust, authenticated.tenant()).await?;
+        self.not_revoked(&trust, &caller.person, now).await?;
+        let name = RequestName { tenant: scope.tenant(), digest: authenticated.digest() };
+        let mut record = Record {
+            request: authenticated.digest(),
+            evidence,
+            decisions: Vec::new(),
+            state: State::Pending,
+            needs_approvals: 0,
+            permit: None,
+            claim: None,
+            lease: None,
+            outcome: None,
+            result: None,
+            revealed: None,
+            summary: Summary {
+                operation: authenticated.change().entry().name.to_owned(),
+                target: authenticated.change().target(),
+                requester: caller.person.id().to_string(),
+                purpose: ask.purpose.clone(),
+                asked_at: ask.iat,
+                expires: ask.exp,
+            },
+        };
+        let happened = match authenticated.authorize(&scope, &self.policies, &[], None) {
+            Ok(authorized) => {
+                self.permit(&mut record, &authorized, &scope, &trust, now).await?;
+                Happened::Permitted
+            }
+            Err(NotAuthorized::NeedsApprovals(needed)) => {
+                record.needs_approvals = needed;
+                Happened::Received
+            }
+            Err(refusal) => return Err(NotReceived::NotAllowed(refusal)),
+        };
+        let markers = key.map(|key| marker(caller.person.id(), key, name)).into_iter().collect();
+        let commit = Self::commit(&record, None, happened, caller, markers, traceparent, now)?;
+        match self.write(&scope, commit, now).await {
+            Ok(()) => Ok(view(name, &record, None, now)),
+            Err(NotReceived::NotCommitted(NotCommitted::Conflict)) => {
+                self.taken_before(&scope, &trust, name, caller, key, now).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Records a person's decision about a request, and permits it if that was the last one
+    /// that it needed.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReceived`]. Unless it is [`NotReceived::NotCommitted`], nothing was stored.
+    pub async fn decide(
+        &self,
+        caller: &Caller,
+        name: RequestName,
+        decision: Signed<Decision>,
+        traceparent: Option<String>,
+    ) -> Result<View, NotReceived> {
+        let now = self.ports.clock.now();
+        let trust = self.trust.trust().await?;
+        let scope = self.trust.scope(&trust, name.tenant).await?;
+        let standing = scope.standing(&caller.person)?;
+        self.not_revoked(&trust, &caller.person, now).await?;
+        let evidence = DecisionEvidence { decision, person: caller.evidence.clone() };
+        let (_, signed) = caller
+            .evidence
+            .open(&evidence.decision, &trust, now)
+            .map_err(|error| NotReceived::NotDecided(NotDecided::NotVerified(error)))?;
+        fresh(signed.iat, now)?;
+        for _ in 0..RACES {
+            let document = self.read(&scope, &trust, name.digest, now).await?;
+            self.may_see(&document.body, &scope, caller, &standing)?;
+            let mut record = document.body.clone();
+            let happened = self.decided(&mut record, &evidence, &scope, &trust, now).await?;
+            let commit = Self::commit(
+                &record,
+                Some(&document),
+                happened,
+                caller,
+                Vec::new(),
+                traceparent.clone(),
+                now,
+            )?;
+            match self.write(&scope, commit, now).await {
+                Ok(()) => return Ok(view(name, &record, None, now)),
+                Err(NotReceived::NotCommitted(NotCommitted::Conflict)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(NotReceived::NotCommitted(NotCommitted::Conflict))
+    }
+
+    /// Hands out a secret result, once, to whoever asked for it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReceived`]; [`NotReceived::Gone`] if it was handed out or its time is over.
+    pub async fn reveal(
+        &self,
+        caller: &Caller,
+        name: RequestName,
+        traceparent: Option<String>,
+    ) -> Result<String, NotReceived> {
+        let now = self.ports.clock.now();
+        let trust = self.trust.trust().await?;
+        let scope = self.trust.scope(&trust, name.tenant).await?;
+        scope.standing(&caller.person)?;
+        self.not_revoked(&trust, &caller.person, now).await?;
+        let document = self.read(&scope, &trust, name.digest, now).await?;
+        let mut record = document.body.clone();
+        if record.summary.requester != caller.person.id().to_string() {
+            return Err(NotReceived::NotThere);
+        }
+        let outcome = Self::outcome(&record, &trust, now)?;
+        let (Some(outcome), Some(result)) = (outcome, record.result.take()) else {
+            return Err(if record.revealed.is_some() {
+                NotReceived::Gone
+            } else {
+                NotReceived::State
+            });
+        };
+        if outcome.result != Some(Digest::of(&[result.as_bytes()])) {
+            return Err(NotReceived::Violation("result is not the worker's".into()));
+        }
+        if now.since_s(outcome.iat) > REVEAL_S {
+            return Err(NotReceived::Gone);
+        }
+        record.revealed = Some(now);
+        let happened = Happened::Revealed;
+        let commit =
+            Self::commit(&record, Some(&document), happened, caller, Vec::new(), traceparent, now)?;
+        // Committed first: a result that was handed out twice would be worse than one that
+        // must be asked for again.
+        match self.write(&scope, commit, now).await {
+            Ok(()) => Ok(result),
+            Err(NotReceived::NotCommitted(NotCommitted::Conflict)) => Err(NotReceived::Gone),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Shows one request.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReceived::NotThere`] too if the caller may not know of it.
+    pub async fn show(&self, caller: &Caller, name: RequestName) -> Result<View, NotReceived> {
+        let now = self.ports.clock.now();
+        let trust = self.trust.trust().await?;
+        let scope = self.trust.scope(&trust, name.tenant).await?;
+        let standing = scope.standing(&caller.person)?;
+        self.not_revoked(&trust, &caller.person, now).await?;
+        let document = self.read(&scope, &trust, name.digest, now).await?;
+        self.may_see(&document.body, &scope, caller, &standing)?;
+        let outcome = Self::outcome(&document.body, &trust, now)?;
+        Ok(view(name, &document.body, outcome.as_ref(), now))
+    }
+
+    /// Lists the newest requests of a tenant that the caller may see.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReceived`]; one stored request that is not genuine fails the whole list.
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        state: Option<State>,
+    ) -> Result<Vec<View>, NotReceived> {
+        let now = self.ports.clock.now();
+        let trust = self.trust.trust().await?;
+        let scope = self.trust.scope(&trust, tenant).await?;
+        let standing = scope.standing(&caller.person)?;
+        self.not_revoked(&trust, &caller.person, now).await?;
+        let partition = Partition::tenant(&scope);
+        let equals = state.map(|state| ("hint", state.name().to_owned()));
+        let query = Query { kind: KIND, equals, limit: LISTED };
+        let mut views = Vec::new();
+        for found in self.ports.documents.query(&partition, &query).await? {
+            let document: Document<Record> = Document::open(found, &partition, &trust, now)?;
+            if self.may_see(&document.body, &scope, caller, &standing).is_ok() {
+                let outcome = Self::outcome(&document.body, &trust, now)?;
+                let name = RequestName { tenant, digest: document.body.request };
+                views.push(view(name, &document.body, outcome.as_ref(), now));
+            }
+        }
+        Ok(views)
+    }
+
+    /// The tenants that a person may work in.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReceived`]. A tenant whose binding does not verify is left out and logged.
+    pub async fn tenants(
+        &self,
+        caller: &Caller,
+    ) -> Result<Vec<(TenantScope, Standing)>, NotReceived> {
+        let trust = self.trust.trust().await?;
+        self.not_revoked(&trust, &caller.person, self.ports.clock.now()).await?;
+        let mut tenants = Vec::new();
+        for tenant in self.trust.tenants().await? {
+            match self.trust.scope(&trust, tenant).await {
+                Ok(scope) => {
+                    if let Ok(standing) = scope.standing(&caller.person) {
+                        tenants.push((scope, standing));
+                    }
+                }
+                Err(NotTrusted::Port(error)) => return Err(error.into()),
+                Err(error) => tracing::error!(%tenant, error = %error, "tenant not entered"),
+            }
+        }
+        Ok(tenants)
+    }
+
+    /// Adds a decision to a record; says what happened by it.
+    async fn decided(
+        &self,
+        record: &mut Record,
+        evidence: &DecisionEvidence,
+        scope: &TenantScope,
+        trust: &Trust,
+        now: Timestamp,
+    ) -> Result<Happened, NotReceived> {
+        if record.state != State::Pending {
+            return Err(NotReceived::State);
+        }
+        let request = Request::authenticate(&record.evidence, trust, now)?;
+        let verify = |evidence: &DecisionEvidence, request: &Request<Authenticated>| {
+            evidence
+                .verify(request, scope, trust, &self.policies, now)
+                .map_err(NotReceived::NotDecided)
+        };
+        let new = verify(evidence, &request)?;
+        // An earlier decision that no longer counts, because its time is over, is dropped and
+        // not an error: its maker may decide again.
+        let mut counted: Vec<Decided> = Vec::new();
+        record.decisions.retain(|earlier| match verify(earlier, &request) {
+            Ok(decided) => {
+                counted.push(decided);
+                true
+            }
+            Err(error) => {
+                tracing::info!(error = %error, "earlier decision no longer counts");
+                false
+            }
+        });
+        if counted.iter().any(|earlier| earlier.by() == new.by()) {
+            return Err(NotReceived::State);
+        }
+        counted.push(new);
+        record.decisions.push(evidence.clone());
+        match request.authorize(scope, &self.policies, &counted, None) {
+            Ok(authorized) => {
+                self.permit(record, &authorized, scope, trust, now).await?;
+                Ok(Happened::Permitted)
+            }
+            Err(NotAuthorized::NeedsApprovals(needed)) => {
+                record.needs_approvals = needed;
+                Ok(Happened::Decided)
+            }
+            Err(NotAuthorized::TurnedDown) => {
+                record.state = State::TurnedDown;
+                Ok(Happened::TurnedDown)
+            }
+            Err(refusal) => Err(NotReceived::NotAllowed(refusal)),
+        }
+    }
+
+    /// Signs a permit for exactly this request.
+    async fn permit(
+        &self,
+        record: &mut Record,
+        request: &Request<Authorized>,
+        scope: &TenantScope,
+        trust: &Trust,
+        now: Timestamp,
+    ) -> Result<(), NotReceived> {
+        let (size, root) = self.ledger.head(&Partition::tenant(scope)).await?;
+        let entry = request.change().entry();
+        let permit = Permit {
+            iss: App::Intake,
+            aud: entry.worker,
+            sub: request.principal().to_string(),
+            jti: self.uuid()?,
+            txn: request.id(),
+            iat: now,
+            nbf: now,
+            exp: now.plus_s(entry.risk.permit_lifetime_s()),
+            tnt: request.tenant(),
+            req: request.digest(),
+            authorization_details: [AuthorizationDetail {
+                r#type: DETAIL_TYPE.to_owned(),
+                actions: [entry.name.to_owned()],
+                op_hash: request.change().digest(),
+            }],
+            pol: self.policies.reference().clone(),
+            apr: request.approvals().to_vec(),
+            bnd: Reference {
+                id: request.tenant().to_string(),
+                ver: scope.binding().ver,
+                hash: scope.binding().digest(),
+            },
+            ks: Version { ver: trust.version() },
+            lgr: LedgerSeen { origin: origin(scope), size, root },
+        };
+        record.permit = Some(Signed::sign(&permit, &*self.ports.signer).await?);
+        record.state = State::Permitted;
+        Ok(())
+    }
+
+    fn commit(
+        record: &Record,
+        previous: Option<&Document<Record>>,
+        happened: Happened,
+        caller: &Caller,
+        markers: Vec<Marker>,
+        traceparent: Option<String>,
+        now: Timestamp,
+    ) -> Result<Commit, NotReceived> {
+        let mut outgoing = Vec::new();
+        if happened == Happened::Permitted
+            && let Some(permit) = &record.permit
+        {
+            let change = PermittedChange {
+                attempt: 0,
+                permit: permit.clone(),
+                request: record.evidence.clone(),
+                decisions: record.decisions.clone(),
+            };
+            outgoing.push(Outgoing {
+                queue: queue(App::Execute).to_owned(),
+                message: Message {
+                    id: permit.digest().to_string(),
+                    body: serde_json::to_vec(&change)?,
+                    not_before: None,
+                    traceparent: traceparent.clone(),
+                },
+            });
+        }
+        Ok(Commit {
+            happened,
+            principal: Some(caller.person.id().to_string()),
+            request: Some(record.request),
+            reason: None,
+            traceparent,
+            change: Some(record.change(previous, now)?),
+            markers,
+            outgoing,
+        })
+    }
+
+    /// Commits, then sends what goes out. What cannot be sent now, `resend` sends.
+    async fn write(
+        &self,
+        scope: &TenantScope,
+        commit: Commit,
+        now: Timestamp,
+    ) -> Result<(), NotReceived> {
+        let partition = Partition::tenant(scope);
+        let outgoing = commit.outgoing.clone();
+        self.ledger.commit(&partition, commit, now).await?;
+        for outgoing in outgoing {
+            let ports = self.ports.clone();
+            let partition = partition.clone();
+            // Not awaited: the request is taken once it is committed.
+            tokio::spawn(async move {
+                let id = crate::outbox::document_id(&outgoing.message);
+                if let Err(error) = crate::outbox::send_one(&ports, &partition, &id).await {
+                    tracing::warn!(error = %error, "not sent yet; the outbox keeps it");
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Answers for a request that was taken before, or for a key that named another.
+    async fn taken_before(
+        &self,
+        scope: &TenantScope,
+        trust: &Trust,
+        name: RequestName,
+        caller: &Caller,
+        key: Option<&str>,
+        now: Timestamp,
+    ) -> Result<View, NotReceived> {
+        match self.read(scope, trust, name.digest, now).await {
+            Ok(document) => {
+                let outcome = Self::outcome(&document.body, trust, now)?;
+                Ok(view(name, &document.body, outcome.as_ref(), now))
+            }
+            Err(NotReceived::NotThere) => {
+                let Some(key) = key else {
+                    return Err(NotReceived::NotCommitted(NotCommitted::Conflict));
+                };
+                let marker = marker(caller.person.id(), key, name);
+                let partition = Partition::tenant(scope);
+                match self.ports.documents.read(&partition, &marker.id).await? {
+                    Some(_) => Err(NotReceived::KeyReused),
+                    None => Err(NotReceived::NotCommitted(NotCommitted::Conflict)),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn read(
+        &self,
+        scope: &TenantScope,
+        trust: &Trust,
+        request: Digest,
+        now: Timestamp,
+    ) -> Result<Document<Record>, NotReceived> {
+        let partition = Partition::tenant(scope);
+        let id = document_id(request);
+        let found =
+            self.ports.documents.read(&partition, &id).await?.ok_or(NotReceived::NotThere)?;
+        let document: Document<Record> = Document::open(found, &partition, trust, now)?;
+        if document.body.request != request || document.body.evidence.digest() != request {
+            return Err(NotGenuine::Contents("request").into());
+        }
+        Ok(document)
+    }
+
+    fn may_see(
+        &self,
+        record: &Record,
+        scope: &TenantScope,
+        caller: &Caller,
+        standing: &Standing,
+    ) -> Result<(), NotReceived> {
+        let person = caller.person.id();
+        let own = record.summary.requester == person.to_string();
+        if own || self.policies.may_see_all(scope, person, standing) {
+            Ok(())
+        } else {
+            Err(NotReceived::NotThere)
+        }
+    }
+
+    /// The worker's word behind a final state: no other app can say how a request ended.
+    fn outcome(
+        record: &Record,
+        trust: &Trust,
+        now: Timestamp,
+    ) -> Result<Option<Verified<Outcome>>, NotReceived> {
+        let violation = |what: &'static str| NotReceived::Violation(what.into());
+        let Some(signed) = &record.outcome else {
+            let ended = record.state.is_final() && record.state != State::TurnedDown;
+            return if ended { Err(violation("state without an outcome")) } else { Ok(None) };
+        };
+        let outcome = trust
+            .open(signed, now)
+            .map_err(|error: NotVerified| NotReceived::Violation(error.into()))?;
+        if outcome.req != record.request
+            || State::ended(outcome.ending) != record.state
+            || !matches!(outcome.iss, App::Execute | App::Rotate)
+        {
+            return Err(violation("outcome is another's"));
+        }
+        Ok(Some(outcome))
+    }
+
+    async fn not_revoked(
+        &self,
+        trust: &Trust,
+        person: &Person,
+        now: Timestamp,
+    ) -> Result<(), NotReceived> {
+        Ok(revocation::check(&*self.ports.documents, trust, person.session(), now).await?)
+    }
+
+    fn uuid(&self) -> Result<Uuid, PortError> {
+        let mut bytes = [0; 16];
+        self.ports.entropy.fill(&mut bytes)?;
+        Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
+}
+
+/// The queue of a worker's permits.
+#[must_use]
+pub const fn queue(worker: App) -> &'static str {
+    match worker {
+        App::Rotate => "permits-rotate",
+        _ => "permits-execute",
+    }
+}
+
+/// The name of a tenant's tree.
+fn origin(scope: &TenantScope) -> String {
+    format!("airlock.invalid/ledger/{}", scope.tenant())
+}
+
+fn fresh(signed: Timestamp, now: Timestamp) -> Result<(), NotReceived> {
+    if now.since_s(signed).abs() > FRESH_S { Err(NotReceived::NotFresh) } else { Ok(()) }
+}
+
+/// A caller's idempotency key is theirs alone, and is kept as a digest.
+fn marker(caller: PersonId, key: &str, name: RequestName) -> Marker {
+    let digest = Digest::of(&[caller.to_string().as_bytes(), b"\0", key.as_bytes()]);
+    Marker { id: format!("once-{digest}"), kind: "once", points_to: name.to_string() }
+}

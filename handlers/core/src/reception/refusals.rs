@@ -1,0 +1,91 @@
+//! Why a request is not taken, decided or shown.
+
+use crate::{
+    decision::NotDecided,
+    jws::NotSigned,
+    ledger::{NotCommitted, NotGenuine},
+    ports::PortError,
+    request::{NotAuthenticated, NotAuthorized},
+    revocation::Revoked,
+    tenancy::NotAdmitted,
+    trust::NotTrusted,
+};
+
+/// A request was not taken, decided or shown.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReceived {
+    /// Its evidence does not hold.
+    #[error("request not authenticated")]
+    NotAuthenticated(#[from] NotAuthenticated),
+    /// It was signed too long ago, or in the future.
+    #[error("not signed just now")]
+    NotFresh,
+    /// The caller has no business in that tenant, or may not know of the request.
+    #[error("nothing there for this caller")]
+    NotThere,
+    /// Policy does not allow it.
+    #[error("not allowed")]
+    NotAllowed(#[source] NotAuthorized),
+    /// The decision does not count.
+    #[error("decision does not count")]
+    NotDecided(#[source] NotDecided),
+    /// It is not in a state for that.
+    #[error("request is in another state")]
+    State,
+    /// Its result was shown already, or its time is over.
+    #[error("result no longer available")]
+    Gone,
+    /// The idempotency key named another request before.
+    #[error("idempotency key reused")]
+    KeyReused,
+    /// The caller's session was revoked.
+    #[error("session revoked")]
+    Revoked(#[source] Revoked),
+    /// A stored document or artefact is not what we stored.
+    #[error("integrity violation")]
+    Violation(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It could not be signed.
+    #[error("not signed")]
+    NotSigned(#[from] NotSigned),
+    /// It was not committed.
+    #[error("not committed")]
+    NotCommitted(#[from] NotCommitted),
+    /// It has no JSON form.
+    #[error("not written as JSON")]
+    Form(#[from] serde_json::Error),
+    /// A service did not answer.
+    #[error("service did not answer")]
+    Port(#[from] PortError),
+}
+
+impl From<NotTrusted> for NotReceived {
+    fn from(error: NotTrusted) -> Self {
+        match error {
+            NotTrusted::NoBinding => Self::NotThere,
+            NotTrusted::Port(error) => Self::Port(error),
+            violation => Self::Violation(violation.into()),
+        }
+    }
+}
+
+impl From<NotGenuine> for NotReceived {
+    fn from(error: NotGenuine) -> Self {
+        Self::Violation(error.into())
+    }
+}
+
+impl From<NotAdmitted> for NotReceived {
+    fn from(_: NotAdmitted) -> Self {
+        Self::NotThere
+    }
+}
+
+impl From<Revoked> for NotReceived {
+    fn from(error: Revoked) -> Self {
+        match error {
+            Revoked::Port(error) => Self::Port(error),
+            Revoked::NotVerified(error) => Self::Violation(error.into()),
+            Revoked::Yes => Self::Revoked(error),
+        }
+    }
+}

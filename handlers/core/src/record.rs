@@ -1,0 +1,178 @@
+//! A request as it is remembered: all the evidence, and how far it has come.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    ask::RequestEvidence,
+    claim::{Claim, Ending, Outcome},
+    decision::DecisionEvidence,
+    digest::Digest,
+    identity::ObjectId,
+    jws::Signed,
+    ledger::{Document, commit::Change},
+    permit::Permit,
+    time::Timestamp,
+};
+
+/// `kind` of a stored request.
+pub const KIND: &str = "request";
+
+/// Id of the document of a request.
+#[must_use]
+pub fn document_id(request: Digest) -> String {
+    format!("request-{request}")
+}
+
+/// The body of a stored request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Digest of the request.
+    pub request: Digest,
+    /// The request, and who asked.
+    pub evidence: RequestEvidence,
+    /// What was decided, and by whom.
+    pub decisions: Vec<DecisionEvidence>,
+    /// How far it has come.
+    pub state: State,
+    /// Approvals that it needs in all, as intake judged.
+    pub needs_approvals: u32,
+    /// `intake`'s permit, once it is allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permit: Option<Signed<Permit>>,
+    /// The worker's claim, once it has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Signed<Claim>>,
+    /// Whose turn it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+    /// The worker's word on how it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Signed<Outcome>>,
+    /// The encrypted result, until it was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// When it was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revealed: Option<Timestamp>,
+    /// What a reader needs of the request, so that a list needs not parse each.
+    pub summary: Summary,
+}
+
+/// What is shown of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Summary {
+    /// Name of the operation.
+    pub operation: String,
+    /// Whom it changes.
+    pub target: ObjectId,
+    /// Who asked.
+    pub requester: String,
+    /// Why.
+    pub purpose: String,
+    /// When it was asked.
+    pub asked_at: Timestamp,
+    /// Until when it may be carried out.
+    pub expires: Timestamp,
+}
+
+/// How far a request has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Waits for approvals.
+    Pending,
+    /// Permitted and sent.
+    Permitted,
+    /// Claimed by the worker.
+    Executing,
+    /// Done.
+    Succeeded,
+    /// Must not be done.
+    Refused,
+    /// Could not be done.
+    Failed,
+    /// A person must look.
+    Unknown,
+    /// An approver said no.
+    TurnedDown,
+}
+
+impl State {
+    /// The name in documents and answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Permitted => "permitted",
+            Self::Executing => "executing",
+            Self::Succeeded => "succeeded",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::TurnedDown => "turned_down",
+        }
+    }
+
+    /// The state of a request that ended so.
+    #[must_use]
+    pub const fn ended(ending: Ending) -> Self {
+        match ending {
+            Ending::Succeeded => Self::Succeeded,
+            Ending::Refused => Self::Refused,
+            Ending::Failed => Self::Failed,
+            Ending::Unknown => Self::Unknown,
+        }
+    }
+
+    /// Whether nothing more will happen to it.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Pending | Self::Permitted | Self::Executing)
+    }
+}
+
+/// Whose turn it is to carry a request out. Fenced: a commit of an older attempt fails,
+/// because the document has changed since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lease {
+    /// Counts the attempts.
+    pub attempt: u32,
+    /// The process.
+    pub holder: Uuid,
+    /// Until when others leave it alone.
+    pub until: Timestamp,
+}
+
+/// For how long a lease holds, in seconds: longer than the longest directory call, and short
+/// enough that a crash is made good while the requester still waits.
+pub const LEASE_S: i64 = 20;
+
+/// How long a result can be revealed after it was made, in seconds.
+pub const REVEAL_S: i64 = 10 * 60;
+
+impl Record {
+    /// The change to commit, replacing `etag` or creating the document.
+    ///
+    /// # Errors
+    ///
+    /// Never: every part has a JSON form.
+    pub fn change(
+        &self,
+        previous: Option<&Document<Self>>,
+        now: Timestamp,
+    ) -> Result<Change, serde_json::Error> {
+        Ok(Change {
+            id: document_id(self.request),
+            kind: KIND,
+            at: previous.map_or(now.as_unix_s(), |document| document.at),
+            hint: Some(self.state.name().to_owned()),
+            salt: previous.map(|document| document.salt),
+            body: serde_json::to_string(self)?,
+            replaces: previous.map(|document| document.etag.clone()),
+        })
+    }
+}

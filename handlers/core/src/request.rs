@@ -1,0 +1,362 @@
+//! A request and the stages that it earns. The whole trusted base of what is carried out.
+//!
+//! ```text
+//! evidence -> Authenticated -> Authorized -> Permitted -> (the directory)
+//! ```
+//!
+//! Each step consumes its stage. The next handler earns them all again from the evidence:
+//! evidence travels, stages never do. No stage can be cloned, parsed or made elsewhere:
+//!
+//! ```compile_fail
+//! # use airlock_core::request::{Authenticated, Request};
+//! fn twice(request: Request<Authenticated>) -> (Request<Authenticated>, Request<Authenticated>) {
+//!     (request.clone(), request)
+//! }
+//! ```
+//! ```compile_fail
+//! # use airlock_core::request::{Permitted, Request};
+//! fn parse(text: &str) -> Request<Permitted> {
+//!     serde_json::from_str(text).unwrap()
+//! }
+//! ```
+//! ```compile_fail
+//! # use airlock_core::request::{Authenticated, Permitted, Request};
+//! fn skip(request: Request<Authenticated>) -> Request<Permitted> {
+//!     Request { stage: Permitted { resume_until: todo!() }, ..request }
+//! }
+//! ```
+//! ```compile_fail
+//! # use airlock_core::{catalog::Effect, ports::Directory, request::{Authorized, Request}};
+//! async fn early(directory: &dyn Directory, request: &Request<Authorized>, effect: &Effect) {
+//!     directory.apply(request, effect).await;
+//! }
+//! ```
+
+mod refusals;
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::{
+    ask::{self, RequestEvidence},
+    catalog::{Change, NotUnderstood},
+    claim::Claim,
+    decision::{Decided, Verdict, approvals},
+    digest::Digest,
+    identity::{App, TenantId},
+    jwk::PublicKey,
+    jws::Verified,
+    keyset::Trust,
+    permit::{DETAIL_TYPE, Permit},
+    policy::{Policies, Ruling, TargetFacts},
+    session::Person,
+    tenancy::{NotAdmitted, Standing, TenantScope},
+    time::{LEEWAY_S, Timestamp},
+};
+
+pub use refusals::{NotAuthenticated, NotAuthorized, NotPermitted};
+
+/// A request at a stage.
+#[derive(Debug)]
+pub struct Request<Stage> {
+    digest: Digest,
+    asked: AskedBy,
+    change: Change,
+    stage: Stage,
+}
+
+/// The evidence was verified: caller and change are as the caller signed them.
+#[derive(Debug)]
+pub struct Authenticated(());
+
+/// Policy allows this caller this change with the approvals given.
+#[derive(Debug)]
+pub struct Authorized {
+    approvals: Vec<Digest>,
+    scope: TenantScope,
+}
+
+/// A permit for exactly this was verified, and claimed.
+#[derive(Debug)]
+pub struct Permitted {
+    scope: TenantScope,
+    resume_until: Timestamp,
+}
+
+/// Who asked, and what they said about it besides the change.
+#[derive(Debug)]
+struct AskedBy {
+    principal: Principal,
+    id: Uuid,
+    worker: App,
+    expires: Timestamp,
+    reveal_to: Option<PublicKey>,
+}
+
+/// Whoever asks.
+#[derive(Clone, Debug)]
+pub enum Principal {
+    /// A person whose own signature travels along.
+    Proven(Box<Person>),
+    /// Someone whose token only `intake` saw.
+    Attested(String),
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Proven(person) => fmt::Display::fmt(&person.id(), formatter),
+            Self::Attested(subject) => write!(formatter, "attested:{subject}"),
+        }
+    }
+}
+
+impl Request<Authenticated> {
+    /// Earns the first stage from evidence.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAuthenticated`].
+    pub fn authenticate(
+        evidence: &RequestEvidence,
+        trust: &Trust,
+        now: Timestamp,
+    ) -> Result<Self, NotAuthenticated> {
+        let (asked, tenant, op, issued, purpose_bytes) = match evidence {
+            RequestEvidence::Proven { request, person } => {
+                let (person, ask) = person.open(request, trust, now)?;
+                let asked = AskedBy {
+                    principal: Principal::Proven(Box::new(person)),
+                    id: ask.jti,
+                    worker: ask.aud,
+                    expires: ask.exp,
+                    reveal_to: ask.reveal_to.clone(),
+                };
+                (asked, ask.tnt, ask.op.clone(), ask.iat, ask.purpose.len())
+            }
+            RequestEvidence::Attested { attestation } => {
+                let attestation = trust.open(attestation, now)?;
+                let asked = AskedBy {
+                    principal: Principal::Attested(attestation.sub.clone()),
+                    id: attestation.jti,
+                    worker: attestation.aud,
+                    expires: attestation.exp,
+                    reveal_to: None,
+                };
+                let bytes = attestation.purpose.len();
+                (asked, attestation.tnt, attestation.op.clone(), attestation.iat, bytes)
+            }
+        };
+        if asked.expires.since_s(issued) > ask::MAX_LIFETIME_S {
+            return Err(NotAuthenticated::Lifetime);
+        }
+        if !(1..=ask::MAX_PURPOSE_BYTES).contains(&purpose_bytes) {
+            return Err(NotAuthenticated::Purpose);
+        }
+        let change = Change::understand(tenant, &op)?;
+        if asked.worker != change.entry().worker {
+            return Err(NotAuthenticated::OtherWorker);
+        }
+        // An attested caller never names a key; policy refuses it secrets anyway.
+        let proven = matches!(asked.principal, Principal::Proven(_));
+        if proven && asked.reveal_to.is_some() != change.entry().secret {
+            return Err(NotUnderstood::RevealTo.into());
+        }
+        Ok(Self { digest: evidence.digest(), asked, change, stage: Authenticated(()) })
+    }
+
+    /// What the caller is in the target tenant.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAdmitted`] if their home tenant may confer nothing there.
+    pub fn standing(&self, scope: &TenantScope) -> Result<Standing, NotAdmitted> {
+        match &self.asked.principal {
+            Principal::Proven(person) => scope.standing(person),
+            Principal::Attested(_) => Ok(Standing::none()),
+        }
+    }
+
+    /// Earns the second stage: policy allows it with the decisions given.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAuthorized`].
+    pub fn authorize(
+        self,
+        scope: &TenantScope,
+        policies: &Policies,
+        decisions: &[Decided],
+        facts: Option<TargetFacts>,
+    ) -> Result<Request<Authorized>, NotAuthorized> {
+        if scope.tenant() != self.change.tenant() {
+            return Err(NotAuthorized::OtherTenant);
+        }
+        if decisions.iter().any(|decision| decision.verdict() == Verdict::Deny) {
+            return Err(NotAuthorized::TurnedDown);
+        }
+        let standing = self.standing(scope)?;
+        let approvals = approvals(decisions);
+        let count = u32::try_from(approvals.len()).unwrap_or(u32::MAX);
+        match policies.judge(&standing, &self, count, facts) {
+            Ruling::Allowed => {
+                let approvals = approvals.iter().map(|decided| decided.digest()).collect();
+                Ok(self.advance(Authorized { approvals, scope: scope.clone() }))
+            }
+            Ruling::NeedsApprovals(needed) => Err(NotAuthorized::NeedsApprovals(needed)),
+            Ruling::Denied(reason) => Err(NotAuthorized::Denied(reason)),
+        }
+    }
+}
+
+impl Request<Authorized> {
+    /// Digests of the approvals that it rests on.
+    #[must_use]
+    pub fn approvals(&self) -> &[Digest] {
+        &self.stage.approvals
+    }
+
+    /// Checks that a permit is for exactly this request, whether or not it is still in time.
+    ///
+    /// # Errors
+    ///
+    /// [`NotPermitted`].
+    pub fn matches(&self, permit: &Verified<Permit>, worker: App) -> Result<(), NotPermitted> {
+        let [detail] = &permit.authorization_details;
+        let [action] = &detail.actions;
+        if permit.aud != worker || self.asked.worker != worker {
+            return Err(NotPermitted::Other("worker"));
+        }
+        if permit.tnt != self.change.tenant() {
+            return Err(NotPermitted::Other("tenant"));
+        }
+        if permit.req != self.digest || permit.txn != self.asked.id {
+            return Err(NotPermitted::Other("request"));
+        }
+        if permit.sub != self.asked.principal.to_string() {
+            return Err(NotPermitted::Other("caller"));
+        }
+        // Computed from what was parsed, which is what the effect is made of.
+        if detail.r#type != DETAIL_TYPE
+            || action != self.change.entry().name
+            || detail.op_hash != self.change.digest()
+        {
+            return Err(NotPermitted::Other("operation"));
+        }
+        let rests_on = |digest: &Digest| self.stage.approvals.contains(digest);
+        if !permit.apr.iter().all(rests_on) {
+            return Err(NotPermitted::Approvals);
+        }
+        Ok(())
+    }
+
+    /// Checks that a permit may be claimed now for the first time.
+    ///
+    /// # Errors
+    ///
+    /// [`NotPermitted::Expired`].
+    pub fn claimable(&self, permit: &Verified<Permit>, now: Timestamp) -> Result<(), NotPermitted> {
+        if permit.exp <= now || permit.exp.since_s(permit.nbf) > self.longest_permit_s() {
+            return Err(NotPermitted::Expired);
+        }
+        Ok(())
+    }
+
+    /// The longest life of a permit for this, in seconds, skew included.
+    fn longest_permit_s(&self) -> i64 {
+        self.change.entry().risk.permit_lifetime_s() + LEEWAY_S
+    }
+
+    /// Earns the third stage: the claim that stands for this request is ours, and in time.
+    ///
+    /// # Errors
+    ///
+    /// [`NotPermitted`]. Nothing may be done then.
+    pub fn permit(
+        self,
+        permit: &Verified<Permit>,
+        claim: &Verified<Claim>,
+        worker: App,
+        now: Timestamp,
+    ) -> Result<Request<Permitted>, NotPermitted> {
+        self.matches(permit, worker)?;
+        if claim.iss != worker {
+            return Err(NotPermitted::OtherClaim("worker"));
+        }
+        if claim.tnt != self.change.tenant() {
+            return Err(NotPermitted::OtherClaim("tenant"));
+        }
+        if claim.req != self.digest || claim.op_hash != self.change.digest() {
+            return Err(NotPermitted::OtherClaim("request"));
+        }
+        if claim.resume_until <= now {
+            return Err(NotPermitted::ClaimOver);
+        }
+        let resume_until = claim.resume_until;
+        let scope = self.stage.scope.clone();
+        Ok(self.advance(Permitted { scope, resume_until }))
+    }
+}
+
+impl Request<Permitted> {
+    /// Where it is carried out.
+    #[must_use]
+    pub const fn scope(&self) -> &TenantScope {
+        &self.stage.scope
+    }
+
+    /// Until when it may be tried again.
+    #[must_use]
+    pub const fn resume_until(&self) -> Timestamp {
+        self.stage.resume_until
+    }
+}
+
+impl<Stage> Request<Stage> {
+    /// SHA-256 of the request's signing input: its name everywhere.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The request's own id.
+    #[must_use]
+    pub const fn id(&self) -> Uuid {
+        self.asked.id
+    }
+
+    /// Who asked.
+    #[must_use]
+    pub const fn principal(&self) -> &Principal {
+        &self.asked.principal
+    }
+
+    /// What is asked.
+    #[must_use]
+    pub const fn change(&self) -> &Change {
+        &self.change
+    }
+
+    /// Until when it may be carried out.
+    #[must_use]
+    pub const fn expires(&self) -> Timestamp {
+        self.asked.expires
+    }
+
+    /// The key that a secret result is encrypted to.
+    #[must_use]
+    pub const fn reveal_to(&self) -> Option<&PublicKey> {
+        self.asked.reveal_to.as_ref()
+    }
+
+    /// The tenant that it changes.
+    #[must_use]
+    pub const fn tenant(&self) -> TenantId {
+        self.change.tenant()
+    }
+
+    fn advance<Next>(self, stage: Next) -> Request<Next> {
+        Request { digest: self.digest, asked: self.asked, change: self.change, stage }
+    }
+}

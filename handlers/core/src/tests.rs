@@ -1,0 +1,10 @@
+//! The whole way of a request, over ports in memory: what the rules promise, and what becomes
+//! of them under faults and in the wrong hands.
+
+mod artefacts;
+mod commits;
+mod faults;
+mod impostors;
+mod matrix;
+mod story;
+mod world;

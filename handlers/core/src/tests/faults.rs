@@ -1,0 +1,172 @@
+//! What the product promises when things go wrong at the worst moment.
+
+use super::world::{CONTOSO, NINA, World};
+use crate::{
+    identity::Role::{HelpdeskAgent, SeniorAgent},
+    jwe,
+    memory::Fault,
+    reception::RequestName,
+    record::LEASE_S,
+};
+
+async fn permitted(world: &World) -> String {
+    let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+    world.submit(&harriet, &world.ask(&harriet, "sessions.revoke", NINA)).await.unwrap().id
+}
+
+#[tokio::test]
+async fn a_message_delivered_twice_has_one_effect() {
+    let world = World::new().await;
+    let id = permitted(&world).await;
+
+    assert!(world.deliver(&world.worker(), 1).await);
+    assert!(world.deliver(&world.worker(), 2).await);
+
+    assert_eq!(world.state(&id).await.0, "succeeded");
+    assert_eq!(world.effects(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_answer_of_the_directory_is_made_good_by_a_later_attempt() {
+    for fault in [Fault::Fails, Fault::LosesAnswer] {
+        let world = World::new().await;
+        let id = permitted(&world).await;
+        world.directory.faults.lock().unwrap().push_back(fault);
+        let worker = world.worker();
+
+        assert!(world.deliver(&worker, 1).await);
+        assert_eq!(world.state(&id).await.0, "executing");
+        let (_, copy) = world.bus.all().pop().unwrap();
+        assert!(copy.not_before.is_some(), "a scheduled copy of its own");
+        assert!(world.deliver(&worker, 1).await);
+
+        assert_eq!(world.state(&id).await.0, "succeeded");
+    }
+}
+
+#[tokio::test]
+async fn another_process_waits_until_the_lease_of_a_dead_one_is_over() {
+    let world = World::new().await;
+    let id = permitted(&world).await;
+    world.directory.faults.lock().unwrap().push_back(Fault::Fails);
+    assert!(world.deliver(&world.worker(), 1).await, "claimed by a process that then dies");
+
+    assert!(world.deliver(&world.worker(), 1).await);
+    assert_eq!((world.state(&id).await.0, world.effects()), ("executing", 0));
+
+    world.clock.advance_s(LEASE_S + 1);
+    assert!(world.deliver(&world.worker(), 1).await);
+    assert_eq!((world.state(&id).await.0, world.effects()), ("succeeded", 1));
+}
+
+#[tokio::test]
+async fn what_was_claimed_is_finished_even_after_its_permit_and_its_message_are_gone() {
+    let world = World::new().await;
+    let id = permitted(&world).await;
+    world.directory.faults.lock().unwrap().push_back(Fault::Fails);
+    assert!(world.deliver(&world.worker(), 1).await);
+
+    world.clock.advance_s(crate::claim::RESUME_S - 60);
+    assert_eq!(world.worker().reclaim().await.unwrap(), 1);
+
+    assert_eq!((world.state(&id).await.0, world.effects()), ("succeeded", 1));
+}
+
+#[tokio::test]
+async fn what_was_not_finished_in_time_is_unknown_and_never_tried_again() {
+    let world = World::new().await;
+    let id = permitted(&world).await;
+    world.directory.faults.lock().unwrap().push_back(Fault::Fails);
+    assert!(world.deliver(&world.worker(), 1).await);
+
+    world.clock.advance_s(crate::claim::RESUME_S + 1);
+    assert_eq!(world.worker().reclaim().await.unwrap(), 1);
+
+    assert_eq!((world.state(&id).await.0, world.effects()), ("unknown", 0));
+    assert_eq!(world.worker().reclaim().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_permit_that_nobody_claimed_in_time_is_refused() {
+    let world = World::new().await;
+    let id = permitted(&world).await;
+
+    world.clock.advance_s(601);
+    assert!(world.deliver(&world.worker(), 1).await);
+
+    let (state, reason) = world.state(&id).await;
+    assert_eq!((state, world.effects()), ("refused", 0));
+    assert_eq!(reason, "the permit expired before it was carried out");
+}
+
+#[tokio::test]
+async fn lost_answers_of_the_store_neither_lose_nor_double_anything() {
+    for fault in [Fault::Fails, Fault::LosesAnswer, Fault::Repeats] {
+        let world = World::new().await;
+        world.documents.next_batches([fault]);
+
+        let id = permitted(&world).await;
+        // The claim's commit, then the outcome's.
+        world.documents.next_batches([fault, fault]);
+        assert!(world.deliver(&world.worker(), 1).await);
+
+        assert_eq!((world.state(&id).await.0, world.effects()), ("succeeded", 1), "{fault:?}");
+        assert_eq!(
+            world.contoso_ledger().await,
+            ["airlock.request.permitted", "airlock.request.claimed", "airlock.request.ended"],
+            "{fault:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_database_put_back_cannot_make_a_change_happen_again() {
+    let world = World::new().await;
+    let id = permitted(&world).await;
+    let partition = crate::ports::Partition::tenant(&world.scope(CONTOSO).await);
+    let before = world.documents.all(&partition);
+    assert!(world.deliver(&world.worker(), 1).await);
+    assert_eq!(world.effects(), 1);
+
+    for (document, json) in before {
+        world.documents.overwrite(&partition, &document, json);
+    }
+    for leaf in 1..3 {
+        world.documents.forget(&partition, &crate::ledger::commit::leaf_id(leaf));
+    }
+    assert_eq!(world.state(&id).await.0, "permitted", "the database has forgotten");
+    assert!(world.deliver(&world.worker(), 1).await);
+
+    assert_eq!((world.state(&id).await.0, world.effects()), ("succeeded", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_survives_a_crash_between_the_kept_outcome_and_its_commit() {
+    let world = World::new().await;
+    let sam = world.sign_in(CONTOSO, 1, &[SeniorAgent]).await;
+    let id = world.submit(&sam, &world.ask(&sam, "tap.issue", NINA)).await.unwrap().id;
+    // Claim committed, outcome's commit fails in all its attempts.
+    world.documents.next_batches([Fault::None]);
+    world.documents.next_batches([Fault::Fails; 12]);
+    assert!(!world.deliver(&world.worker(), 1).await);
+
+    world.clock.advance_s(LEASE_S + 1);
+    assert!(world.deliver(&world.worker(), 2).await);
+
+    assert_eq!((world.state(&id).await.0, world.effects()), ("succeeded", 1));
+    let name = RequestName::parse(&id).unwrap();
+    let result = world.reception.reveal(&sam.caller, name, None).await.unwrap();
+    assert_eq!(jwe::open(&result, &sam.reveal).unwrap().expose(), "Pass-1234");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_delivery_leaves_a_leaf_before_the_broker_buries_the_message() {
+    let world = World::new().await;
+    permitted(&world).await;
+    world.documents.next_batches([Fault::Fails; 12]);
+
+    assert!(!world.deliver(&world.worker(), 10).await);
+
+    let platform = world.ledger(&crate::ports::Partition::platform()).await;
+    assert_eq!(platform, ["airlock.message.undeliverable"]);
+}

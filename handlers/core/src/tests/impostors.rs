@@ -1,0 +1,402 @@
+//! What a taken-over outer app, bus or database cannot make the worker do.
+//!
+//! The attacker here holds `intake`'s key and writes to database and bus at will. Each attack
+//! also stores a request document that is genuine by `intake`'s key, so that what refuses it
+//! is the evidence.
+
+use uuid::Uuid;
+
+use super::world::{CONTOSO, Client, FABRIKAM, NINA, World, key};
+use crate::{
+    ask::{Ask, Attestation, RequestEvidence},
+    catalog::{Asked, Change, Target},
+    decision::{DecisionEvidence, Verdict},
+    identity::{
+        App,
+        Role::{self, Approver, HelpdeskAgent, SeniorAgent},
+    },
+    jws::Signed,
+    ledger::{Commit, Happened, Ledger},
+    permit::{
+        AuthorizationDetail, DETAIL_TYPE, LedgerSeen, Permit, PermittedChange, Reference, Version,
+    },
+    policy::Policies,
+    ports::Partition,
+    record::{Record, State, Summary},
+    session::PersonEvidence,
+};
+
+/// What the attacker wants done.
+struct Forged {
+    evidence: RequestEvidence,
+    decisions: Vec<DecisionEvidence>,
+    op: Asked,
+    sub: String,
+    txn: Uuid,
+}
+
+impl Forged {
+    fn of(evidence: RequestEvidence, ask: &Ask, sub: &Client) -> Self {
+        Self {
+            evidence,
+            decisions: Vec::new(),
+            op: ask.op.clone(),
+            sub: sub.id().to_string(),
+            txn: ask.jti,
+        }
+    }
+}
+
+/// Signs a permit for it as `intake`, stores a request document as `intake`, sends it.
+async fn attack(world: &World, forged: Forged) -> String {
+    let scope = world.scope(CONTOSO).await;
+    let change = Change::understand(CONTOSO, &forged.op).unwrap();
+    let request = forged.evidence.digest();
+    let now = world.now();
+    let permit = Permit {
+        iss: App::Intake,
+        aud: App::Execute,
+        sub: forged.sub.clone(),
+        jti: Uuid::new_v4(),
+        txn: forged.txn,
+        iat: now,
+        nbf: now,
+        exp: now.plus_s(100),
+        tnt: CONTOSO,
+        req: request,
+        authorization_details: [AuthorizationDetail {
+            r#type: DETAIL_TYPE.to_owned(),
+            actions: [forged.op.name.clone()],
+            op_hash: change.digest(),
+        }],
+        pol: Policies::standard().unwrap().reference().clone(),
+        apr: forged.decisions.iter().map(|evidence| evidence.decision.digest()).collect(),
+        bnd: Reference { id: CONTOSO.to_string(), ver: 1, hash: scope.binding().digest() },
+        ks: Version { ver: 1 },
+        lgr: LedgerSeen { origin: "x".to_owned(), size: 0, root: request },
+    };
+    let permit = Signed::sign(&permit, world.key_of(App::Intake)).await.unwrap();
+    let record = Record {
+        request,
+        evidence: forged.evidence.clone(),
+        decisions: forged.decisions.clone(),
+        state: State::Permitted,
+        needs_approvals: 0,
+        permit: Some(permit.clone()),
+        claim: None,
+        lease: None,
+        outcome: None,
+        result: None,
+        revealed: None,
+        summary: Summary {
+            operation: forged.op.name,
+            target: NINA,
+            requester: forged.sub,
+            purpose: "none of your business".to_owned(),
+            asked_at: now,
+            expires: now.plus_s(3600),
+        },
+    };
+    let ports = world.ports(App::Intake);
+    let ledger = Ledger::new(App::Intake, ports.documents, ports.signer, ports.entropy);
+    let commit = Commit {
+        happened: Happened::Permitted,
+        principal: None,
+        request: Some(request),
+        reason: None,
+        traceparent: None,
+        change: Some(record.change(None, now).unwrap()),
+        markers: Vec::new(),
+        outgoing: Vec::new(),
+    };
+    // A request that is already there is attacked as it stands.
+    let _ = ledger.commit(&Partition::tenant(&scope), commit, now).await;
+    let message = PermittedChange {
+        attempt: 0,
+        permit,
+        request: forged.evidence,
+        decisions: forged.decisions,
+    };
+    let body = serde_json::to_vec(&message).unwrap();
+    assert!(world.worker().handle(&body, 1, None).await.is_ok());
+    format!("{CONTOSO}.{request}")
+}
+
+async fn assert_refused(world: &World, id: &str, effects_before: usize) {
+    assert_eq!(world.effects(), effects_before, "something was done");
+    let (state, reason) = world.state(id).await;
+    assert_eq!(state, "refused", "{reason}");
+    let last = world.contoso_ledger().await.pop().unwrap();
+    assert_eq!(last, "airlock.integrity.violation", "{reason}");
+}
+
+async fn forge_person(world: &World, roles: &[Role]) -> (Client, PersonEvidence) {
+    // The session is signed by intake's key: the only one that the attacker has.
+    let mut client = world.sign_in(CONTOSO, 66, roles).await;
+    let session = client.caller.person.session().value().clone();
+    let signed = Signed::sign(&session, world.key_of(App::Intake)).await.unwrap();
+    client.caller.evidence.session = signed;
+    let evidence = client.caller.evidence.clone();
+    (client, evidence)
+}
+
+#[tokio::test]
+async fn an_invented_requester_gets_nothing() {
+    let world = World::new().await;
+    let (nobody, _) = forge_person(&world, &[SeniorAgent]).await;
+    let ask = world.ask(&nobody, "sessions.revoke", NINA);
+    let request = Signed::sign(&ask, &nobody.key).await.unwrap();
+
+    let id = attack(&world, Forged::of(nobody.proven(request), &ask, &nobody)).await;
+
+    assert_refused(&world, &id, 0).await;
+}
+
+#[tokio::test]
+async fn a_session_without_intakes_confirmation_gets_nothing() {
+    // This attacker holds signin's key, and confirms the session with it.
+    let world = World::new().await;
+    let mut nobody = world.sign_in(CONTOSO, 66, &[SeniorAgent]).await;
+    let confirmation = crate::session::Confirmation {
+        iss: App::Signin,
+        session: nobody.caller.evidence.session.digest(),
+        tid: CONTOSO,
+        oid: nobody.id().oid,
+        jkt: nobody.caller.person.session().cnf.jwk.thumbprint(),
+        iat: world.now(),
+        exp: world.now().plus_s(3600),
+    };
+    nobody.caller.evidence.confirmation =
+        Signed::sign(&confirmation, world.key_of(App::Signin)).await.unwrap();
+    let ask = world.ask(&nobody, "sessions.revoke", NINA);
+    let request = Signed::sign(&ask, &nobody.key).await.unwrap();
+
+    let id = attack(&world, Forged::of(nobody.proven(request), &ask, &nobody)).await;
+
+    assert_refused(&world, &id, 0).await;
+}
+
+#[tokio::test]
+async fn an_invented_approver_approves_nothing() {
+    let world = World::new().await;
+    let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+    let ask = world.ask(&harriet, "account.disable", NINA);
+    let request = Signed::sign(&ask, &harriet.key).await.unwrap();
+    let (nobody, person) = forge_person(&world, &[Approver]).await;
+    let decision = world.decision(&nobody, request.digest(), Verdict::Approve);
+    let decision = Signed::sign(&decision, &nobody.key).await.unwrap();
+    let mut forged = Forged::of(harriet.proven(request), &ask, &harriet);
+    forged.decisions = vec![DecisionEvidence { decision, person }];
+
+    let id = attack(&world, forged).await;
+
+    assert_refused(&world, &id, 0).await;
+}
+
+#[tokio::test]
+async fn an_approval_moved_from_another_request_approves_nothing() {
+    let world = World::new().await;
+    let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+    let april = world.sign_in(CONTOSO, 2, &[Approver]).await;
+    let approved =
+        Signed::sign(&world.ask(&harriet, "account.disable", NINA), &harriet.key).await.unwrap();
+    let decision = world.decision(&april, approved.digest(), Verdict::Approve);
+    let decision = Signed::sign(&decision, &april.key).await.unwrap();
+    let other = world.ask(&harriet, "account.disable", super::world::SVEN);
+    let request = Signed::sign(&other, &harriet.key).await.unwrap();
+    let mut forged = Forged::of(harriet.proven(request), &other, &harriet);
+    forged.decisions = vec![DecisionEvidence { decision, person: april.caller.evidence.clone() }];
+
+    let id = attack(&world, forged).await;
+
+    assert_refused(&world, &id, 0).await;
+}
+
+#[tokio::test]
+async fn an_approval_that_is_missing_is_not_made_up_by_a_permit() {
+    let world = World::new().await;
+    let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+    let ask = world.ask(&harriet, "account.disable", NINA);
+    let request = Signed::sign(&ask, &harriet.key).await.unwrap();
+
+    let id = attack(&world, Forged::of(harriet.proven(request), &ask, &harriet)).await;
+
+    assert_refused(&world, &id, 0).await;
+}
+
+#[tokio::test]
+async fn an_operation_changed_after_it_was_signed_is_not_done() {
+    let world = World::new().await;
+    let sam = world.sign_in(CONTOSO, 1, &[SeniorAgent]).await;
+    let ask = world.ask(&sam, "sessions.revoke", NINA);
+    let request = Signed::sign(&ask, &sam.key).await.unwrap();
+    let mut forged = Forged::of(sam.proven(request), &ask, &sam);
+    forged.op.name = "account.disable".to_owned();
+
+    let id = attack(&world, forged).await;
+
+    assert_refused(&world, &id, 0).await;
+}
+
+#[tokio::test]
+async fn the_twin_of_a_used_signature_is_the_same_request() {
+    let world = World::new().await;
+    let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+    let ask = world.ask(&harriet, "sessions.revoke", NINA);
+    let view = world.submit(&harriet, &ask).await.unwrap();
+    assert!(world.deliver(&world.worker(), 1).await);
+    let RequestEvidence::Proven { request, person } = world.last_change().request else { panic!() };
+
+    let twin = twin(&request);
+    assert_ne!(twin.as_str(), request.as_str());
+    let evidence = RequestEvidence::Proven { request: twin, person };
+    let id = attack(&world, Forged::of(evidence, &ask, &harriet)).await;
+
+    assert_eq!(id, view.id);
+    assert_eq!((world.state(&id).await.0, world.effects()), ("succeeded", 1));
+}
+
+/// (r, n - s) verifies wherever (r, s) does.
+fn twin(request: &Signed<Ask>) -> Signed<Ask> {
+    let (input, signature) = request.as_str().rsplit_once('.').unwrap();
+    let bytes = crate::base64url::decode(signature).unwrap();
+    let signature = p256::ecdsa::Signature::from_slice(&bytes).unwrap();
+    let s = -signature.s().as_ref();
+    let twin =
+        p256::ecdsa::Signature::from_scalars(signature.r().to_bytes(), s.to_bytes()).unwrap();
+    Signed::parse(format!("{input}.{}", crate::base64url::encode(twin.to_bytes()))).unwrap()
+}
+
+#[tokio::test]
+async fn a_person_of_another_tenant_gets_nothing_here() {
+    let world = World::new().await;
+    let fiona = world.sign_in(FABRIKAM, 1, &[SeniorAgent]).await;
+    let ask = world.ask(&fiona, "sessions.revoke", NINA);
+    let request = Signed::sign(&ask, &fiona.key).await.unwrap();
+
+    let id = attack(&world, Forged::of(fiona.proven(request), &ask, &fiona)).await;
+
+    assert_refused(&world, &id, 0).await;
+}
+
+#[tokio::test]
+async fn what_was_signed_after_the_session_ended_does_not_count() {
+    let world = World::new().await;
+    let sam = world.sign_in(CONTOSO, 1, &[SeniorAgent]).await;
+    world.clock.advance_s(9 * 3600);
+    let ask = world.ask(&sam, "sessions.revoke", NINA);
+    let request = Signed::sign(&ask, &sam.key).await.unwrap();
+
+    let id = attack(&world, Forged::of(sam.proven(request), &ask, &sam)).await;
+
+    assert_eq!(world.effects(), 0);
+    assert_eq!(world.state(&id).await.0, "refused");
+}
+
+#[tokio::test]
+async fn what_another_key_than_the_sessions_signed_does_not_count() {
+    let world = World::new().await;
+    let sam = world.sign_in(CONTOSO, 1, &[SeniorAgent]).await;
+    let ask = world.ask(&sam, "sessions.revoke", NINA);
+    let request = Signed::sign(&ask, &key()).await.unwrap();
+
+    let id = attack(&world, Forged::of(sam.proven(request), &ask, &sam)).await;
+
+    assert_refused(&world, &id, 0).await;
+}
+
+#[tokio::test]
+async fn an_attested_caller_cannot_ask_for_sensitive_work() {
+    for operation in ["password.reset", "tap.issue", "account.disable"] {
+        let world = World::new().await;
+        let attestation = Attestation {
+            iss: App::Intake,
+            jti: Uuid::new_v4(),
+            iat: world.now(),
+            exp: world.now().plus_s(600),
+            aud: App::Execute,
+            tnt: CONTOSO,
+            sub: "service:https://idp.example:batch".to_owned(),
+            op: Asked {
+                name: operation.to_owned(),
+                target: Target { user: NINA },
+                parameters: serde_json::json!({}),
+            },
+            purpose: "because".to_owned(),
+        };
+        let signed = Signed::sign(&attestation, world.key_of(App::Intake)).await.unwrap();
+        let forged = Forged {
+            evidence: RequestEvidence::Attested { attestation: signed },
+            decisions: Vec::new(),
+            op: attestation.op.clone(),
+            sub: format!("attested:{}", attestation.sub),
+            txn: attestation.jti,
+        };
+
+        let id = attack(&world, forged).await;
+
+        assert_eq!(world.effects(), 0, "{operation}");
+        assert_eq!(world.state(&id).await.0, "refused");
+        assert_eq!(world.contoso_ledger().await.last().unwrap(), "airlock.request.ended");
+    }
+}
+
+#[tokio::test]
+async fn a_person_whose_sessions_were_revoked_gets_nothing_done() {
+    use crate::{ports::Documents as _, revocation};
+    let world = World::new().await;
+    let sam = world.sign_in(CONTOSO, 1, &[SeniorAgent]).await;
+    let view = world.submit(&sam, &world.ask(&sam, "sessions.revoke", NINA)).await.unwrap();
+    world.clock.advance_s(1);
+    let revocation = revocation::Revocation {
+        iss: App::Signin,
+        tid: CONTOSO,
+        oid: sam.id().oid,
+        sid: None,
+        nbf: world.now(),
+        iat: world.now(),
+    };
+    let stored = revocation::StoredRevocation {
+        id: sam.id().oid.to_string(),
+        tenant: CONTOSO.to_string(),
+        kind: revocation::KIND.to_owned(),
+        person: sam.id().oid.to_string(),
+        at: 0,
+        revocation: Signed::sign(&revocation, world.key_of(App::Signin)).await.unwrap(),
+    };
+    let write = crate::ports::Write::Create(serde_json::to_value(stored).unwrap());
+    world.documents.batch(&Partition::revocations(CONTOSO), &[write]).await.unwrap();
+
+    assert!(world.deliver(&world.worker(), 1).await);
+
+    let (state, reason) = world.state(&view.id).await;
+    assert_eq!((state, world.effects()), ("refused", 0));
+    assert_eq!(reason, "a session that it rests on was revoked");
+}
+
+#[tokio::test]
+async fn no_byte_of_a_stored_request_can_be_changed() {
+    let world = World::new().await;
+    let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+    let view = world.submit(&harriet, &world.ask(&harriet, "sessions.revoke", NINA)).await.unwrap();
+    let partition = Partition::tenant(&world.scope(CONTOSO).await);
+    let id = view.id.split_once('.').unwrap().1;
+    let id = format!("request-{id}");
+    let genuine = world.documents.all(&partition)[&id].clone();
+    let body = genuine["body"].as_str().unwrap().to_owned();
+
+    for position in (0..body.len()).step_by(97) {
+        let mut bytes = body.clone().into_bytes();
+        bytes[position] ^= 1;
+        let Ok(changed) = String::from_utf8(bytes) else { continue };
+        let mut document = genuine.clone();
+        document["body"] = changed.into();
+        world.documents.overwrite(&partition, &id, document);
+
+        assert!(world.deliver(&world.worker(), 1).await);
+
+        assert_eq!(world.effects(), 0, "byte {position}");
+        let last = world.contoso_ledger().await.pop().unwrap();
+        assert_eq!(last, "airlock.integrity.violation", "byte {position}");
+    }
+}

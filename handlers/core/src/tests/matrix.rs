@@ -1,0 +1,93 @@
+//! The policies as a table: role by operation, as intake answers and as the worker decides.
+
+use std::fmt::Write as _;
+
+use super::world::{CONTOSO, NINA, World};
+use crate::{
+    catalog::OPERATIONS,
+    identity::Role,
+    jws::Signed,
+    policy::{Policies, Ruling, TargetFacts},
+    request::Request,
+};
+
+#[tokio::test]
+async fn the_policies_say_what_was_reviewed() {
+    let world = World::new().await;
+    let scope = world.scope(CONTOSO).await;
+    let trust = world.trust().await;
+    let policies = Policies::standard().unwrap();
+    let plain = TargetFacts { protected: false, synced: false };
+    let targets = [
+        ("unseen", None),
+        ("ordinary", Some(plain)),
+        ("protected", Some(TargetFacts { protected: true, ..plain })),
+        ("synced", Some(TargetFacts { synced: true, ..plain })),
+    ];
+    let mut table = format!("{:<14} {:<16}", "role", "operation");
+    for (target, _) in targets {
+        write!(table, " {target:<10}").unwrap();
+    }
+    for role in Role::ALL {
+        let person = world.sign_in(CONTOSO, 1, &[role]).await;
+        for operation in OPERATIONS {
+            let name = operation.entry().name;
+            let request = Signed::sign(&world.ask(&person, name, NINA), &person.key).await.unwrap();
+            let request =
+                Request::authenticate(&person.proven(request), &trust, world.now()).unwrap();
+            let standing = request.standing(&scope).unwrap();
+            write!(table, "\n{:<14} {name:<16}", role.name()).unwrap();
+            for (_, facts) in targets {
+                let ruling = match policies.judge(&standing, &request, 0, facts) {
+                    Ruling::Allowed => "yes".to_owned(),
+                    Ruling::NeedsApprovals(needed) => format!("approve {needed}"),
+                    Ruling::Denied(_) => "no".to_owned(),
+                };
+                write!(table, " {ruling:<10}").unwrap();
+            }
+        }
+    }
+    let table: Vec<&str> = table.lines().map(str::trim_end).collect();
+
+    insta::assert_snapshot!(table.join("\n"), @r"
+    role           operation        unseen     ordinary   protected  synced
+    HelpdeskAgent  sessions.revoke  yes        yes        no         yes
+    HelpdeskAgent  account.disable  approve 1  approve 1  no         approve 1
+    HelpdeskAgent  account.enable   approve 1  approve 1  no         approve 1
+    HelpdeskAgent  password.reset   approve 1  approve 1  no         no
+    HelpdeskAgent  tap.issue        approve 1  approve 1  no         approve 1
+    SeniorAgent    sessions.revoke  yes        yes        no         yes
+    SeniorAgent    account.disable  approve 1  approve 1  no         approve 1
+    SeniorAgent    account.enable   approve 1  approve 1  no         approve 1
+    SeniorAgent    password.reset   yes        yes        no         no
+    SeniorAgent    tap.issue        yes        yes        no         yes
+    Approver       sessions.revoke  no         no         no         no
+    Approver       account.disable  no         no         no         no
+    Approver       account.enable   no         no         no         no
+    Approver       password.reset   no         no         no         no
+    Approver       tap.issue        no         no         no         no
+    Auditor        sessions.revoke  no         no         no         no
+    Auditor        account.disable  no         no         no         no
+    Auditor        account.enable   no         no         no         no
+    Auditor        password.reset   no         no         no         no
+    Auditor        tap.issue        no         no         no         no
+    TenantAdmin    sessions.revoke  yes        yes        no         yes
+    TenantAdmin    account.disable  approve 1  approve 1  no         approve 1
+    TenantAdmin    account.enable   approve 1  approve 1  no         approve 1
+    TenantAdmin    password.reset   approve 1  approve 1  no         no
+    TenantAdmin    tap.issue        approve 1  approve 1  no         approve 1
+    PlatformAdmin  sessions.revoke  no         no         no         no
+    PlatformAdmin  account.disable  no         no         no         no
+    PlatformAdmin  account.enable   no         no         no         no
+    PlatformAdmin  password.reset   no         no         no         no
+    PlatformAdmin  tap.issue        no         no         no         no
+    ");
+}
+
+#[test]
+fn a_policy_that_does_not_fit_the_schema_is_not_started_with() {
+    let typo = "permit (principal, action == Airlock::Action::\"ask\", resource) \
+                when { principal.provn };";
+
+    assert!(Policies::parse(crate::policy::SCHEMA, typo).is_err());
+}
