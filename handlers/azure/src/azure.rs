@@ -1,0 +1,141 @@
+//! One process's way to Azure.
+
+use std::sync::Arc;
+
+use airlock_core::{
+    manifest::Manifest,
+    ports::{Blobs, Bus, Clock, Directory, PortError, Ports},
+    secret::Secret,
+};
+use azure_core::credentials::TokenCredential as _;
+use azure_security_keyvault_keys::{KeyClient, KeyClientOptions};
+use tokio::sync::OnceCell;
+
+use crate::{
+    blobs::BlobStore,
+    bus::ServiceBus,
+    clock::{SystemClock, SystemEntropy},
+    cosmos::Cosmos,
+    entra::TokenVerifier,
+    failure::{in_time, port_error},
+    graph::Graph,
+    hosting::Settings,
+    identity::{self, Kept},
+    transport::{self, Wire},
+    vault::{VaultSigner, VaultWrapper},
+};
+
+/// One process's way to Azure: one HTTP client, one identity, and the ports over them.
+///
+/// Making it calls nothing; the first use of each part does.
+pub struct Azure {
+    http: reqwest::Client,
+    identity: Arc<Kept>,
+    tokens: TokenVerifier,
+    directory: Arc<Graph>,
+    vault: Arc<KeyClient>,
+    blobs: Arc<dyn Blobs>,
+    bus: Arc<dyn Bus>,
+    store: Store,
+    signing_key: String,
+    data_key: String,
+    ports: OnceCell<Ports>,
+}
+
+/// Where documents are.
+struct Store {
+    account: String,
+    database: String,
+}
+
+impl Azure {
+    /// Makes the clients for what the manifest names.
+    ///
+    /// # Errors
+    ///
+    /// If an address in the manifest is not one.
+    pub fn new(settings: &Settings, manifest: &Manifest) -> Result<Self, azure_core::Error> {
+        let http = transport::client()?;
+        let wire = Wire::new(http.clone(), &manifest.authority);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let identity = identity::managed_identity(settings.client_id, &wire, Arc::clone(&clock))?;
+        // `verify_challenge_resource` stays on: the token that a vault asks for must be for its own
+        // domain.
+        let vault = KeyClient::new(
+            &manifest.vault,
+            identity.clone(),
+            Some(KeyClientOptions {
+                client_options: wire.repeating(),
+                ..KeyClientOptions::default()
+            }),
+        )?;
+        Ok(Self {
+            tokens: TokenVerifier::new(http.clone(), &manifest.authority, clock),
+            directory: Arc::new(Graph::new(manifest, identity.clone(), wire.clone())?),
+            vault: Arc::new(vault),
+            blobs: Arc::new(BlobStore::new(&manifest.blobs, identity.clone(), &wire)?),
+            bus: Arc::new(ServiceBus::new(&manifest.bus, identity.clone(), &wire)?),
+            store: Store { account: manifest.cosmos.clone(), database: settings.database.clone() },
+            signing_key: settings.signing_key.clone(),
+            data_key: settings.data_key.clone(),
+            ports: OnceCell::new(),
+            http,
+            identity,
+        })
+    }
+
+    /// The ports, connected at the first call.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if key or store cannot be reached. The next call tries again.
+    pub async fn ports(&self) -> Result<Ports, PortError> {
+        self.ports.get_or_try_init(|| self.connect()).await.cloned()
+    }
+
+    async fn connect(&self) -> Result<Ports, PortError> {
+        let signer = VaultSigner::connect(Arc::clone(&self.vault), &self.signing_key);
+        let Store { account, database } = &self.store;
+        let documents = Cosmos::connect(account, database, self.identity.clone());
+        let (signer, documents) = tokio::try_join!(signer, documents)?;
+        Ok(Ports {
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            signer: Arc::new(signer),
+            wrapper: Arc::new(VaultWrapper::new(Arc::clone(&self.vault), self.data_key.clone())),
+            documents: Arc::new(documents),
+            blobs: Arc::clone(&self.blobs),
+            bus: Arc::clone(&self.bus),
+        })
+    }
+
+    /// Microsoft Graph, with the worker applications.
+    #[must_use]
+    pub fn directory(&self) -> Arc<dyn Directory> {
+        Arc::clone(&self.directory) as Arc<dyn Directory>
+    }
+
+    /// A token of the app's own managed identity for a resource.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`].
+    pub async fn identity_token(&self, resource: &str) -> Result<Secret, PortError> {
+        let scope = format!("{resource}/.default");
+        let asked = async { self.identity.get_token(&[&scope], None).await.map_err(port_error) };
+        in_time(asked).await.map(|token| Secret::new(token.token.secret().to_owned()))
+    }
+
+    /// The one HTTP client of the process: follows no redirects, and every call has a
+    /// time-out.
+    #[must_use]
+    pub const fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// Verifies tokens that Entra issued.
+    #[must_use]
+    pub const fn tokens(&self) -> &TokenVerifier {
+        &self.tokens
+    }
+}

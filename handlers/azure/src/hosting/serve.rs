@@ -1,0 +1,233 @@
+//! The HTTP server that the Functions host calls.
+
+use std::{io, net::Ipv4Addr, sync::Arc};
+
+use airlock_core::problem::Problem;
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn},
+    response::{IntoResponse as _, Response},
+    routing::get,
+    serve::ListenerExt as _,
+};
+use tokio::net::TcpListener;
+use tracing::Instrument as _;
+
+use super::{Handler, Refusal, json::MOST_BYTES, log::chain};
+use crate::Azure;
+
+/// Listens, answers the host's probe, and only then connects.
+///
+/// Runs until the process is killed, which is how the Functions host ends one.
+///
+/// # Errors
+///
+/// If the port cannot be listened on.
+pub async fn serve(handler: &Handler, routes: Router) -> io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, handler.settings.port)).await?;
+    tracing::info!(app = %handler.app, port = handler.settings.port, "listening");
+    tokio::spawn(warm(Arc::clone(&handler.azure)));
+    // Answers are small: none may wait for the next to fill a packet.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY not set");
+        }
+    });
+    axum::serve(listener, router(routes)).await
+}
+
+/// Connects before anyone waits for it. What fails here is tried again by whoever needs it.
+async fn warm(azure: Arc<Azure>) {
+    match azure.ports().await {
+        Ok(_) => tracing::info!("connected"),
+        Err(error) => tracing::warn!(cause = chain(&error), "not connected yet"),
+    }
+}
+
+/// An app's routes with everything that all apps answer alike: the probe at `/`, problems for
+/// what is not there, limits, security headers, the trace.
+///
+/// # Panics
+///
+/// If the routes answer `/` themselves.
+pub fn router(routes: Router) -> Router {
+    routes
+        .route("/", get(async || "ready"))
+        .fallback(async || Refusal::new(Problem::NOT_FOUND))
+        .method_not_allowed_fallback(async || Refusal::new(Problem::METHOD))
+        .layer(DefaultBodyLimit::max(MOST_BYTES))
+        .layer(from_fn(in_problems))
+        .layer(from_fn(with_security_headers))
+        .layer(from_fn(in_its_trace))
+}
+
+/// Refusals of axum's own extractors are plain text, which can quote the request.
+async fn in_problems(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let plain = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"text/plain"));
+    if !plain || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let problem = match status {
+        StatusCode::NOT_FOUND => Problem::NOT_FOUND,
+        StatusCode::METHOD_NOT_ALLOWED => Problem::METHOD,
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::TOO_LARGE,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::MEDIA_TYPE,
+        status if status.is_client_error() => Problem::NOT_UNDERSTOOD,
+        _ => Problem::INTERNAL,
+    };
+    Refusal::new(problem).into_response()
+}
+
+/// What every answer says to browsers and caches, unless it says otherwise itself.
+const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
+];
+
+async fn with_security_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    for (name, value) in SECURITY_HEADERS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn in_its_trace(request: Request, next: Next) -> Response {
+    let span = tracing::info_span!("request", traceparent = tracing::field::Empty);
+    if let Some(traceparent) = traceparent(request.headers()) {
+        span.record("traceparent", traceparent);
+    }
+    next.run(request).instrument(span).await
+}
+
+/// The caller's W3C trace context, if it is one.
+#[must_use]
+pub fn traceparent(headers: &HeaderMap) -> Option<&str> {
+    headers.get("traceparent")?.to_str().ok().filter(|text| is_traceparent(text))
+}
+
+/// Whether a text is a W3C trace context (version 00). It comes from strangers, and is logged
+/// and passed on.
+pub(super) fn is_traceparent(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [version, trace, span, flags] = parts.as_slice() else { return false };
+    let hex = |part: &str, length| {
+        part.len() == length
+            && part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    };
+    let not_zero = |part: &str| part.bytes().any(|byte| byte != b'0');
+    *version == "00"
+        && hex(trace, 32)
+        && hex(span, 16)
+        && hex(flags, 2)
+        && not_zero(trace)
+        && not_zero(span)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::{Body, to_bytes},
+        extract::Query,
+        http::Method,
+        routing::post,
+    };
+    use serde_json::Value;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::hosting::Json;
+
+    async fn asked(method: Method, path: &str, body: &str) -> (StatusCode, HeaderMap, Value) {
+        let routes = Router::new()
+            .route("/echo", post(async |Json(body): Json<Value>| Json(body)))
+            .route("/pot", get(async |Query((pot,)): Query<(u32,)>| pot.to_string()));
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_owned()))
+            .unwrap();
+
+        let response = router(routes).oneshot(request).await.unwrap();
+
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, 1 << 20).await.unwrap();
+        (parts.status, parts.headers, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    #[tokio::test]
+    async fn the_hosts_probe_is_answered() {
+        assert_eq!(asked(Method::GET, "/", "").await.0, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_a_problem() {
+        let (status, _, body) = asked(Method::GET, "/tea", "").await;
+
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert_eq!(body["type"], "https://airlock.invalid/problems/not-found");
+    }
+
+    #[tokio::test]
+    async fn another_method_is_a_problem_that_names_the_right_one() {
+        let (status, headers, body) = asked(Method::DELETE, "/echo", "").await;
+
+        assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(headers[header::ALLOW], "POST");
+        assert_eq!(body["type"], "https://airlock.invalid/problems/method-not-allowed");
+    }
+
+    #[tokio::test]
+    async fn what_an_extractor_of_axum_refuses_is_a_problem_and_quotes_nothing() {
+        let (status, headers, body) = asked(Method::GET, "/pot?pot=hunter2", "").await;
+
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
+        assert!(!body.to_string().contains("hunter2"));
+    }
+
+    #[tokio::test]
+    async fn a_megabyte_is_too_large() {
+        let body = format!("\"{}\"", "a".repeat(1 << 20));
+
+        assert_eq!(asked(Method::POST, "/echo", &body).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[tokio::test]
+    async fn every_answer_forbids_caching_sniffing_and_framing() {
+        for (method, path) in [(Method::POST, "/echo"), (Method::GET, "/tea"), (Method::GET, "/")] {
+            let (_, headers, _) = asked(method, path, "1").await;
+
+            for (name, value) in SECURITY_HEADERS {
+                assert_eq!(headers[name], value);
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_well_formed_trace_is_taken_over() {
+        assert!(is_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
+        for bad in [
+            "",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+        ] {
+            assert!(!is_traceparent(bad), "{bad}");
+        }
+    }
+}

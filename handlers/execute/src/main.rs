@@ -1,0 +1,21 @@
+//! `execute`: the inner app that carries out what a permit allows. It has no HTTP trigger and
+//! never sees an operator's token.
+//!
+//! A change's way through it: [`execute`](routes) (queue `permits-execute`), then
+//! `airlock_core::execution`.
+
+mod routes;
+mod state;
+
+use airlock_azure::hosting;
+use airlock_core::identity::App;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "the one place where settings are read")]
+    let handler = hosting::start(App::Execute, |name| std::env::var(name).ok())?;
+    let worker = state::Bench::new(&handler)?;
+    hosting::serve(&handler, routes::routes(worker)).await?;
+    // Only a signal ends the server; the host would take exit code 0 for "do not restart".
+    anyhow::bail!("the server stopped")
+}

@@ -1,0 +1,27 @@
+//! `intake`: the outer app that takes requests, judges them and signs permits.
+//!
+//! It holds no directory permission. A request's way through it: [`routes`], then
+//! `airlock_core::reception`.
+
+mod caller;
+mod claims;
+mod confirmations;
+mod origin;
+mod refusals;
+mod requests;
+mod resend;
+mod routes;
+mod state;
+
+use airlock_azure::hosting;
+use airlock_core::identity::App;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "the one place where settings are read")]
+    let handler = hosting::start(App::Intake, |name| std::env::var(name).ok())?;
+    let desk = state::Desk::new(&handler)?;
+    hosting::serve(&handler, routes::routes(desk)).await?;
+    // Only a signal ends the server; the host would take exit code 0 for "do not restart".
+    anyhow::bail!("the server stopped")
+}

@@ -1,0 +1,75 @@
+//! What strangers may learn from each way in which the desk says no.
+
+use airlock_azure::hosting::Refusal;
+use airlock_core::{
+    ledger::NotCommitted, ports::PortError, problem::Problem, reception::NotReceived,
+    request::{NotAuthenticated, NotAuthorized}, trust::NotTrusted,
+};
+
+/// The answer to a request that was not received.
+pub fn not_received(error: NotReceived) -> Refusal {
+    let problem = problem(&error);
+    let detail = detail(&error);
+    let refusal = Refusal::because(problem, error);
+    match detail {
+        Some(detail) => refusal.detail(detail),
+        None => refusal,
+    }
+}
+
+/// The answer when a service did not do what was needed.
+pub fn port(error: PortError) -> Refusal {
+    Refusal::because(of_port(&error), error)
+}
+
+/// The answer when whom to trust could not be told.
+pub fn untrusted(error: NotTrusted) -> Refusal {
+    not_received(error.into())
+}
+
+// No `_` arm: a new variant does not compile until someone decides what strangers may learn.
+fn problem(error: &NotReceived) -> Problem {
+    match error {
+        NotReceived::NotAuthenticated(
+            NotAuthenticated::NotUnderstood(_)
+            | NotAuthenticated::Lifetime
+            | NotAuthenticated::Purpose
+            | NotAuthenticated::OtherWorker,
+        ) => Problem::NOT_UNDERSTOOD,
+        NotReceived::NotAuthenticated(NotAuthenticated::NotVerified(_))
+        | NotReceived::NotFresh => Problem::NOT_VERIFIED,
+        NotReceived::NotThere => Problem::NOT_FOUND,
+        NotReceived::NotAllowed(_) | NotReceived::NotDecided(_) => Problem::NOT_ALLOWED,
+        NotReceived::State => Problem::CONFLICT,
+        NotReceived::Gone => Problem::GONE,
+        NotReceived::KeyReused => Problem::KEY_REUSED,
+        NotReceived::Revoked(_) => Problem::NOT_SIGNED_IN,
+        NotReceived::Violation(_) => Problem::INTEGRITY,
+        NotReceived::NotSigned(_) | NotReceived::Form(_) => Problem::UNAVAILABLE,
+        NotReceived::NotCommitted(error) => match error {
+            NotCommitted::Conflict => Problem::CONFLICT,
+            NotCommitted::Head => Problem::INTEGRITY,
+            NotCommitted::NotSigned(_)
+            | NotCommitted::NoEntropy(_)
+            | NotCommitted::Form(_)
+            | NotCommitted::Undecided(_) => Problem::UNAVAILABLE,
+        },
+        NotReceived::Port(error) => of_port(error),
+    }
+}
+
+/// The words of the policy that said no: constants of ours.
+fn detail(error: &NotReceived) -> Option<&'static str> {
+    match error {
+        NotReceived::NotAllowed(NotAuthorized::Denied(reason))
+        | NotReceived::NotDecided(airlock_core::decision::NotDecided::Policy(reason)) => Some(reason),
+        _ => None,
+    }
+}
+
+const fn of_port(error: &PortError) -> Problem {
+    match error {
+        PortError::Unavailable(_) | PortError::Throttled { .. } => Problem::UNAVAILABLE,
+        PortError::Denied(_) | PortError::Broken(_) => Problem::INTERNAL,
+    }
+}

@@ -1,0 +1,85 @@
+//! What every route shares.
+
+use std::sync::Arc;
+
+use airlock_azure::{Azure, hosting::Handler};
+use airlock_core::{
+    manifest::Manifest,
+    policy::Policies,
+    ports::{PortError, Ports},
+    reception::Reception,
+    trust::{KEPT_S, TrustStore},
+};
+use tokio::sync::OnceCell;
+
+/// The desk and what it needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Desk(Arc<Shared>);
+
+struct Shared {
+    azure: Arc<Azure>,
+    manifest: Manifest,
+    policies: Arc<Policies>,
+    connected: OnceCell<Connected>,
+}
+
+/// What is there once the first request has connected.
+pub struct Connected {
+    /// The ports.
+    pub ports: Ports,
+    /// Whom to trust.
+    pub trust: Arc<TrustStore>,
+    /// The desk itself.
+    pub reception: Reception,
+}
+
+impl Desk {
+    /// Reads the policies; connects to nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// If the policies are not valid: nothing may be judged by them.
+    pub fn new(handler: &Handler) -> anyhow::Result<Self> {
+        Ok(Self(Arc::new(Shared {
+            azure: Arc::clone(&handler.azure),
+            manifest: handler.manifest.value().clone(),
+            policies: Arc::new(Policies::standard()?),
+            connected: OnceCell::new(),
+        })))
+    }
+
+    /// The ports, connected once.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`]; the next caller tries again.
+    pub async fn connected(&self) -> Result<&Connected, PortError> {
+        self.0
+            .connected
+            .get_or_try_init(|| async {
+                let ports = self.0.azure.ports().await?;
+                let trust = Arc::new(TrustStore::new(
+                    self.0.manifest.root.clone(),
+                    Arc::clone(&ports.documents),
+                    Arc::clone(&ports.clock),
+                    KEPT_S,
+                ));
+                let policies = Arc::clone(&self.0.policies);
+                let reception = Reception::new(ports.clone(), Arc::clone(&trust), policies);
+                Ok(Connected { ports, trust, reception })
+            })
+            .await
+    }
+
+    /// The manifest.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.0.manifest
+    }
+
+    /// Azure, for what is not a port: tokens that Entra issued.
+    #[must_use]
+    pub fn azure(&self) -> &Azure {
+        &self.0.azure
+    }
+}

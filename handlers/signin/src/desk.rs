@@ -1,0 +1,146 @@
+//! What every route works with.
+
+use std::sync::Arc;
+
+use airlock_azure::Azure;
+use airlock_core::{
+    jws::Verified,
+    manifest::Manifest,
+    ports::{PortError, Ports},
+    time::Timestamp,
+    trust::{KEPT_S, TrustStore},
+};
+use async_trait::async_trait;
+use tokio::sync::OnceCell;
+
+use crate::{
+    homes::Homes,
+    outside::{Entra, Intake},
+    sealing::{NotSealed, NotUnsealed, Sealable, Sealing},
+    store::Store,
+};
+
+/// The app. Connects at the first call that needs it.
+#[derive(Clone)]
+pub struct Signin(Arc<Parts>);
+
+struct Parts {
+    manifest: Verified<Manifest>,
+    connect: Arc<dyn Connect>,
+    entra: Arc<dyn Entra>,
+    intake: Arc<dyn Intake>,
+    desk: OnceCell<Desk>,
+}
+
+/// The way to the ports.
+#[async_trait]
+pub trait Connect: Send + Sync {
+    /// Connects, or gives what was connected before.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`]. The next call tries again.
+    async fn ports(&self) -> Result<Ports, PortError>;
+}
+
+#[async_trait]
+impl Connect for Azure {
+    async fn ports(&self) -> Result<Ports, PortError> {
+        Self::ports(self).await
+    }
+}
+
+/// What every route works with, connected.
+pub struct Desk {
+    /// What the deployment trusts.
+    pub manifest: Verified<Manifest>,
+    /// The ways out.
+    pub ports: Ports,
+    /// Whom to believe.
+    pub trust: Arc<TrustStore>,
+    /// What is remembered.
+    pub store: Store,
+    sealing: Sealing,
+    /// Whose people may sign in.
+    pub homes: Homes,
+    /// Who people are.
+    pub entra: Arc<dyn Entra>,
+    /// Who looks again.
+    pub intake: Arc<dyn Intake>,
+}
+
+impl Signin {
+    /// The app over its connections. Calls nothing.
+    #[must_use]
+    pub fn new(
+        manifest: Verified<Manifest>,
+        connect: Arc<dyn Connect>,
+        entra: Arc<dyn Entra>,
+        intake: Arc<dyn Intake>,
+    ) -> Self {
+        Self(Arc::new(Parts { manifest, connect, entra, intake, desk: OnceCell::new() }))
+    }
+
+    /// What the deployment trusts.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        self.0.manifest.value()
+    }
+
+    /// What every route works with.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if key or store cannot be reached. The next call tries again.
+    pub async fn desk(&self) -> Result<&Desk, PortError> {
+        self.0.desk.get_or_try_init(|| self.0.connected()).await
+    }
+}
+
+impl Parts {
+    async fn connected(&self) -> Result<Desk, PortError> {
+        let ports = self.connect.ports().await?;
+        let trust = Arc::new(TrustStore::new(
+            self.manifest.root.clone(),
+            Arc::clone(&ports.documents),
+            Arc::clone(&ports.clock),
+            KEPT_S,
+        ));
+        Ok(Desk {
+            manifest: self.manifest.clone(),
+            store: Store::new(ports.clone(), Arc::clone(&trust)),
+            ports,
+            trust,
+            sealing: Sealing::default(),
+            homes: Homes::default(),
+            entra: Arc::clone(&self.entra),
+            intake: Arc::clone(&self.intake),
+        })
+    }
+}
+
+impl Desk {
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    /// Seals what is handed out, to be recognised when it comes back.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSealed`].
+    pub async fn seal<T: Sealable>(&self, what: &T) -> Result<String, NotSealed> {
+        self.sealing.seal(what, &self.ports, &self.store).await
+    }
+
+    /// Opens what came back.
+    ///
+    /// # Errors
+    ///
+    /// [`NotUnsealed`].
+    pub async fn unseal<T: Sealable>(&self, text: &str) -> Result<T, NotUnsealed> {
+        self.sealing.open(text, &self.ports, &self.store).await
+    }
+}

@@ -1,0 +1,282 @@
+//! A session: signed by us, confirmed by `intake`, and only then stored.
+
+use airlock_core::{
+    base64url,
+    envelope::{Envelope, NotOpened, Place},
+    identity::{App, TenantId},
+    jws::{NotSigned, NotVerified, Signed},
+    ledger::Happened,
+    ports::{Created, PortError},
+    secret::Secret,
+    session::{Confirms, PersonEvidence, Session},
+    session_record::{ABSOLUTE_S, SessionRecord, document_id},
+    trust::NotTrusted,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    admission::Admitted,
+    challenge::Begun,
+    desk::Desk,
+    live,
+    opaque::{self, Opaque},
+    outside::{NotAnswered, Tokens},
+    store::{At, NotKept, OfSignIn},
+};
+
+/// A session that both outer apps stand for. Not stored yet.
+pub struct Issued {
+    cookie: Opaque,
+    session: Session,
+    record: SessionRecord,
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum NotIssued {
+    /// Our key did not sign.
+    #[error("session not signed")]
+    NotSigned(#[from] NotSigned),
+    /// `intake` does not stand for it.
+    #[error("session not confirmed")]
+    NotConfirmed(#[from] NotAnswered),
+    /// Whom to trust could not be told.
+    #[error("whom to trust not known")]
+    NotTrusted(#[from] NotTrusted),
+    /// What `intake` answered is not a confirmation of this session.
+    #[error("confirmation not verified")]
+    NotVerified(#[from] NotVerified),
+    /// Refresh token or name were not encrypted.
+    #[error("not encrypted")]
+    NotSealed(#[from] NotOpened),
+    /// It has no JSON form.
+    #[error("not written as JSON")]
+    Json(#[from] serde_json::Error),
+    /// Nothing was stored, or it is not known.
+    #[error("session not stored")]
+    NotKept(#[from] NotKept),
+    /// The session before it could not be ended.
+    #[error("former session not ended")]
+    NotEnded(#[from] live::NotEnded),
+    /// The cookie is another session's: two of 2^256 met, or randomness is broken.
+    #[error("cookie taken")]
+    CookieTaken,
+    /// There is no randomness.
+    #[error("no randomness")]
+    Port(#[from] PortError),
+}
+
+/// Signs a session and has it confirmed.
+///
+/// # Errors
+///
+/// [`NotIssued`]; then nothing is stored.
+pub async fn issue(
+    desk: &Desk,
+    begun: &Begun,
+    person: Admitted,
+    tokens: Tokens,
+) -> Result<Issued, NotIssued> {
+    let now = desk.now();
+    let cookie = Opaque::generate(&*desk.ports.entropy)?;
+    let session = Session {
+        iss: App::Signin,
+        sid: base64url::encode(opaque::random::<16>(&*desk.ports.entropy)?),
+        tid: person.tid,
+        oid: person.oid,
+        roles: person.roles.clone(),
+        acrs: person.acrs.clone(),
+        auth_time: person.auth_time,
+        iat: now,
+        exp: now.plus_s(ABSOLUTE_S),
+        cnf: Confirms { jwk: begun.jwk.clone() },
+        cookie: document_id(cookie.expose()),
+    };
+    let signed = Signed::sign(&session, &*desk.ports.signer).await?;
+    let confirmation =
+        desk.intake.confirm(&signed, &tokens.id.text, &begun.random).await?;
+    let evidence = PersonEvidence { session: signed, confirmation };
+    // Both halves, as everyone downstream will verify them: what would not hold there is not
+    // stored here.
+    evidence.verify(&desk.trust.trust().await?, desk.now())?;
+    let record = record(desk, &session, evidence, person, tokens.refresh).await?;
+    Ok(Issued { cookie, session, record })
+}
+
+async fn record(
+    desk: &Desk,
+    session: &Session,
+    evidence: PersonEvidence,
+    person: Admitted,
+    refresh: Option<Secret>,
+) -> Result<SessionRecord, NotIssued> {
+    let id = session.cookie.to_string();
+    let profile = Profile { name: person.name, login_hint: person.login_hint };
+    let name = profile.seal(desk, session.tid, &id);
+    let refresh = async {
+        match refresh {
+            Some(token) => seal_refresh(desk, session.tid, &id, &token).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    // Two calls to the vault, at the same time.
+    let (name, refresh) = tokio::join!(name, refresh);
+    Ok(SessionRecord {
+        person: evidence,
+        idle_until: live::idle_until(session.iat, session.exp),
+        ended: None,
+        entra_sid: person.entra_sid,
+        name: name?,
+        refresh: refresh?,
+        checked: session.iat,
+    })
+}
+
+impl Issued {
+    /// Ends the session before it, and stores this one.
+    ///
+    /// # Errors
+    ///
+    /// [`NotIssued`].
+    pub async fn keep(self, desk: &Desk, previous: Option<&Opaque>) -> Result<Opaque, NotIssued> {
+        // First: of a new session without the end of the old one there would be two.
+        if let Some(previous) = previous {
+            live::end(desk, &At::session(previous.digest())).await?;
+        }
+        let id = self.session.cookie;
+        // Before the session: an entry without one is harmless, and one without an entry would
+        // outlive a sign-out at Entra.
+        if let Some(sid) = &self.record.entra_sid {
+            let at = At::of_sign_in(self.session.tid, sid, id);
+            let entry = OfSignIn { session: id };
+            created(desk.store.create(&at, Happened::SessionStarted, &entry).await?)?;
+        }
+        let at = At::session(id);
+        created(desk.store.create(&at, Happened::SessionStarted, &self.record).await?)?;
+        tracing::info!(
+            tenant = %self.session.tid,
+            session = %self.session.sid_hash(),
+            "session started"
+        );
+        Ok(self.cookie)
+    }
+
+    /// The signed session.
+    #[must_use]
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Its cookie.
+    #[must_use]
+    pub const fn cookie(&self) -> &Opaque {
+        &self.cookie
+    }
+}
+
+const fn created(created: Created) -> Result<(), NotIssued> {
+    match created {
+        Created::New => Ok(()),
+        Created::Existed => Err(NotIssued::CookieTaken),
+    }
+}
+
+/// What is kept of a person to show them, and to sign them out at Entra. Personal data:
+/// encrypted, in the record's `name`.
+pub struct Profile {
+    /// For display.
+    pub name: Secret,
+    /// For Entra's sign-out page.
+    pub login_hint: Option<Secret>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProfileText<'a> {
+    name: std::borrow::Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    login_hint: Option<std::borrow::Cow<'a, str>>,
+}
+
+impl Profile {
+    async fn seal(
+        &self,
+        desk: &Desk,
+        tenant: TenantId,
+        document: &str,
+    ) -> Result<Envelope, NotIssued> {
+        let text = ProfileText {
+            name: self.name.expose().into(),
+            login_hint: self.login_hint.as_ref().map(|hint| hint.expose().into()),
+        };
+        let text = Secret::new(serde_json::to_string(&text)?);
+        let tenant = tenant.to_string();
+        Ok(seal(desk, place(&tenant, document, NAME), &text).await?)
+    }
+
+    /// Opens a session's.
+    ///
+    /// # Errors
+    ///
+    /// [`NotOpened`].
+    pub async fn open(
+        desk: &Desk,
+        session: &Session,
+        record: &SessionRecord,
+    ) -> Result<Self, NotOpened> {
+        let (tenant, document) = (session.tid.to_string(), session.cookie.to_string());
+        let place = place(&tenant, &document, NAME);
+        let text = record.name.open(place, &*desk.ports.wrapper).await?;
+        let text: ProfileText<'_> =
+            serde_json::from_slice(&text).map_err(|_| NotOpened::Changed)?;
+        Ok(Self {
+            name: Secret::new(text.name.into_owned()),
+            login_hint: text.login_hint.map(|hint| Secret::new(hint.into_owned())),
+        })
+    }
+}
+
+/// Encrypts a refresh token for a session's document.
+///
+/// # Errors
+///
+/// [`NotOpened`].
+pub async fn seal_refresh(
+    desk: &Desk,
+    tenant: TenantId,
+    document: &str,
+    token: &Secret,
+) -> Result<Envelope, NotOpened> {
+    let tenant = tenant.to_string();
+    seal(desk, place(&tenant, document, REFRESH), token).await
+}
+
+/// Decrypts the refresh token of a session.
+///
+/// # Errors
+///
+/// [`NotOpened`].
+pub async fn open_refresh(
+    desk: &Desk,
+    session: &Session,
+    envelope: &Envelope,
+) -> Result<Secret, NotOpened> {
+    let (tenant, document) = (session.tid.to_string(), session.cookie.to_string());
+    let text =
+        envelope.open(place(&tenant, &document, REFRESH), &*desk.ports.wrapper).await?;
+    let text = std::str::from_utf8(&text).map_err(|_| NotOpened::Changed)?;
+    Ok(Secret::new(text.to_owned()))
+}
+
+/// Fields that are encrypted.
+const NAME: &str = "name";
+const REFRESH: &str = "refresh";
+
+const fn place<'a>(tenant: &'a str, document: &'a str, field: &'static str) -> Place<'a> {
+    Place { tenant, document, field, version: 1 }
+}
+
+async fn seal(desk: &Desk, place: Place<'_>, text: &Secret) -> Result<Envelope, NotOpened> {
+    let ports = &desk.ports;
+    Envelope::seal(place, text.expose().as_bytes(), &*ports.wrapper, &*ports.entropy).await
+}

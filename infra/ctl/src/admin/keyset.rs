@@ -1,0 +1,365 @@
+//! The keyset: which key may sign what, from the deployment and from Key Vault.
+//!
+//! A key stays listed when its successor comes: what it signed is still read. It leaves by
+//! being revoked, which nothing undoes. A new version is signed only for a change, or when a
+//! third of the old one's life is over.
+
+use std::collections::BTreeMap;
+
+use airlock_core::{
+    identity::App,
+    jwk::{PublicKey, Thumbprint},
+    jws::Typ,
+    keyset::{Keyset, KeysetKey},
+    time::{LEEWAY_S, Timestamp},
+};
+use serde::{Deserialize as _, de::{IntoDeserializer as _, value::Error}};
+
+use super::{
+    deployment::{Identity, KeyName},
+    publish::{LIFETIME_S, RENEW_S},
+};
+
+/// What identities sign that is no artefact of the keyset: not a JWS of ours, or not yet.
+const OUTSIDE: [&str; 4] = ["rotation", "finding", "checkpoint", "recovery"];
+
+/// What only the root or a person's client key signs: no app's key may ever be listed for it.
+const NEVER_AN_APPS: [Typ; 6] =
+    [Typ::Keyset, Typ::Binding, Typ::Deployment, Typ::SignIn, Typ::Request, Typ::Decision];
+
+/// A key that shall be listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Whose it is.
+    pub app: App,
+    /// Its name in Key Vault.
+    pub key: KeyName,
+    /// What it may sign.
+    pub signs: Vec<Typ>,
+}
+
+/// What the deployment says about keys.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Keys to list.
+    pub wanted: Vec<Wanted>,
+    /// What was left out, for whoever reads along.
+    pub notes: Vec<String>,
+}
+
+/// A key of the deployment, with its public half from Key Vault.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Whose it is.
+    pub app: App,
+    /// The public key.
+    pub jwk: PublicKey,
+    /// What it may sign.
+    pub signs: Vec<Typ>,
+}
+
+/// There is no keyset for this deployment.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotPlanned {
+    /// A name that means nothing.
+    #[error("{app} cannot sign {name}: there is no such thing")]
+    Unknown {
+        /// The identity.
+        app: App,
+        /// What it says that it signs.
+        name: String,
+    },
+    /// An app would speak for the root or for people.
+    #[error("{app} must not sign {}: only the root or a person's client does", typ.media_type())]
+    NotAnApps {
+        /// The identity.
+        app: App,
+        /// What it says that it signs.
+        typ: Typ,
+    },
+    /// One app could speak for another.
+    #[error("key {} is used by {first} and by {second}", key.as_str())]
+    Shared {
+        /// The key.
+        key: KeyName,
+        /// One identity.
+        first: App,
+        /// The other.
+        second: App,
+    },
+    /// A listed key would change hands, and all that it ever signed with it.
+    #[error("key {0} is listed for another app already")]
+    ChangedHands(Thumbprint),
+    /// There is nothing to revoke.
+    #[error("key {0} is not listed")]
+    NotListed(Thumbprint),
+}
+
+/// Reads which keys shall be listed, and for what.
+///
+/// A key that is named for something outside the keyset (`drift-checkpoint`) serves that alone.
+///
+/// # Errors
+///
+/// [`NotPlanned`].
+pub fn plan(identities: &BTreeMap<App, Identity>) -> Result<Plan, NotPlanned> {
+    let mut plan = Plan::default();
+    let mut owners: BTreeMap<&KeyName, App> = BTreeMap::new();
+    for (&app, identity) in identities {
+        for key in &identity.keys.sign {
+            if let Some(first) = owners.insert(key, app) {
+                return Err(NotPlanned::Shared { key: key.clone(), first, second: app });
+            }
+        }
+        // The root signs the keyset; it is not in it.
+        if app == App::Admin {
+            continue;
+        }
+        let mut signs = Vec::new();
+        let mut outside = Vec::new();
+        for name in &identity.signs {
+            match meaning(app, name)? {
+                Some(typ) => signs.push(typ),
+                None => outside.push(name.as_str()),
+            }
+        }
+        signs.sort_unstable();
+        signs.dedup();
+        let mut dedicated = Vec::new();
+        for key in &identity.keys.sign {
+            let suffix = key.as_str().strip_prefix(&format!("{app}-"));
+            match suffix.filter(|suffix| outside.contains(suffix)) {
+                Some(_) => dedicated.push(key.as_str()),
+                None => plan.wanted.push(Wanted { app, key: key.clone(), signs: signs.clone() }),
+            }
+        }
+        for name in outside {
+            plan.notes.push(format!("{app} signs {name}, which is outside the keyset"));
+        }
+        for key in dedicated {
+            plan.notes.push(format!("key {key} is outside the keyset"));
+        }
+    }
+    Ok(plan)
+}
+
+fn meaning(app: App, name: &str) -> Result<Option<Typ>, NotPlanned> {
+    if OUTSIDE.contains(&name) {
+        return Ok(None);
+    }
+    let deserializer: serde::de::value::StrDeserializer<'_, Error> = name.into_deserializer();
+    let typ = Typ::deserialize(deserializer)
+        .map_err(|_| NotPlanned::Unknown { app, name: name.to_owned() })?;
+    if NEVER_AN_APPS.contains(&typ) {
+        return Err(NotPlanned::NotAnApps { app, typ });
+    }
+    Ok(Some(typ))
+}
+
+/// The next keyset; `None` if the previous one still says everything, for long enough.
+///
+/// # Errors
+///
+/// [`NotPlanned`].
+pub fn next(
+    previous: Option<&Keyset>,
+    listed: &[Listed],
+    revoke: &[Thumbprint],
+    now: Timestamp,
+) -> Result<Option<Keyset>, NotPlanned> {
+    let mut keys = previous.map(|keyset| keyset.keys.clone()).unwrap_or_default();
+    let mut changed = previous.is_none_or(|keyset| now.since_s(keyset.iat) >= RENEW_S);
+    for Listed { app, jwk, signs } in listed {
+        match keys.iter_mut().find(|key| key.jwk == *jwk) {
+            Some(key) if key.app != *app => {
+                return Err(NotPlanned::ChangedHands(jwk.thumbprint()));
+            }
+            Some(key) => {
+                changed |= key.signs != *signs;
+                key.signs.clone_from(signs);
+            }
+            None => {
+                changed = true;
+                keys.push(KeysetKey {
+                    jwk: jwk.clone(),
+                    app: *app,
+                    signs: signs.clone(),
+                    // A handler's clock may be a little behind ours.
+                    nbf: now.plus_s(-LEEWAY_S),
+                    revoked: None,
+                });
+            }
+        }
+    }
+    for revoked in revoke {
+        let key = keys
+            .iter_mut()
+            .find(|key| key.jwk.thumbprint() == *revoked)
+            .ok_or(NotPlanned::NotListed(*revoked))?;
+        changed |= key.revoked.is_none();
+        key.revoked = key.revoked.or(Some(now));
+    }
+    let ver = previous.map_or(1, |keyset| keyset.ver + 1);
+    let next = Keyset { ver, iat: now, exp: now.plus_s(LIFETIME_S), keys };
+    Ok(changed.then_some(next))
+}
+
+#[cfg(test)]
+mod tests {
+    use airlock_core::{jwe, memory::Dice};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::admin::deployment::{
+        Deployment,
+        tests::{good, sample},
+    };
+
+    const NOW: Timestamp = Timestamp::from_unix_s(1_700_000_000);
+
+    fn key() -> PublicKey {
+        PublicKey::from_point(&jwe::private_key(&Dice).unwrap().public_key()).unwrap()
+    }
+
+    fn listed(app: App, jwk: &PublicKey) -> Listed {
+        Listed { app, jwk: jwk.clone(), signs: vec![Typ::Statement] }
+    }
+
+    fn planned(app: &str, member: &str, value: Value) -> Result<Plan, NotPlanned> {
+        let mut sample = sample();
+        sample["identities"][app][member] = value;
+        plan(&serde_json::from_value::<Deployment>(sample).unwrap().identities)
+    }
+
+    #[test]
+    fn every_app_signs_with_its_own_key_what_the_deployment_says_and_the_root_is_not_listed() {
+        let plan = plan(&good().identities).unwrap();
+
+        let lines: Vec<String> = plan
+            .wanted
+            .iter()
+            .map(|wanted| format!("{} {} {:?}", wanted.app, wanted.key.as_str(), wanted.signs))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "signin signin-signing [Session, Statement, Revocation]",
+                "intake intake-signing [Confirmation, Attestation, Permit, Statement]",
+                "execute execute-signing [Claim, Outcome, Statement]",
+                "rotate rotate-signing [Claim, Outcome, Statement]",
+                "drift drift-signing [Statement]",
+            ]
+        );
+        assert_eq!(
+            plan.notes,
+            [
+                "rotate signs rotation, which is outside the keyset",
+                "drift signs finding, which is outside the keyset",
+                "drift signs checkpoint, which is outside the keyset",
+                "key drift-checkpoint is outside the keyset",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_repositorys_own_identities_can_be_listed() {
+        let text = include_str!("../../../identities.json");
+        let file: Value = serde_json::from_str(text).unwrap();
+        let mut sample = sample();
+        for (name, identity) in file["identities"].as_object().unwrap() {
+            sample["identities"][name]["keys"] = identity["keys"].clone();
+            sample["identities"][name]["signs"] = identity["signs"].clone();
+        }
+        let deployment: Deployment = serde_json::from_value(sample).unwrap();
+
+        let plan = plan(&deployment.identities).unwrap();
+
+        assert!(plan.wanted.iter().all(|wanted| !wanted.signs.is_empty()));
+    }
+
+    #[test]
+    fn what_means_nothing_is_an_error_and_not_left_out() {
+        let error = planned("execute", "signs", json!(["claim", "outcomes"])).unwrap_err();
+
+        assert_eq!(error.to_string(), "execute cannot sign outcomes: there is no such thing");
+    }
+
+    #[test]
+    fn no_app_is_listed_for_the_roots_word_or_a_persons() {
+        for name in ["keyset", "binding", "deployment", "sign-in", "request", "decision"] {
+            assert!(
+                matches!(
+                    planned("execute", "signs", json!([name])),
+                    Err(NotPlanned::NotAnApps { app: App::Execute, .. })
+                ),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_two_apps_share_a_key() {
+        let keys = json!({ "sign": ["signin-signing"], "wrap": [] });
+
+        assert!(matches!(planned("intake", "keys", keys), Err(NotPlanned::Shared { .. })));
+    }
+
+    #[test]
+    fn without_a_change_there_is_no_next_keyset_until_a_third_of_its_life_is_over() {
+        let jwk = key();
+        let listed = [listed(App::Signin, &jwk)];
+        let first = next(None, &listed, &[], NOW).unwrap().unwrap();
+        let at = |seconds| next(Some(&first), &listed, &[], NOW.plus_s(seconds)).unwrap();
+
+        assert_eq!((first.ver, first.exp), (1, NOW.plus_s(LIFETIME_S)));
+        assert!(at(0).is_none());
+        assert!(at(RENEW_S - 1).is_none());
+        let second = at(RENEW_S).unwrap();
+        assert_eq!(second.ver, 2);
+        assert_eq!(second.keys[0].nbf, first.keys[0].nbf);
+    }
+
+    #[test]
+    fn a_successor_is_listed_beside_the_key_that_it_succeeds() {
+        let (old, new) = (key(), key());
+        let first = next(None, &[listed(App::Signin, &old)], &[], NOW).unwrap().unwrap();
+        let later = NOW.plus_s(60);
+
+        let second =
+            next(Some(&first), &[listed(App::Signin, &new)], &[], later).unwrap().unwrap();
+
+        let keys: Vec<_> = second.keys.iter().map(|key| (&key.jwk, key.nbf)).collect();
+        assert_eq!(keys, [(&old, NOW.plus_s(-LEEWAY_S)), (&new, later.plus_s(-LEEWAY_S))]);
+    }
+
+    #[test]
+    fn a_revocation_is_never_taken_back() {
+        let jwk = key();
+        let listed = [listed(App::Signin, &jwk)];
+        let first = next(None, &listed, &[], NOW).unwrap().unwrap();
+
+        let second =
+            next(Some(&first), &listed, &[jwk.thumbprint()], NOW.plus_s(1)).unwrap().unwrap();
+        assert_eq!(second.keys[0].revoked, Some(NOW.plus_s(1)));
+
+        assert!(next(Some(&second), &listed, &[], NOW.plus_s(2)).unwrap().is_none());
+        let again = next(Some(&second), &listed, &[jwk.thumbprint()], NOW.plus_s(2)).unwrap();
+        assert!(again.is_none());
+    }
+
+    #[test]
+    fn a_key_that_is_not_listed_cannot_be_revoked_and_a_listed_one_cannot_change_hands() {
+        let jwk = key();
+        let first = next(None, &[listed(App::Signin, &jwk)], &[], NOW).unwrap().unwrap();
+        let other = key().thumbprint();
+
+        assert_eq!(
+            next(Some(&first), &[], &[other], NOW).unwrap_err(),
+            NotPlanned::NotListed(other)
+        );
+        assert_eq!(
+            next(Some(&first), &[listed(App::Intake, &jwk)], &[], NOW).unwrap_err(),
+            NotPlanned::ChangedHands(jwk.thumbprint())
+        );
+    }
+}

@@ -1,0 +1,137 @@
+//! Key Vault, as the admin plane uses it: public halves of all keys, signatures of the root.
+
+use std::sync::Arc;
+
+use airlock_core::{
+    digest::Digest,
+    jwk::{NotAKey, PublicKey},
+    ports::{PortError, Signer},
+};
+use async_trait::async_trait;
+use azure_core::{
+    credentials::TokenCredential,
+    error::ErrorKind,
+    http::{ClientOptions, StatusCode},
+};
+use azure_security_keyvault_keys::{
+    KeyClient, KeyClientOptions, ResourceExt as _,
+    models::{CurveName, KeyClientSignOptions, KeyType, SignParameters, SignatureAlgorithm},
+};
+
+use super::deployment::KeyName;
+
+/// A vault.
+pub struct Vault {
+    client: Arc<KeyClient>,
+}
+
+/// The newest version of a key.
+#[derive(Clone, Debug)]
+pub struct VaultKey {
+    /// Its public half.
+    pub public: PublicKey,
+    version: String,
+}
+
+/// A key that stays in the vault.
+pub struct VaultSigner {
+    client: Arc<KeyClient>,
+    name: KeyName,
+    key: VaultKey,
+}
+
+/// A key was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum NoKey {
+    /// The vault did not show it.
+    #[error("key {} was not read from the vault", .0.as_str())]
+    NotRead(KeyName, #[source] azure_core::Error),
+    /// It cannot sign what we sign.
+    #[error("key {} is not a P-256 key", .0.as_str())]
+    OtherKind(KeyName),
+}
+
+impl Vault {
+    /// Makes the client. Calls nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the address is not one.
+    pub fn new(
+        address: &str,
+        credential: Arc<dyn TokenCredential>,
+        options: ClientOptions,
+    ) -> azure_core::Result<Self> {
+        let options = KeyClientOptions { client_options: options, ..KeyClientOptions::default() };
+        let client = Arc::new(KeyClient::new(address, credential, Some(options))?);
+        Ok(Self { client })
+    }
+
+    /// Reads the public half of a key's newest version.
+    ///
+    /// # Errors
+    ///
+    /// [`NoKey`].
+    pub async fn key(&self, name: &KeyName) -> Result<VaultKey, NoKey> {
+        let not_read = |error| NoKey::NotRead(name.clone(), error);
+        let answer = self.client.get_key(name.as_str(), None).await.map_err(not_read)?;
+        let key = answer.into_model().map_err(not_read)?;
+        let version = key.resource_id().map_err(not_read)?.version;
+        let jwk = key.key.filter(|jwk| {
+            matches!(jwk.kty, Some(KeyType::Ec | KeyType::EcHsm)) && jwk.crv == Some(CurveName::P256)
+        });
+        let parts = jwk.and_then(|jwk| Some((jwk.x?, jwk.y?, version?)));
+        let (x, y, version) = parts.ok_or_else(|| NoKey::OtherKind(name.clone()))?;
+        let public = public(&x, &y).map_err(|NotAKey| NoKey::OtherKind(name.clone()))?;
+        Ok(VaultKey { public, version })
+    }
+
+    /// Signs with exactly this version of a key, whatever comes after it.
+    #[must_use]
+    pub fn signer(&self, name: KeyName, key: VaultKey) -> VaultSigner {
+        VaultSigner { client: Arc::clone(&self.client), name, key }
+    }
+}
+
+fn public(x: &[u8], y: &[u8]) -> Result<PublicKey, NotAKey> {
+    let x = x.try_into().map_err(|_| NotAKey)?;
+    let y = y.try_into().map_err(|_| NotAKey)?;
+    PublicKey::from_coordinates(x, y)
+}
+
+#[async_trait]
+impl Signer for VaultSigner {
+    fn key(&self) -> &PublicKey {
+        &self.key.public
+    }
+
+    async fn sign(&self, digest: &Digest) -> Result<[u8; 64], PortError> {
+        let parameters = SignParameters {
+            algorithm: Some(SignatureAlgorithm::Es256),
+            value: Some(digest.as_bytes().to_vec()),
+        };
+        let options = KeyClientSignOptions {
+            key_version: Some(self.key.version.clone()),
+            ..KeyClientSignOptions::default()
+        };
+        let parameters = parameters.try_into().map_err(failed)?;
+        let answer =
+            self.client.sign(self.name.as_str(), parameters, Some(options)).await.map_err(failed)?;
+        let signature = answer.into_model().map_err(failed)?.result;
+        signature
+            .and_then(|signature| signature.try_into().ok())
+            .ok_or_else(|| PortError::Broken("not a signature of 64 bytes".into()))
+    }
+}
+
+fn failed(error: azure_core::Error) -> PortError {
+    match (error.kind(), error.http_status()) {
+        (_, Some(StatusCode::Unauthorized | StatusCode::Forbidden)) => {
+            PortError::Denied(error.into())
+        }
+        (_, Some(StatusCode::TooManyRequests)) => PortError::Throttled { after_s: None },
+        (ErrorKind::Io, _) => PortError::Unavailable(error.into()),
+        (_, Some(status)) if status.is_server_error() => PortError::Unavailable(error.into()),
+        _ => PortError::Broken(error.into()),
+    }
+}

@@ -1,0 +1,405 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use airlock_core::{
+    ask,
+    decision::Verdict,
+    identity::{App, ObjectId, TenantId},
+    jwk::Thumbprint,
+    record::State,
+};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde_json::Value;
+
+use crate::{
+    origin::Origin,
+    person::{
+        profile::ProfileName,
+        view::RequestId,
+    },
+};
+
+/// Airlock on the command line: ask for privileged work, decide what others ask, or run the
+/// admin plane.
+///
+/// A person signs in once; their client key never leaves this machine, and signs everything
+/// they ask and decide. Without --api the commands talk to the local cloud that `cargo run`
+/// starts.
+#[derive(Debug, Parser)]
+#[command(name = "airlockctl", version, propagate_version = true, after_help = EXITS)]
+pub struct Cli {
+    /// Which API, and as whom.
+    #[command(flatten)]
+    pub place: Place,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXITS: &str = "Exit codes: 0 done, 1 refused or failed, 2 not understood.";
+
+/// Which API, and as whom.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of all commands")]
+pub struct Place {
+    /// Where a running local cloud wrote itself down
+    #[arg(long, global = true, value_name = "FILE", default_value = ".local/stack.json")]
+    pub stack: PathBuf,
+    /// Origin of a deployment's API, instead of the local cloud's
+    #[arg(long, global = true, value_name = "URL", env = "AIRLOCK_API")]
+    pub api: Option<Origin>,
+    /// Name to keep the session under, for whoever is several people
+    #[arg(long, global = true, value_name = "NAME", default_value = "default")]
+    pub profile: ProfileName,
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Sign in with a browser; the session is kept for the next commands
+    SignIn(SignIn),
+    /// End the session and forget it
+    SignOut,
+    /// Show who is signed in
+    Whoami,
+    /// List what can be asked
+    Operations,
+    /// Ask for an operation on a user
+    Ask(Ask),
+    /// List requests, newest first
+    Requests(Requests),
+    /// Follow a request until nothing more will happen to it
+    Watch(Watch),
+    /// Approve or deny what somebody else asked
+    ///
+    /// The request is shown, and then the decision about it is signed with your client key.
+    Decide(Decide),
+    /// See the secret result of a request, once
+    ///
+    /// The secret alone goes to the standard output; it is encrypted to a key that only the
+    /// profile that asked has.
+    Reveal(Reveal),
+    /// Play a whole story against the local cloud, and see what happens at each door
+    Try(Try),
+    /// The admin plane: sign what a deployment trusts
+    #[command(subcommand)]
+    Admin(Admin),
+}
+
+/// Options of `sign-in`.
+#[derive(Debug, Args)]
+pub struct SignIn {
+    /// Tenant to sign in to: its id or, in the local cloud, its domain
+    #[arg(long, value_name = "TENANT")]
+    pub tenant: Option<String>,
+    /// Sign in as this person, without a browser (local cloud only)
+    #[arg(long = "as", value_name = "USER@DOMAIN")]
+    pub person: Option<String>,
+    /// Print the address and let me open it myself
+    #[arg(long)]
+    pub no_browser: bool,
+}
+
+/// Options of `ask`.
+#[derive(Debug, Args)]
+pub struct Ask {
+    /// Name of the operation, as `operations` lists it
+    pub operation: String,
+    /// Object id of the user that it changes
+    #[arg(long, value_name = "GUID")]
+    pub user: ObjectId,
+    /// Tenant of that user; without it, the one that you signed in to
+    #[arg(long, value_name = "GUID")]
+    pub tenant: Option<TenantId>,
+    /// A parameter; numbers, true and false are taken as such
+    #[arg(long = "parameter", short = 'p', value_name = "NAME=VALUE")]
+    pub parameters: Vec<Parameter>,
+    /// Why; approvers and auditors read it
+    #[arg(long, value_name = "TEXT")]
+    pub purpose: String,
+    /// How long it may wait for approvals, in hours
+    #[arg(long, value_name = "HOURS", default_value_t = 8, value_parser = clap::value_parser!(i64).range(1..=ask::MAX_LIFETIME_S / 3600))]
+    pub hours: i64,
+    /// Wait until nothing more will happen to it
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// Options of `requests`.
+#[derive(Debug, Args)]
+pub struct Requests {
+    /// Tenant to look at; without it, the one that you signed in to
+    #[arg(long, value_name = "GUID")]
+    pub tenant: Option<TenantId>,
+    /// Only those in this state
+    #[arg(long)]
+    pub state: Option<StateName>,
+}
+
+/// Options of `watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// The request
+    #[arg(value_name = "ID")]
+    pub request: RequestId,
+    /// Give up after so many seconds
+    #[arg(long = "for", value_name = "SECONDS")]
+    pub seconds: Option<u32>,
+}
+
+/// Options of `decide`.
+#[derive(Debug, Args)]
+pub struct Decide {
+    /// The request
+    #[arg(value_name = "ID")]
+    pub request: RequestId,
+    /// Your decision
+    pub verdict: VerdictName,
+    /// Why; the requester and auditors read it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// Options of `reveal`.
+#[derive(Debug, Args)]
+pub struct Reveal {
+    /// The request
+    #[arg(value_name = "ID")]
+    pub request: RequestId,
+}
+
+/// Options of `try`.
+#[derive(Debug, Args)]
+pub struct Try {
+    /// Only tell what is not as it should be
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Commands of the admin plane.
+///
+/// They use the managed identity `admin` where the platform offers one, else whoever is signed
+/// in to the Azure CLI, who then needs the same rights.
+#[derive(Debug, Subcommand)]
+pub enum Admin {
+    /// Sign keyset, bindings and manifests of a deployment; what has not changed is left alone
+    Bootstrap(Deployed),
+    /// Sign and publish the keyset: the public keys of all apps, from Key Vault
+    Keyset(Keyset),
+    /// Sign and publish the bindings: the terms under which tenants are worked in
+    Bind(Bind),
+    /// Sign the manifest of an app's package into it
+    Manifest(Manifest),
+}
+
+/// The deployment that is meant.
+#[derive(Debug, Args)]
+pub struct Deployed {
+    /// The deployment: its hosts, identities, applications and packages
+    #[arg(long, value_name = "FILE")]
+    pub deployment: PathBuf,
+}
+
+/// Options of `admin keyset`.
+#[derive(Debug, Args)]
+pub struct Keyset {
+    /// The deployment that is meant.
+    #[command(flatten)]
+    pub deployed: Deployed,
+    /// Thumbprint of a key whose signatures count no longer; this cannot be taken back
+    #[arg(long, value_name = "KID", value_parser = thumbprint)]
+    pub revoke: Vec<Thumbprint>,
+}
+
+/// Options of `admin bind`.
+#[derive(Debug, Args)]
+pub struct Bind {
+    /// The deployment that is meant.
+    #[command(flatten)]
+    pub deployed: Deployed,
+    /// The bindings; without it, those that the deployment names
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// Options of `admin manifest`.
+#[derive(Debug, Args)]
+pub struct Manifest {
+    /// The deployment that is meant.
+    #[command(flatten)]
+    pub deployed: Deployed,
+    /// The package's folder
+    #[arg(long, value_name = "DIR")]
+    pub package: PathBuf,
+    /// The app that it is
+    #[arg(long, value_parser = app)]
+    pub app: App,
+}
+
+/// `name=value`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// Left of the first `=`.
+    pub name: String,
+    /// Right of it: a number, a truth value or a text.
+    pub value: Value,
+}
+
+impl std::str::FromStr for Parameter {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once('=').ok_or("it has the form NAME=VALUE")?;
+        if name.is_empty() {
+            return Err("it has no name");
+        }
+        let parsed = serde_json::from_str(value).ok();
+        let plain = parsed.filter(|value: &Value| value.is_number() || value.is_boolean());
+        let value = plain.unwrap_or_else(|| value.into());
+        Ok(Self { name: name.to_owned(), value })
+    }
+}
+
+/// A verdict as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum VerdictName {
+    /// Do it.
+    Approve,
+    /// Do not.
+    Deny,
+}
+
+impl From<VerdictName> for Verdict {
+    fn from(name: VerdictName) -> Self {
+        match name {
+            VerdictName::Approve => Self::Approve,
+            VerdictName::Deny => Self::Deny,
+        }
+    }
+}
+
+/// A state as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StateName {
+    /// Waits for approvals.
+    Pending,
+    /// Permitted and sent.
+    Permitted,
+    /// Claimed by the worker.
+    Executing,
+    /// Done.
+    Succeeded,
+    /// Must not be done.
+    Refused,
+    /// Could not be done.
+    Failed,
+    /// A person must look.
+    Unknown,
+    /// An approver said no.
+    TurnedDown,
+}
+
+impl StateName {
+    /// As the API knows it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => State::Pending,
+            Self::Permitted => State::Permitted,
+            Self::Executing => State::Executing,
+            Self::Succeeded => State::Succeeded,
+            Self::Refused => State::Refused,
+            Self::Failed => State::Failed,
+            Self::Unknown => State::Unknown,
+            Self::TurnedDown => State::TurnedDown,
+        }
+        .name()
+    }
+}
+
+fn thumbprint(text: &str) -> Result<Thumbprint, &'static str> {
+    Thumbprint::parse(text).ok_or("not the thumbprint of a key: 43 characters in base64url")
+}
+
+fn app(text: &str) -> Result<App, &'static str> {
+    [App::Signin, App::Intake, App::Execute, App::Rotate, App::Drift]
+        .into_iter()
+        .find(|app| app.to_string() == text)
+        .ok_or("one of signin, intake, execute, rotate, drift")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, error::ErrorKind};
+
+    use super::*;
+
+    const USER: &str = "11111111-2222-4333-8444-555555555555";
+
+    fn typed(words: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from([&["airlockctl"], words].concat())
+    }
+
+    #[test]
+    fn the_commands_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_request_is_typed_on_one_line() {
+        let cli = typed(&[
+            "ask", "tap.issue", "--user", USER, "-p", "lifetime_minutes=30", "-p",
+            "usable_once=false", "-p", "note=a=b", "--purpose", "new phone", "--wait",
+            "--profile", "sam",
+        ])
+        .unwrap();
+
+        let Command::Ask(ask) = cli.command else { panic!() };
+        let values: Vec<&Value> = ask.parameters.iter().map(|each| &each.value).collect();
+        assert_eq!(values, [&Value::from(30), &Value::from(false), &Value::from("a=b")]);
+        assert_eq!((ask.hours, ask.wait), (8, true));
+        assert_eq!(cli.place.profile, "sam".parse().unwrap());
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_a_usage_error() {
+        let kind = |words: &[&str]| typed(words).unwrap_err().kind();
+
+        assert_eq!(
+            kind(&["ask", "tap.issue", "--user", USER]),
+            ErrorKind::MissingRequiredArgument
+        );
+        assert_eq!(
+            kind(&["ask", "x", "--purpose", "y", "--user", "nina"]),
+            ErrorKind::ValueValidation
+        );
+        assert_eq!(
+            kind(&["ask", "x", "--purpose", "y", "--user", USER, "--hours", "25"]),
+            ErrorKind::ValueValidation
+        );
+        assert_eq!(kind(&["watch", "not-an-id"]), ErrorKind::ValueValidation);
+        assert_eq!(kind(&["--api", "http://api.example", "whoami"]), ErrorKind::ValueValidation);
+        assert_eq!(kind(&["requests", "--state", "gone"]), ErrorKind::InvalidValue);
+        assert_eq!(kind(&["admin", "bootstrap"]), ErrorKind::MissingRequiredArgument);
+        assert_eq!(
+            kind(&["admin", "manifest", "--deployment", "d", "--package", "p", "--app", "admin"]),
+            ErrorKind::ValueValidation
+        );
+        assert_eq!(typed(&["fly"]).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn a_parameter_has_a_name_and_only_plain_values_are_read_as_json() {
+        let value = |text: &str| text.parse::<Parameter>().map(|each| each.value);
+
+        assert_eq!(value("a=1"), Ok(1.into()));
+        assert_eq!(value("a={}"), Ok("{}".into()));
+        assert_eq!(value("a="), Ok("".into()));
+        assert!(value("a").is_err());
+        assert!(value("=1").is_err());
+    }
+}

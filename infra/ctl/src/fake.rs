@@ -1,0 +1,13 @@
+//! An API for one test: routes on a loopback port.
+
+use axum::Router;
+
+use crate::person::api::Api;
+
+/// Serves the routes for as long as the test runs.
+pub async fn api(routes: Router) -> Api {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async { axum::serve(listener, routes).await.unwrap() });
+    Api::new(origin.parse().unwrap()).unwrap()
+}

@@ -1,0 +1,448 @@
+//! A person who is signed in: what they ask and decide carries their client key's signature.
+
+use std::{sync::Arc, time::Duration};
+
+use airlock_core::{
+    ask::{Ask, MAX_PURPOSE_BYTES},
+    catalog::{Asked, Change, NotUnderstood, Target},
+    decision::{self, Decision, Verdict},
+    digest::Digest,
+    identity::{ObjectId, TenantId},
+    jwe::NotSealed,
+    jwk::NotAKey,
+    jws::{NotSigned, Signed},
+    ports::{Clock, Entropy},
+    secret::Secret,
+    time::Timestamp,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{
+    api::{Api, NotDone},
+    client_key::ClientKey,
+    view::{RequestId, RequestView, Requests, SessionView},
+};
+
+/// First and longest time between two looks at a request.
+const LOOKS: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(3)];
+
+/// A person who is signed in.
+pub struct Me {
+    api: Api,
+    key: ClientKey,
+    sid: Digest,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// What a person wants done.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Name of the operation.
+    pub operation: String,
+    /// On whom.
+    pub user: ObjectId,
+    /// Where.
+    pub tenant: TenantId,
+    /// How.
+    pub parameters: Map<String, Value>,
+    /// Why.
+    pub purpose: String,
+    /// How long it may wait for approvals, in seconds.
+    pub lifetime_s: i64,
+}
+
+/// A request that is signed and not sent yet.
+pub struct Prepared {
+    /// Its name, which follows from what was signed.
+    pub id: RequestId,
+    /// The key that its secret will be encrypted to. Keep it before sending: there is no other
+    /// copy.
+    pub reveal: Option<ClientKey>,
+    /// Until when it may be carried out.
+    pub expires: Timestamp,
+    once: Uuid,
+    signed: Signed<Ask>,
+}
+
+/// A request was not signed, because this program does not understand what it would sign.
+#[derive(Debug, thiserror::Error)]
+pub enum NotPrepared {
+    /// It is not an operation with such parameters.
+    #[error("{0}: see `airlockctl operations`")]
+    NotUnderstood(#[from] NotUnderstood),
+    /// Too little or too much was said about why.
+    #[error("a purpose has 1 to {MAX_PURPOSE_BYTES} bytes")]
+    Purpose,
+    /// The key could not sign.
+    #[error("request not signed")]
+    NotSigned(#[from] NotSigned),
+    /// There is no key.
+    #[error("no key for the secret")]
+    NoKey(#[from] NotSealed),
+    /// The key has no public half.
+    #[error("client key not usable")]
+    Key(#[from] NotAKey),
+}
+
+/// A decision was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum NotDecided {
+    /// Nobody waits for it any more.
+    #[error("the request is {0}: there is nothing to decide")]
+    Closed(String),
+    /// The key could not sign.
+    #[error("decision not signed")]
+    NotSigned(#[from] NotSigned),
+    /// The key has no public half.
+    #[error("client key not usable")]
+    Key(#[from] NotAKey),
+    /// The API did not take it.
+    #[error(transparent)]
+    Api(#[from] NotDone),
+}
+
+/// A secret was not seen.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRevealed {
+    /// The API did not hand it out.
+    #[error(transparent)]
+    Api(#[from] NotDone),
+    /// It is not encrypted to this request's key.
+    #[error("the secret cannot be decrypted with this request's key")]
+    NotOurs(#[from] NotSealed),
+}
+
+#[derive(Deserialize)]
+struct Revealed {
+    result: String,
+}
+
+impl Me {
+    /// Whoever holds this key and session.
+    #[must_use]
+    pub fn new(
+        api: Api,
+        key: ClientKey,
+        sid: Digest,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self { api, key, sid, clock, entropy }
+    }
+
+    /// The API, called with the session.
+    #[must_use]
+    pub const fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// Who this is, as the API says.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDone`].
+    pub async fn session(&self) -> Result<SessionView, NotDone> {
+        self.api.get("/auth/session").await
+    }
+
+    /// Signs a request.
+    ///
+    /// What it means is understood here first: nobody should sign what their own program does
+    /// not understand.
+    ///
+    /// # Errors
+    ///
+    /// [`NotPrepared`].
+    pub async fn prepare(&self, order: &Order) -> Result<Prepared, NotPrepared> {
+        if order.purpose.trim().is_empty() || order.purpose.len() > MAX_PURPOSE_BYTES {
+            return Err(NotPrepared::Purpose);
+        }
+        let asked = Asked {
+            name: order.operation.clone(),
+            target: Target { user: order.user },
+            parameters: Value::Object(order.parameters.clone()),
+        };
+        let entry = *Change::understand(order.tenant, &asked)?.entry();
+        let reveal = entry.secret.then(|| ClientKey::draw(&*self.entropy)).transpose()?;
+        let now = self.clock.now();
+        let ask = Ask {
+            jti: Uuid::new_v4(),
+            iat: now,
+            exp: now.plus_s(order.lifetime_s),
+            aud: entry.worker,
+            tnt: order.tenant,
+            sid: self.sid,
+            op: asked,
+            purpose: order.purpose.clone(),
+            reveal_to: reveal.as_ref().map(ClientKey::public).transpose()?,
+        };
+        let signed = Signed::sign(&ask, &self.key.signer()?).await?;
+        let id = RequestId { tenant: order.tenant, digest: signed.digest() };
+        Ok(Prepared { id, reveal, expires: ask.exp, once: ask.jti, signed })
+    }
+
+    /// Sends a signed request. Sent twice it is still one.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDone`].
+    pub async fn send(&self, prepared: &Prepared) -> Result<RequestView, NotDone> {
+        let body = json!({ "request": prepared.signed });
+        self.api.post_once("/api/requests", &prepared.once.to_string(), &body).await
+    }
+
+    /// A request as it stands.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDone`].
+    pub async fn request(&self, id: RequestId) -> Result<RequestView, NotDone> {
+        self.api.get(&format!("/api/requests/{id}")).await
+    }
+
+    /// Requests in a tenant.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDone`].
+    pub async fn requests(
+        &self,
+        tenant: TenantId,
+        state: Option<&str>,
+    ) -> Result<Requests, NotDone> {
+        let mut query = vec![("tenant", tenant.to_string())];
+        query.extend(state.map(|state| ("state", state.to_owned())));
+        self.api.find("/api/requests", &query).await
+    }
+
+    /// Looks at a request until nothing more will happen to it, or until the time is over, and
+    /// tells each change.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDone`], unless it may be better at the next look.
+    pub async fn watch(
+        &self,
+        id: RequestId,
+        until: Option<Timestamp>,
+        mut changed: impl FnMut(&RequestView),
+    ) -> Result<RequestView, NotDone> {
+        let [mut pause, longest] = LOOKS;
+        let mut last = None;
+        loop {
+            match self.request(id).await {
+                Ok(view) => {
+                    let standing = view.standing();
+                    if last.as_ref() != Some(&standing) {
+                        changed(&view);
+                        last = Some(standing);
+                        [pause, _] = LOOKS;
+                    }
+                    let over = until.is_some_and(|until| self.clock.now() >= until);
+                    if view.state.is_final() || over {
+                        return Ok(view);
+                    }
+                }
+                Err(error) if error.is_transient() => {
+                    if until.is_some_and(|until| self.clock.now() >= until) {
+                        return Err(error);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 3 / 2).min(longest);
+        }
+    }
+
+    /// Decides a request that was shown: the signature is over its digest, which is part of its
+    /// id.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDecided`].
+    pub async fn decide(
+        &self,
+        view: &RequestView,
+        verdict: Verdict,
+        reason: &str,
+    ) -> Result<RequestView, NotDecided> {
+        let now = self.clock.now();
+        if view.state.is_final() {
+            return Err(NotDecided::Closed(view.standing()));
+        }
+        if view.expires <= now {
+            return Err(NotDecided::Closed(format!("over since {}", view.expires)));
+        }
+        let decision = Decision {
+            jti: Uuid::new_v4(),
+            iat: now,
+            exp: view.expires.min(now.plus_s(decision::MAX_LIFETIME_S)),
+            tnt: view.id.tenant,
+            req: view.id.digest,
+            sid: self.sid,
+            verdict,
+            reason: reason.to_owned(),
+        };
+        let signed = Signed::sign(&decision, &self.key.signer()?).await?;
+        let path = format!("/api/requests/{}/decision", view.id);
+        Ok(self.api.post(&path, &json!({ "decision": signed })).await?)
+    }
+
+    /// Fetches and decrypts the secret of a request. The API hands it out once.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRevealed`].
+    pub async fn reveal(&self, id: RequestId, key: &ClientKey) -> Result<Secret, NotRevealed> {
+        let path = format!("/api/requests/{id}/reveal");
+        let revealed: Revealed = self.api.post(&path, &json!({})).await?;
+        Ok(key.open(&revealed.result)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    use airlock_core::{
+        jwk::PublicKey,
+        memory::{Dice, SetClock},
+    };
+    use axum::{
+        Json, Router,
+        extract::State,
+        http::StatusCode,
+        routing::{get, post},
+    };
+
+    use super::*;
+    use crate::fake;
+
+    const NOW: Timestamp = Timestamp::from_unix_s(1_700_000_000);
+
+    fn me() -> Me {
+        let api = Api::new("http://localhost:9".parse().unwrap()).unwrap();
+        let key = ClientKey::draw(&Dice).unwrap();
+        Me::new(api, key, Digest::of(&[b"sid"]), Arc::new(SetClock::at(NOW)), Arc::new(Dice))
+    }
+
+    fn good() -> Order {
+        Order {
+            operation: "tap.issue".to_owned(),
+            user: "11111111-2222-4333-8444-555555555555".parse().unwrap(),
+            tenant: "605d9d43-3534-4810-8152-9d01a268ad22".parse().unwrap(),
+            parameters: Map::new(),
+            purpose: "new phone".to_owned(),
+            lifetime_s: 600,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_signed_names_session_tenant_worker_and_the_key_of_its_secret() {
+        let me = me();
+
+        let prepared = me.prepare(&good()).await.unwrap();
+
+        let ask = prepared.signed.verify(&me.key.public().unwrap(), NOW).unwrap();
+        assert_eq!(ask.sid, Digest::of(&[b"sid"]));
+        assert_eq!(ask.tnt, good().tenant);
+        assert_eq!(ask.aud.to_string(), "execute");
+        assert_eq!(ask.exp, NOW.plus_s(600));
+        assert_eq!(ask.reveal_to, Some(prepared.reveal.as_ref().unwrap().public().unwrap()));
+        assert_eq!(prepared.id.digest, prepared.signed.digest());
+        assert_eq!(prepared.once, ask.jti);
+    }
+
+    fn view(state: &str) -> Value {
+        let tenant = good().tenant;
+        json!({
+            "id": format!("{tenant}.{}", Digest::of(&[b"x"])), "state": state,
+            "operation": "account.disable", "target": good().user, "tenant": tenant,
+            "requester": "entra:a:b", "purpose": "left", "asked_at": NOW, "expires": NOW.plus_s(60),
+            "needs_approvals": 1, "approvals": 0,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_request_is_watched_over_a_short_failure_until_it_ends() {
+        let looks = Arc::new(AtomicUsize::new(0));
+        let look = async |State(looks): State<Arc<AtomicUsize>>| {
+            let problem = json!({ "type": "x/unavailable", "title": "later", "status": 503 });
+            match looks.fetch_add(1, SeqCst) {
+                0 => (StatusCode::OK, Json(view("permitted"))),
+                1 => (StatusCode::SERVICE_UNAVAILABLE, Json(problem)),
+                2 => (StatusCode::OK, Json(view("permitted"))),
+                _ => (StatusCode::OK, Json(view("succeeded"))),
+            }
+        };
+        let routes = Router::new().route("/api/requests/{id}", get(look)).with_state(looks);
+        let me = Me { api: fake::api(routes).await, ..me() };
+        let request: RequestView = serde_json::from_value(view("permitted")).unwrap();
+        let mut told = Vec::new();
+
+        let last = me.watch(request.id, None, |view| told.push(view.standing())).await.unwrap();
+
+        assert_eq!(last.state.name(), "succeeded");
+        assert_eq!(told, ["permitted", "succeeded"]);
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_is_not_decided_and_nothing_is_sent() {
+        let ended: RequestView = serde_json::from_value(view("failed")).unwrap();
+        let mut over: RequestView = serde_json::from_value(view("pending")).unwrap();
+        over.expires = NOW;
+
+        // No API listens: a call would be another error.
+        for view in [ended, over] {
+            let decided = me().decide(&view, Verdict::Approve, "yes").await;
+            assert!(matches!(decided, Err(NotDecided::Closed(_))));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_decision_is_signed_over_the_digest_in_the_id_and_ends_with_the_request() {
+        let decided = async |State(key): State<PublicKey>, Json(body): Json<Value>| {
+            let signed: Signed<Decision> =
+                serde_json::from_value(body["decision"].clone()).unwrap();
+            let decision = signed.verify(&key, NOW).unwrap();
+            assert_eq!(decision.req, Digest::of(&[b"x"]));
+            assert_eq!(decision.exp, NOW.plus_s(60));
+            Json(view("permitted"))
+        };
+        let me = me();
+        let routes = Router::new()
+            .route("/api/requests/{id}/decision", post(decided))
+            .with_state(me.key.public().unwrap());
+        let me = Me { api: fake::api(routes).await, ..me };
+        let pending: RequestView = serde_json::from_value(view("pending")).unwrap();
+
+        let view = me.decide(&pending, Verdict::Approve, "yes").await.unwrap();
+
+        assert_eq!(view.state.name(), "permitted");
+    }
+
+    #[tokio::test]
+    async fn an_operation_without_a_secret_names_no_key_for_one() {
+        let order = Order { operation: "account.disable".to_owned(), ..good() };
+
+        assert!(me().prepare(&order).await.unwrap().reveal.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_this_program_does_not_understand_it_does_not_sign() {
+        let other = Order { operation: "tenant.delete".to_owned(), ..good() };
+        let mut parameters = Map::new();
+        parameters.insert("lifetime_minutes".to_owned(), json!(100_000));
+        let longer = Order { parameters, ..good() };
+        let silent = Order { purpose: " ".to_owned(), ..good() };
+
+        for order in [other, longer] {
+            assert!(matches!(me().prepare(&order).await, Err(NotPrepared::NotUnderstood(_))));
+        }
+        assert!(matches!(me().prepare(&silent).await, Err(NotPrepared::Purpose)));
+    }
+}

@@ -1,0 +1,312 @@
+//! Who somebody is to an API: their client key and session, kept between commands.
+//!
+//! One file for each API and name, and beside it one with the keys of secrets that are still to
+//! be seen. Both are readable by their owner alone.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use airlock_core::{
+    digest::Digest,
+    identity::TenantId,
+    secret::Secret,
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{client_key::ClientKey, view::RequestId};
+use crate::{
+    origin::Origin,
+    private_file::{self, NotKept},
+};
+
+/// The name under which somebody keeps a session, for those who are several people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileName(String);
+
+/// The text cannot name a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a profile's name has 1 to 32 letters, digits and hyphens")]
+pub struct NotAName;
+
+impl FromStr for ProfileName {
+    type Err = NotAName;
+
+    fn from_str(text: &str) -> Result<Self, NotAName> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if (1..=32).contains(&text.len()) && text.chars().all(plain) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotAName)
+        }
+    }
+}
+
+impl fmt::Display for ProfileName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Everything that makes a command somebody's.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Origin of the API that the session is good for.
+    pub api: String,
+    /// Tenant that the person signed in to.
+    pub tenant: TenantId,
+    /// SHA-256 of the session's id.
+    pub sid: Digest,
+    /// Absolute end of the session.
+    pub expires: Timestamp,
+    /// The client key.
+    pub key: ClientKey,
+    /// What names the session to the API.
+    #[serde(with = "kept_secret")]
+    pub cookie: Secret,
+}
+
+/// The key is bound to nothing but one request, and goes when its secret was seen.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Awaited {
+    key: ClientKey,
+    until: Timestamp,
+}
+
+/// Where profiles are kept.
+#[derive(Clone, Debug)]
+pub struct Profiles {
+    session: PathBuf,
+    awaited: PathBuf,
+}
+
+/// A profile was not read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum NoProfile {
+    /// The file was not read or written.
+    #[error("profile not kept")]
+    File(#[from] NotKept),
+    /// It is not what this program writes.
+    #[error("{} was not understood: remove it and sign in again", .0.display())]
+    Form(PathBuf, #[source] serde_json::Error),
+}
+
+impl Profiles {
+    /// The profile of this name for this API, in this folder.
+    #[must_use]
+    pub fn new(folder: &Path, api: &Origin, name: &ProfileName) -> Self {
+        let stem = format!("{}-{name}", api.file_name());
+        Self {
+            session: folder.join(format!("{stem}.json")),
+            awaited: folder.join(format!("{stem}.pending.json")),
+        }
+    }
+
+    /// Reads it; `None` if nobody signed in.
+    ///
+    /// # Errors
+    ///
+    /// [`NoProfile`].
+    pub fn read(&self) -> Result<Option<Profile>, NoProfile> {
+        read(&self.session)
+    }
+
+    /// Keeps a new session. Keys of the old one's secrets stay: they are good until they expire.
+    ///
+    /// # Errors
+    ///
+    /// [`NoProfile`].
+    pub fn keep(&self, profile: &Profile) -> Result<(), NoProfile> {
+        write(&self.session, profile)
+    }
+
+    /// Forgets everything.
+    ///
+    /// # Errors
+    ///
+    /// [`NoProfile`].
+    pub fn forget(&self) -> Result<(), NoProfile> {
+        private_file::remove(&self.session)?;
+        Ok(private_file::remove(&self.awaited)?)
+    }
+
+    /// Keeps the key that the secret of a request will be encrypted to.
+    ///
+    /// # Errors
+    ///
+    /// [`NoProfile`].
+    pub fn await_secret(
+        &self,
+        request: RequestId,
+        key: ClientKey,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), NoProfile> {
+        let mut awaited = self.awaited()?;
+        awaited.retain(|_, awaited| awaited.until > now);
+        awaited.insert(request.to_string(), Awaited { key, until });
+        write(&self.awaited, &awaited)
+    }
+
+    /// The key for the secret of a request.
+    ///
+    /// # Errors
+    ///
+    /// [`NoProfile`].
+    pub fn key_for(&self, request: RequestId) -> Result<Option<ClientKey>, NoProfile> {
+        Ok(self.awaited()?.remove(&request.to_string()).map(|awaited| awaited.key))
+    }
+
+    /// The secret of a request was seen.
+    ///
+    /// # Errors
+    ///
+    /// [`NoProfile`].
+    pub fn seen(&self, request: RequestId) -> Result<(), NoProfile> {
+        let mut awaited = self.awaited()?;
+        awaited.remove(&request.to_string());
+        if awaited.is_empty() {
+            return Ok(private_file::remove(&self.awaited)?);
+        }
+        write(&self.awaited, &awaited)
+    }
+
+    fn awaited(&self) -> Result<BTreeMap<String, Awaited>, NoProfile> {
+        Ok(read(&self.awaited)?.unwrap_or_default())
+    }
+}
+
+fn read<T: for<'de> Deserialize<'de>>(file: &Path) -> Result<Option<T>, NoProfile> {
+    let Some(text) = private_file::read(file)? else { return Ok(None) };
+    let form = |error| NoProfile::Form(file.to_owned(), error);
+    serde_json::from_str(&text).map(Some).map_err(form)
+}
+
+fn write(file: &Path, what: &impl Serialize) -> Result<(), NoProfile> {
+    let form = |error| NoProfile::Form(file.to_owned(), error);
+    let text = Zeroizing::new(serde_json::to_string_pretty(what).map_err(form)?);
+    Ok(private_file::write(file, &text)?)
+}
+
+/// A secret in a file of its owner's: the only place where one is written out.
+mod kept_secret {
+    use airlock_core::secret::Secret;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(secret.expose())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        String::deserialize(deserializer).map(Secret::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use airlock_core::memory::Dice;
+
+    use super::*;
+    use crate::scratch::Scratch;
+
+    const NOW: Timestamp = Timestamp::from_unix_s(1_700_000_000);
+
+    fn profiles(scratch: &Scratch, name: &str) -> Profiles {
+        let api = "http://localhost:7071".parse().unwrap();
+        Profiles::new(&scratch.path().join("airlock"), &api, &name.parse().unwrap())
+    }
+
+    fn profile() -> Profile {
+        Profile {
+            api: "http://localhost:7071".to_owned(),
+            tenant: "605d9d43-3534-4810-8152-9d01a268ad22".parse().unwrap(),
+            sid: Digest::of(&[b"sid"]),
+            expires: NOW,
+            key: ClientKey::draw(&Dice).unwrap(),
+            cookie: Secret::new("cookie".to_owned()),
+        }
+    }
+
+    fn request(n: u8) -> RequestId {
+        RequestId { tenant: profile().tenant, digest: Digest::of(&[&[n]]) }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn both_files_are_for_their_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let scratch = Scratch::new();
+        let profiles = profiles(&scratch, "harriet");
+
+        profiles.keep(&profile()).unwrap();
+        let key = ClientKey::draw(&Dice).unwrap();
+        profiles.await_secret(request(1), key, NOW.plus_s(60), NOW).unwrap();
+
+        let names = ["localhost-7071-harriet.json", "localhost-7071-harriet.pending.json"];
+        for name in names {
+            let file = scratch.path().join("airlock").join(name);
+            let mode = std::fs::metadata(file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+    }
+
+    #[test]
+    fn people_of_different_names_do_not_share_a_session() {
+        let scratch = Scratch::new();
+
+        profiles(&scratch, "harriet").keep(&profile()).unwrap();
+
+        assert!(profiles(&scratch, "harriet").read().unwrap().is_some());
+        assert!(profiles(&scratch, "april").read().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_kept_session_is_the_same_and_forgetting_leaves_nothing() {
+        let scratch = Scratch::new();
+        let profiles = profiles(&scratch, "me");
+        let kept = profile();
+
+        profiles.keep(&kept).unwrap();
+        let read = profiles.read().unwrap().unwrap();
+        assert_eq!(read.cookie.expose(), "cookie");
+        assert_eq!(read.key.public().unwrap(), kept.key.public().unwrap());
+
+        let key = ClientKey::draw(&Dice).unwrap();
+        profiles.await_secret(request(1), key, NOW.plus_s(60), NOW).unwrap();
+        profiles.forget().unwrap();
+        assert_eq!(std::fs::read_dir(scratch.path().join("airlock")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_key_of_a_secret_lasts_until_it_was_seen_or_is_over() {
+        let scratch = Scratch::new();
+        let profiles = profiles(&scratch, "me");
+        let draw = || ClientKey::draw(&Dice).unwrap();
+
+        profiles.await_secret(request(1), draw(), NOW.plus_s(60), NOW).unwrap();
+        profiles.await_secret(request(2), draw(), NOW.plus_s(600), NOW).unwrap();
+        assert!(profiles.key_for(request(1)).unwrap().is_some());
+
+        profiles.await_secret(request(3), draw(), NOW.plus_s(600), NOW.plus_s(60)).unwrap();
+        assert!(profiles.key_for(request(1)).unwrap().is_none());
+        assert!(profiles.key_for(request(2)).unwrap().is_some());
+
+        profiles.seen(request(2)).unwrap();
+        assert!(profiles.key_for(request(2)).unwrap().is_none());
+        assert!(profiles.key_for(request(3)).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_profiles_name_cannot_lead_out_of_its_folder() {
+        for name in ["", "../x", "a/b", "a.b", "a b"] {
+            assert_eq!(name.parse::<ProfileName>(), Err(NotAName), "{name}");
+        }
+    }
+}

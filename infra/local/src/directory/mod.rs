@@ -1,0 +1,234 @@
+//! Two Entra tenants: people, groups, directory roles, and what was done to them.
+//!
+//! Microsoft Graph reads and writes this; the sign-in page picks people from it; tests look at
+//! what Graph hides.
+
+mod seed;
+mod snapshot;
+mod tenant;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use serde_json::Value;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use uuid::Uuid;
+
+use crate::cloud::Names;
+
+pub use self::tenant::{Assignment, Group, Pass, Person, Role, Tenant};
+
+/// All tenants.
+pub struct Directory {
+    state: Mutex<State>,
+}
+
+struct State {
+    tenants: BTreeMap<Uuid, Tenant>,
+    /// Every write, in order.
+    effects: Vec<Effect>,
+}
+
+/// A person as tokens describe them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedInPerson {
+    /// Home tenant.
+    pub tenant: Uuid,
+    /// Object id.
+    pub object: Uuid,
+    /// Display name.
+    pub name: String,
+    /// User principal name.
+    pub user_principal_name: String,
+    /// App roles of `airlock-portal`.
+    pub app_roles: Vec<String>,
+    /// Whether the account is enabled.
+    pub enabled: bool,
+}
+
+/// A person as the sign-in page and the curious see them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonCard {
+    /// Object id.
+    pub object: Uuid,
+    /// Display name.
+    pub name: String,
+    /// User principal name.
+    pub user_principal_name: String,
+    /// App roles of `airlock-portal`.
+    pub app_roles: Vec<String>,
+    /// What is special about them, for example "holds a directory role".
+    pub what: String,
+}
+
+/// A tenant as the sign-in page and the curious see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantCard {
+    /// Tenant id.
+    pub id: Uuid,
+    /// Display name.
+    pub name: String,
+    /// Verified domain.
+    pub domain: String,
+}
+
+/// One write that took effect.
+#[derive(Clone, Debug)]
+pub struct Effect {
+    /// When.
+    pub at: OffsetDateTime,
+    /// Where.
+    pub tenant: Uuid,
+    /// Who: application of ours, or an object id.
+    pub application: String,
+    /// HTTP method.
+    pub method: String,
+    /// Path of the request, as asked.
+    pub path: String,
+    /// The person whom it was about.
+    pub person: Uuid,
+    /// What changed, without secrets.
+    pub change: Value,
+}
+
+impl Directory {
+    /// The tenants as they are before anybody changed anything.
+    #[must_use]
+    pub fn new(names: &Names) -> Self {
+        let tenants = seed::tenants(names.tenant, OffsetDateTime::now_utc());
+        Self {
+            state: Mutex::new(State {
+                tenants,
+                effects: Vec::new(),
+            }),
+        }
+    }
+
+    /// The enabled person of this name, whatever the case.
+    #[must_use]
+    pub fn sign_in(&self, tenant: Uuid, user_principal_name: &str) -> Option<SignedInPerson> {
+        self.find(tenant, |person| {
+            person.is_called(user_principal_name) && person.enabled
+        })
+    }
+
+    /// The person with this object id, enabled or not.
+    #[must_use]
+    pub fn by_object(&self, tenant: Uuid, object: Uuid) -> Option<SignedInPerson> {
+        self.find(tenant, |person| person.id == object)
+    }
+
+    fn find(&self, tenant: Uuid, wanted: impl Fn(&Person) -> bool) -> Option<SignedInPerson> {
+        let state = self.state();
+        let person = state
+            .tenants
+            .get(&tenant)?
+            .people
+            .values()
+            .find(|person| wanted(person))?;
+        Some(SignedInPerson {
+            tenant,
+            object: person.id,
+            name: person.name(),
+            user_principal_name: person.user_principal_name.clone(),
+            app_roles: person.app_roles.clone(),
+            enabled: person.enabled,
+        })
+    }
+
+    /// Everybody in a tenant, as the seed lists them.
+    #[must_use]
+    pub fn people(&self, tenant: Uuid) -> Vec<PersonCard> {
+        let state = self.state();
+        let Some(tenant) = state.tenants.get(&tenant) else {
+            return Vec::new();
+        };
+        let mut people: Vec<&Person> = tenant.people.values().collect();
+        people.sort_by_key(|person| person.order);
+        people
+            .into_iter()
+            .map(|person| PersonCard {
+                object: person.id,
+                name: person.name(),
+                user_principal_name: person.user_principal_name.clone(),
+                app_roles: person.app_roles.clone(),
+                what: tenant.describe(person),
+            })
+            .collect()
+    }
+
+    /// All tenants, that of the deployment first.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<TenantCard> {
+        let state = self.state();
+        let mut tenants: Vec<&Tenant> = state.tenants.values().collect();
+        tenants.sort_by_key(|tenant| tenant.order);
+        tenants
+            .into_iter()
+            .map(|tenant| TenantCard {
+                id: tenant.id,
+                name: tenant.name.clone(),
+                domain: tenant.domain.clone(),
+            })
+            .collect()
+    }
+
+    /// Everything, including what Graph never tells: passwords and passes in clear.
+    #[must_use]
+    pub fn snapshot(&self) -> Value {
+        let state = self.state();
+        snapshot::of(&state.tenants, &state.effects)
+    }
+
+    /// Looks at a tenant; `None` if there is no such tenant.
+    pub fn look<R>(&self, tenant: Uuid, at: impl FnOnce(&Tenant) -> R) -> Option<R> {
+        self.state().tenants.get(&tenant).map(at)
+    }
+
+    /// Changes one person and remembers it, or changes nothing if `change` refuses.
+    ///
+    /// `None` if there is no such tenant or person. A `change` that refuses must not have touched
+    /// the person.
+    pub fn change<R, E>(
+        &self,
+        effect: Effect,
+        change: impl FnOnce(&mut Person, OffsetDateTime) -> Result<R, E>,
+    ) -> Option<Result<R, E>> {
+        let mut state = self.state();
+        let person = state
+            .tenants
+            .get_mut(&effect.tenant)?
+            .people
+            .get_mut(&effect.person)?;
+        let changed = change(person, effect.at);
+        if changed.is_ok() {
+            state.effects.push(effect);
+        }
+        Some(changed)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves no half-made change behind: each is a few plain assignments.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A write as the record shows it.
+#[must_use]
+pub fn effect(effect: &Effect) -> Value {
+    snapshot::of_effect(effect)
+}
+
+/// A time as Graph writes it.
+#[must_use]
+pub fn written(at: OffsetDateTime) -> String {
+    // RFC 3339 has no year above 9999, which no clock here shows.
+    at.replace_nanosecond(0)
+        .unwrap_or(at)
+        .format(&Rfc3339)
+        .unwrap_or_default()
+}

@@ -1,0 +1,90 @@
+//! The whole directory as JSON, for tests and the curious.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{Effect, Pass, Person, Tenant, written};
+
+/// Tenants by id, and the effects in order.
+pub fn of(tenants: &BTreeMap<Uuid, Tenant>, effects: &[Effect]) -> Value {
+    json!({
+        "tenants": object(tenants.values().map(|tenant| (tenant.id.to_string(), of_tenant(tenant)))),
+        "effects": effects.iter().map(of_effect).collect::<Vec<_>>(),
+    })
+}
+
+fn of_tenant(tenant: &Tenant) -> Value {
+    let groups = tenant.groups.values().map(|group| {
+        let what = json!({
+            "id": group.id,
+            "isAssignableToRole": group.role_assignable,
+            "members": group.members,
+            "owners": group.owners,
+        });
+        (group.name.clone(), what)
+    });
+    json!({
+        "id": tenant.id,
+        "name": tenant.name,
+        "domain": tenant.domain,
+        "people": object(tenant.people.values().map(|person| {
+            (person.user_principal_name.clone(), of_person(tenant, person))
+        })),
+        "groups": object(groups),
+    })
+}
+
+fn of_person(tenant: &Tenant, person: &Person) -> Value {
+    json!({
+        "id": person.id,
+        "displayName": person.name(),
+        "userPrincipalName": person.user_principal_name,
+        "accountEnabled": person.enabled,
+        "onPremisesSyncEnabled": person.synced,
+        "userType": if person.guest { "Guest" } else { "Member" },
+        "appRoles": person.app_roles,
+        "directoryRoles": tenant.roles_of(person.id).iter().map(|role| role.name.clone()).collect::<Vec<_>>(),
+        "what": tenant.describe(person),
+        "signInSessionsValidFromDateTime": written(person.sessions_valid_from),
+        "revocations": person.revocations,
+        "password": person.password.value,
+        "passwordChanges": person.password.changes,
+        "lastPasswordChangeDateTime": written(person.password.changed),
+        "forceChangePasswordNextSignIn": person.password.must_change,
+        "forceChangePasswordNextSignInWithMfa": person.password.must_change_with_mfa,
+        "temporaryAccessPasses": person.passes.iter().enumerate().map(|(index, pass)| {
+            of_pass(pass, index + 1 < person.passes.len())
+        }).collect::<Vec<_>>(),
+    })
+}
+
+fn of_pass(pass: &Pass, replaced: bool) -> Value {
+    json!({
+        "id": pass.id,
+        "temporaryAccessPass": pass.value,
+        "createdDateTime": written(pass.created),
+        "startDateTime": written(pass.start),
+        "lifetimeInMinutes": pass.lifetime_min,
+        "isUsableOnce": pass.once,
+        "replaced": replaced,
+    })
+}
+
+/// One write as the record and the snapshot show it.
+pub fn of_effect(effect: &Effect) -> Value {
+    json!({
+        "time": written(effect.at),
+        "tenant": effect.tenant,
+        "application": effect.application,
+        "method": effect.method,
+        "path": effect.path,
+        "user": effect.person,
+        "change": effect.change,
+    })
+}
+
+fn object(entries: impl Iterator<Item = (String, Value)>) -> Value {
+    Value::Object(entries.collect::<Map<_, _>>())
+}

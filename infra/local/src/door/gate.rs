@@ -1,0 +1,197 @@
+//! What stands before every service: faults, and the record of calls.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{StatusCode, header, uri::Authority};
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::serve::{Lost, bare};
+use crate::{
+    blob::Blobs,
+    bus::Bus,
+    cloud::{Answer, Asked, Shared},
+    control::Processes,
+    cosmos::Cosmos,
+    entra::Entra,
+    faults::{Effect, Service, When},
+    graph,
+    identity_endpoint::IdentityEndpoint,
+    record::CallerName,
+    vault::Vault,
+};
+
+/// The services, as the door reaches them.
+pub struct Gate {
+    /// The cloud behind it.
+    pub cloud: Shared,
+    /// The managed identity endpoint.
+    pub identity: Arc<IdentityEndpoint>,
+    /// Handler processes, for faults that kill one.
+    pub processes: Processes,
+}
+
+/// Where a call goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// A service at its own host name.
+    Host(Service),
+    /// Entra's pages.
+    Pages,
+    /// The managed identity endpoint.
+    Identity,
+}
+
+impl Gate {
+    /// Answers a call that came by TLS, for whichever host it names.
+    pub async fn host(self: Arc<Self>, asked: Asked) -> Result<Answer, Lost> {
+        if let Some(service) = self.service(asked.uri().authority()) {
+            return self.through(Place::Host(service), asked).await;
+        }
+        let host = asked.uri().host().unwrap_or_default();
+        let status = StatusCode::NOT_FOUND;
+        self.cloud.record.call(
+            "unknown",
+            asked.method().as_str(),
+            host,
+            None,
+            status.as_u16(),
+        );
+        Ok(bare(status))
+    }
+
+    /// Answers a call to Entra's pages.
+    pub async fn pages(self: Arc<Self>, asked: Asked) -> Result<Answer, Lost> {
+        // A page that another name can be made to lead to could be read by another site.
+        if !is_at(&self.cloud.names.pages, &asked) {
+            return Ok(bare(StatusCode::MISDIRECTED_REQUEST));
+        }
+        self.through(Place::Pages, asked).await
+    }
+
+    /// Answers a call to the managed identity endpoint.
+    pub async fn identity(self: Arc<Self>, asked: Asked) -> Result<Answer, Lost> {
+        self.through(Place::Identity, asked).await
+    }
+
+    fn service(&self, authority: Option<&Authority>) -> Option<Service> {
+        let host = authority?.host();
+        let names = &self.cloud.names;
+        let services = [
+            (&names.entra, Service::Entra),
+            (&names.graph, Service::Graph),
+            (&names.vault, Service::Vault),
+            (&names.cosmos, Service::Cosmos),
+            (&names.bus, Service::Bus),
+            (&names.blobs, Service::Blob),
+            (&names.anchors, Service::Blob),
+        ];
+        services
+            .into_iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(host))
+            .map(|(_, service)| service)
+    }
+
+    async fn through(&self, place: Place, asked: Asked) -> Result<Answer, Lost> {
+        let service = match place {
+            Place::Host(service) => service,
+            Place::Pages => Service::Entra,
+            Place::Identity => Service::Identity,
+        };
+        let (method, path) = (asked.method().to_string(), asked.uri().path().to_owned());
+        let bearer = self.cloud.entra.bearer_name(&self.cloud, asked.headers());
+        let fault = self.cloud.faults.take(service, &method, &path);
+        let kind = fault.as_ref().map(Effect::as_str);
+
+        let outcome = self.met(place, asked, fault).await;
+
+        let named = outcome
+            .as_ref()
+            .ok()
+            .and_then(|answer| answer.extensions().get::<CallerName>());
+        let caller = bearer.or_else(|| named.map(|CallerName(name)| name.clone()));
+        let status = outcome.as_ref().ok().map(|answer| answer.status().as_u16());
+        self.cloud
+            .record
+            .met(service.as_str(), &method, &path, caller, status, kind);
+        outcome
+    }
+
+    async fn met(&self, place: Place, asked: Asked, fault: Option<Effect>) -> Result<Answer, Lost> {
+        match fault {
+            None => Ok(self.carried_out(place, asked).await),
+            Some(Effect::Delay { ms }) => {
+                sleep(Duration::from_millis(ms)).await;
+                Ok(self.carried_out(place, asked).await)
+            }
+            Some(Effect::Fail { status }) => Ok(failed(status)),
+            Some(Effect::Throttle { retry_after_s }) => Ok(throttled(retry_after_s)),
+            Some(Effect::Drop) => Err(Lost),
+            Some(Effect::LoseAnswer) => {
+                self.carried_out(place, asked).await;
+                Err(Lost)
+            }
+            Some(Effect::Kill { process, when }) => {
+                if when == When::After {
+                    self.carried_out(place, asked).await;
+                }
+                // The process must be dead before its connection closes, or it could still act on
+                // the loss.
+                if let Err(why) = self.processes.killed(&process).await {
+                    self.cloud.record.refusal("faults", Some(&process), &why);
+                }
+                Err(Lost)
+            }
+        }
+    }
+
+    async fn carried_out(&self, place: Place, asked: Asked) -> Answer {
+        let cloud = &self.cloud;
+        match place {
+            Place::Pages => Entra::answer_page(cloud, asked).await,
+            Place::Identity | Place::Host(Service::Identity) => self.identity.answer(cloud, &asked),
+            Place::Host(Service::Entra) => Entra::answer(cloud, asked).await,
+            Place::Host(Service::Graph) => graph::answer(cloud, asked).await,
+            Place::Host(Service::Vault) => Vault::answer(cloud, asked).await,
+            Place::Host(Service::Cosmos) => Cosmos::answer(cloud, asked).await,
+            Place::Host(Service::Bus) => Bus::answer(cloud, asked).await,
+            Place::Host(Service::Blob) => Blobs::answer(cloud, asked).await,
+        }
+    }
+}
+
+/// Whether the request names this origin.
+pub fn is_at(origin: &str, asked: &Asked) -> bool {
+    let authority = asked.uri().authority().map(Authority::as_str);
+    origin.strip_prefix("http://") == authority
+}
+
+fn failed(status: u16) -> Answer {
+    // Faults outside of 400 to 599 are refused when they are set.
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    errored(status, "ServiceUnavailable", "The service is unavailable.")
+}
+
+fn throttled(retry_after_s: Option<u64>) -> Answer {
+    let mut answer = errored(
+        StatusCode::TOO_MANY_REQUESTS,
+        "TooManyRequests",
+        "Too many requests.",
+    );
+    if let Some(seconds) = retry_after_s {
+        answer
+            .headers_mut()
+            .insert(header::RETRY_AFTER, seconds.into());
+    }
+    answer
+}
+
+/// An error body that every service's clients can read.
+fn errored(status: StatusCode, code: &str, message: &str) -> Answer {
+    let body = json!({ "error": { "code": code, "message": message } });
+    let mut answer = Answer::new(body.to_string().into());
+    *answer.status_mut() = status;
+    let json = header::HeaderValue::from_static("application/json");
+    answer.headers_mut().insert(header::CONTENT_TYPE, json);
+    answer
+}

@@ -1,0 +1,264 @@
+//! The token endpoint.
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{
+    assertion::Client,
+    form::Form,
+    grants::{Presented, SignIn},
+    refusal::Refusal,
+    tokens::{LIFETIME_S, OFFLINE, Resource, client_info, own_scope},
+};
+use crate::{
+    cloud::{Answer, Asked, Cloud},
+    directory::SignedInPerson,
+    identities::application_id,
+    record::CallerName,
+};
+
+/// Answers `POST /{tenant}/oauth2/v2.0/token`.
+pub fn answer(cloud: &Cloud, tenant: Uuid, asked: &Asked, now_s: u64) -> Answer {
+    let (caller, outcome) = match Form::parse(asked.body()) {
+        Ok(form) => {
+            let name = form
+                .optional("client_id")
+                .and_then(|id| Uuid::parse_str(id).ok())
+                .and_then(|id| cloud.identities.by_client(id))
+                .map(|(name, _)| name.to_owned());
+            (name, granted(cloud, tenant, &form, now_s))
+        }
+        Err(refusal) => (None, Err(refusal)),
+    };
+    let mut answer = match outcome {
+        Ok(body) => super::json(StatusCode::OK, &body),
+        Err(refusal) => {
+            let why = format!("AADSTS{}", refusal.code());
+            cloud.record.refusal("entra", caller.as_deref(), &why);
+            refusal.answer(asked.headers())
+        }
+    };
+    if let Some(name) = caller {
+        answer.extensions_mut().insert(CallerName(name));
+    }
+    answer
+}
+
+/// The tokens that a request is granted.
+///
+/// # Errors
+///
+/// The refusal that Entra would answer with.
+pub fn granted(cloud: &Cloud, tenant: Uuid, form: &Form, now_s: u64) -> Result<Value, Refusal> {
+    let grant = form.required("grant_type")?;
+    if !["authorization_code", "refresh_token", "client_credentials"].contains(&grant) {
+        return Err(Refusal::UnsupportedGrant(grant.to_owned()));
+    }
+    let deployment = cloud.names.tenant;
+    let client = cloud
+        .entra
+        .authenticated(&cloud.identities, deployment, tenant, form, now_s)?;
+    match grant {
+        "authorization_code" => code(cloud, tenant, client, form, now_s),
+        "refresh_token" => refresh(cloud, tenant, client, form, now_s),
+        _ => client_credentials(cloud, tenant, client, form, now_s),
+    }
+}
+
+fn client_credentials(
+    cloud: &Cloud,
+    tenant: Uuid,
+    client: Client<'_>,
+    form: &Form,
+    now_s: u64,
+) -> Result<Value, Refusal> {
+    let scope = form.required("scope")?;
+    if !scope.ends_with("/.default") || scope.contains(' ') {
+        return Err(Refusal::ScopeNotDefault(scope.to_owned()));
+    }
+    let resource = Resource::named(scope, &cloud.identities)?;
+    let Client { name, application } = client;
+    let token = cloud
+        .entra
+        .application_token(tenant, name, application, resource, now_s)?;
+    cloud
+        .record
+        .token(name, &resource.audience(), tenant, "client_credentials");
+    Ok(json!({
+        "token_type": "Bearer",
+        "expires_in": LIFETIME_S,
+        "ext_expires_in": LIFETIME_S,
+        "access_token": token,
+    }))
+}
+
+fn code(
+    cloud: &Cloud,
+    tenant: Uuid,
+    client: Client<'_>,
+    form: &Form,
+    now_s: u64,
+) -> Result<Value, Refusal> {
+    let presented = Presented {
+        code: form.required("code")?,
+        tenant,
+        application: client.name,
+        redirect_uri: form.required("redirect_uri")?,
+        verifier: form.optional("code_verifier"),
+    };
+    let code = cloud.entra.grants.redeem(presented, now_s)?;
+    let person = person(cloud, &code.sign_in)?;
+    let nonce = code.nonce.as_deref();
+    tokens(
+        cloud,
+        &Issuing {
+            sign_in: code.sign_in,
+            person,
+            form,
+            how: "authorization_code",
+        },
+        nonce,
+        now_s,
+    )
+}
+
+fn refresh(
+    cloud: &Cloud,
+    tenant: Uuid,
+    client: Client<'_>,
+    form: &Form,
+    now_s: u64,
+) -> Result<Value, Refusal> {
+    let token = form.required("refresh_token")?;
+    let mut sign_in = cloud
+        .entra
+        .grants
+        .refreshed(token, tenant, client.name, now_s)?;
+    if let Some(asked) = form.optional("scope") {
+        let asked = scopes(asked, client)?;
+        // RFC 6749, section 6: never more than was granted, in whichever of its spellings.
+        let name = |scope: &str| own_scope(scope).unwrap_or(scope).to_owned();
+        let granted: Vec<String> = sign_in.scopes.iter().map(|scope| name(scope)).collect();
+        if let Some(more) = asked.iter().find(|scope| !granted.contains(&name(scope))) {
+            return Err(Refusal::Scope(more.clone()));
+        }
+        sign_in.scopes = asked;
+    }
+    let person = person(cloud, &sign_in)?;
+    tokens(
+        cloud,
+        &Issuing {
+            sign_in,
+            person,
+            form,
+            how: "refresh_token",
+        },
+        None,
+        now_s,
+    )
+}
+
+struct Issuing<'a> {
+    sign_in: SignIn,
+    person: SignedInPerson,
+    form: &'a Form,
+    how: &'static str,
+}
+
+fn tokens(
+    cloud: &Cloud,
+    issuing: &Issuing<'_>,
+    nonce: Option<&str>,
+    now_s: u64,
+) -> Result<Value, Refusal> {
+    let Issuing {
+        sign_in,
+        person,
+        form,
+        how,
+    } = issuing;
+    let entra = &cloud.entra;
+    let access = entra.person_token(sign_in, person, now_s)?;
+    let holder = format!("{} for {}", sign_in.application, person.object);
+    cloud
+        .record
+        .token(&holder, &access.audience, sign_in.tenant, how);
+
+    let asked = |scope: &str| sign_in.scopes.iter().any(|known| known == scope);
+    let mut body = Map::new();
+    body.insert("token_type".to_owned(), "Bearer".into());
+    body.insert("scope".to_owned(), spelled(sign_in).into());
+    body.insert("expires_in".to_owned(), LIFETIME_S.into());
+    body.insert("ext_expires_in".to_owned(), LIFETIME_S.into());
+    body.insert("access_token".to_owned(), access.token.into());
+    if asked("openid") {
+        let token = entra.id_token(sign_in, person, nonce, now_s)?;
+        body.insert("id_token".to_owned(), token.into());
+    }
+    if asked(OFFLINE) {
+        let token = entra.grants.refresh_token(sign_in.clone(), now_s)?;
+        body.insert("refresh_token".to_owned(), token.into());
+    }
+    if form.optional("client_info") == Some("1") {
+        body.insert("client_info".to_owned(), client_info(person).into());
+    }
+    Ok(Value::Object(body))
+}
+
+/// The person as the directory knows them now: a code and a refresh token carry no roles.
+fn person(cloud: &Cloud, sign_in: &SignIn) -> Result<SignedInPerson, Refusal> {
+    let person = cloud
+        .directory
+        .by_object(sign_in.tenant, sign_in.object)
+        .ok_or(Refusal::UnknownPerson)?;
+    if !person.enabled {
+        return Err(Refusal::AccountDisabled);
+    }
+    Ok(person)
+}
+
+/// Reads scopes. They are kept as they were asked, because clients look tokens up by what comes
+/// back; only `/.default` is spelled out.
+///
+/// # Errors
+///
+/// If one is neither `OpenID` Connect's nor exposed by the application.
+pub fn scopes(asked: &str, client: Client<'_>) -> Result<Vec<String>, Refusal> {
+    let mut scopes = Vec::new();
+    for scope in asked.split(' ').filter(|scope| !scope.is_empty()) {
+        for scope in read(scope, client)? {
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+    }
+    Ok(scopes)
+}
+
+fn read(scope: &str, client: Client<'_>) -> Result<Vec<String>, Refusal> {
+    if ["openid", "profile", "email", OFFLINE].contains(&scope) {
+        return Ok(vec![scope.to_owned()]);
+    }
+    let id = application_id(client.name).to_string();
+    let uris = [format!("api://{}", client.name), format!("api://{id}"), id];
+    let exposed = &client.application.scopes;
+    match scope.rsplit_once('/') {
+        Some((uri, ".default")) if uris.iter().any(|known| known == uri) => {
+            Ok(exposed.iter().map(|name| format!("{uri}/{name}")).collect())
+        }
+        Some((uri, name))
+            if uris.iter().any(|known| known == uri)
+                && exposed.iter().any(|known| known == name) =>
+        {
+            Ok(vec![scope.to_owned()])
+        }
+        _ => Err(Refusal::Scope(scope.to_owned())),
+    }
+}
+
+/// The scopes as the answer lists them.
+fn spelled(sign_in: &SignIn) -> String {
+    let scopes = sign_in.scopes.iter().filter(|scope| *scope != OFFLINE);
+    scopes.map(String::as_str).collect::<Vec<_>>().join(" ")
+}

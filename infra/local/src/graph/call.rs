@@ -1,0 +1,291 @@
+//! One request, taken apart.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, header};
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use url::form_urlencoded;
+
+use super::{Graph, problem::Refusal};
+use crate::{
+    cloud::{Asked, Caller},
+    directory::{Effect, Person, Tenant},
+};
+
+/// What comes of a request.
+pub type Outcome = Result<Reply, Refusal>;
+
+/// An answer before it is written.
+#[derive(Debug)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// JSON, unless there is nothing to say.
+    pub body: Option<Value>,
+    /// Writes that took effect.
+    pub effects: Vec<Effect>,
+}
+
+impl Reply {
+    /// 200
+    pub fn ok(body: Value) -> Self {
+        Self {
+            status: StatusCode::OK,
+            body: Some(body),
+            effects: Vec::new(),
+        }
+    }
+}
+
+/// One request of an authenticated caller.
+pub struct Call<'a> {
+    /// What is answered from.
+    pub graph: Graph<'a>,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// HTTP method.
+    pub method: Method,
+    /// `v1.0` or `beta`.
+    version: &'static str,
+    /// Path behind the version, segment by segment, decoded.
+    pub segments: Vec<String>,
+    /// The same in lower case: Graph's paths do not care.
+    pub lower: Vec<String>,
+    /// Query options by name in lower case, decoded.
+    options: BTreeMap<String, String>,
+    /// Headers; inside a `$batch`, those of the one request.
+    pub headers: HeaderMap,
+    /// Body as sent.
+    pub body: Bytes,
+    /// Path as asked.
+    pub path: String,
+    /// When it was asked.
+    pub now: OffsetDateTime,
+}
+
+impl<'a> Call<'a> {
+    /// Takes a request apart.
+    pub fn of(graph: Graph<'a>, caller: &'a Caller, asked: &Asked) -> Result<Self, Refusal> {
+        let path = asked.uri().path();
+        let (version, rest) = path
+            .trim_start_matches('/')
+            .split_once('/')
+            .ok_or_else(|| Refusal::bad_query("Invalid version."))?;
+        let version = match version.to_ascii_lowercase().as_str() {
+            "v1.0" => "v1.0",
+            "beta" => "beta",
+            _ => return Err(Refusal::bad_query("Invalid version.")),
+        };
+        Self::taken_apart(
+            graph,
+            caller,
+            (asked.method().clone(), version, rest, asked.uri().query()),
+            asked.headers().clone(),
+            asked.body().clone(),
+        )
+    }
+
+    /// A request inside this one: path relative to the version, own headers and body, same caller.
+    pub fn inner(
+        &self,
+        method: Method,
+        url: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Call<'a>, Refusal> {
+        let (path, query) = match url.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (url, None),
+        };
+        let path = path.trim_start_matches('/');
+        Self::taken_apart(
+            self.graph,
+            self.caller,
+            (method, self.version, path, query),
+            headers,
+            body,
+        )
+    }
+
+    fn taken_apart(
+        graph: Graph<'a>,
+        caller: &'a Caller,
+        (method, version, path, query): (Method, &'static str, &str, Option<&str>),
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Self, Refusal> {
+        let segments = path
+            .split('/')
+            .map(|segment| decoded(segment).filter(|segment| !segment.is_empty()))
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| Refusal::bad_query("The path is not a resource path."))?;
+        let mut options = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            if options
+                .insert(name.to_ascii_lowercase(), value.into_owned())
+                .is_some()
+            {
+                return Err(Refusal::bad_query(format!(
+                    "Query option '{name}' was specified more than once."
+                )));
+            }
+        }
+        Ok(Self {
+            graph,
+            caller,
+            method,
+            version,
+            lower: segments
+                .iter()
+                .map(|segment| segment.to_lowercase())
+                .collect(),
+            segments,
+            options,
+            headers,
+            body,
+            path: format!("/{version}/{path}"),
+            now: OffsetDateTime::now_utc(),
+        })
+    }
+
+    /// Whether `beta` was asked.
+    pub fn is_beta(&self) -> bool {
+        self.version == "beta"
+    }
+
+    /// `https://graph.microsoft.com/v1.0`
+    pub fn base(&self) -> String {
+        format!("https://graph.microsoft.com/{}", self.version)
+    }
+
+    /// All query options.
+    pub fn options(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.options
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// One query option; `$` may be left out of its name, as Graph allows.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        self.options
+            .get(name)
+            .or_else(|| self.options.get(name.trim_start_matches('$')))
+            .map(String::as_str)
+    }
+
+    /// Refuses query options other than these. Ignoring one would answer another question.
+    pub fn only(&self, offered: &[&str]) -> Result<(), Refusal> {
+        match self.options.keys().find(|name| {
+            !offered
+                .iter()
+                .any(|offered| offered.trim_start_matches('$') == name.trim_start_matches('$'))
+        }) {
+            None => Ok(()),
+            Some(name) => Err(Refusal::bad_query(format!(
+                "Query option '{name}' is not supported by this resource."
+            ))),
+        }
+    }
+
+    /// Whether the caller accepts an index that lags behind: what advanced queries demand.
+    pub fn is_eventual(&self) -> bool {
+        self.headers
+            .get("consistencylevel")
+            .and_then(|level| level.to_str().ok())
+            .is_some_and(|level| level.eq_ignore_ascii_case("eventual"))
+    }
+
+    /// Looks at the directory of the token's tenant.
+    pub fn look<R>(&self, at: impl FnOnce(&Tenant) -> Result<R, Refusal>) -> Result<R, Refusal> {
+        self.graph
+            .directory
+            .look(self.caller.tenant, at)
+            .ok_or_else(Refusal::unknown_tenant)?
+    }
+
+    /// Looks at the person whom the path names.
+    pub fn look_at_person<R>(
+        &self,
+        at: impl FnOnce(&Tenant, &Person) -> Result<R, Refusal>,
+    ) -> Result<R, Refusal> {
+        let name = self.segments.get(1).map_or("", String::as_str);
+        self.look(|tenant| {
+            let person = tenant
+                .person(name)
+                .ok_or_else(|| Refusal::not_found(name))?;
+            at(tenant, person)
+        })
+    }
+
+    /// Changes the person whom the path names, after `allowed` looked at them.
+    pub fn change_person<R>(
+        &self,
+        what: Value,
+        allowed: impl FnOnce(&Tenant, &Person) -> Result<(), Refusal>,
+        change: impl FnOnce(&mut Person, OffsetDateTime) -> R,
+    ) -> Result<(R, Effect), Refusal> {
+        let person =
+            self.look_at_person(|tenant, person| allowed(tenant, person).map(|()| person.id))?;
+        let effect = Effect {
+            at: self.now,
+            tenant: self.caller.tenant,
+            application: self.caller.name(),
+            method: self.method.to_string(),
+            path: self.path.clone(),
+            person,
+            change: what,
+        };
+        let changed = self
+            .graph
+            .directory
+            .change(effect.clone(), |person, at| {
+                Ok::<_, Refusal>(change(person, at))
+            })
+            .ok_or_else(|| Refusal::not_found(&person.to_string()))??;
+        Ok((changed, effect))
+    }
+
+    /// The body as a JSON object.
+    pub fn json(&self) -> Result<Map<String, Value>, Refusal> {
+        let is_json = self
+            .headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json"));
+        if !is_json {
+            return Err(Refusal::bad_query(
+                "Write requests (excluding DELETE) must contain the Content-Type header declaration.",
+            ));
+        }
+        match serde_json::from_slice(&self.body) {
+            Ok(Value::Object(body)) => Ok(body),
+            _ => Err(Refusal::bad_query(
+                "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.",
+            )),
+        }
+    }
+}
+
+/// A path segment without its percent signs; `None` if what they hide is not text.
+fn decoded(segment: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        if first == b'%' {
+            let (digits, after) = after.split_at_checked(2)?;
+            let digits = std::str::from_utf8(digits).ok()?;
+            // `from_str_radix` would take a sign.
+            if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                return None;
+            }
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = after;
+        } else {
+            bytes.push(first);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}

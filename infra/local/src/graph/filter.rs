@@ -1,0 +1,297 @@
+//! The part of `$filter` that is offered: comparisons with `eq`, `startswith`, `and`, `or`.
+
+use serde_json::Value;
+
+use super::problem::Refusal;
+
+/// A filter that was understood.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// The property has this value.
+    Equals(String, Literal),
+    /// The property starts with this text, whatever the case.
+    StartsWith(String, String),
+    /// Both hold.
+    And(Box<Filter>, Box<Filter>),
+    /// One holds.
+    Or(Box<Filter>, Box<Filter>),
+}
+
+/// A value to compare with.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Literal {
+    /// Text, compared whatever the case, as directory objects are.
+    Text(String),
+    /// `true` or `false`.
+    Bool(bool),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Token {
+    Word(String),
+    Text(String),
+    Open,
+    Close,
+    Comma,
+}
+
+impl Filter {
+    /// Reads a filter over these properties.
+    ///
+    /// # Errors
+    ///
+    /// If it is not understood, or about another property.
+    pub fn parse(text: &str, properties: &[&str]) -> Result<Self, Refusal> {
+        let tokens = tokens(text).ok_or_else(|| invalid(text))?;
+        let mut parser = Parser {
+            text,
+            tokens: &tokens,
+            properties,
+        };
+        let filter = parser.either()?;
+        if parser.tokens.is_empty() {
+            Ok(filter)
+        } else {
+            Err(invalid(text))
+        }
+    }
+
+    /// Whether an object passes.
+    #[must_use]
+    pub fn admits(&self, object: &Value) -> bool {
+        match self {
+            Self::And(left, right) => left.admits(object) && right.admits(object),
+            Self::Or(left, right) => left.admits(object) || right.admits(object),
+            Self::Equals(property, Literal::Bool(expected)) => {
+                object[property.as_str()].as_bool() == Some(*expected)
+            }
+            Self::Equals(property, Literal::Text(expected)) => object[property.as_str()]
+                .as_str()
+                .is_some_and(|value| value.to_lowercase() == expected.to_lowercase()),
+            Self::StartsWith(property, start) => object[property.as_str()]
+                .as_str()
+                .is_some_and(|value| value.to_lowercase().starts_with(&start.to_lowercase())),
+        }
+    }
+
+    /// Whether every object that passes has one and the same value of this property.
+    #[must_use]
+    pub fn fixes(&self, property: &str) -> bool {
+        match self {
+            Self::Equals(of, _) => of == property,
+            Self::And(left, right) => left.fixes(property) || right.fixes(property),
+            Self::Or(..) | Self::StartsWith(..) => false,
+        }
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    tokens: &'a [Token],
+    properties: &'a [&'a str],
+}
+
+impl Parser<'_> {
+    fn either(&mut self) -> Result<Filter, Refusal> {
+        let mut filter = self.both()?;
+        while self.skip_word("or") {
+            filter = Filter::Or(Box::new(filter), Box::new(self.both()?));
+        }
+        Ok(filter)
+    }
+
+    fn both(&mut self) -> Result<Filter, Refusal> {
+        let mut filter = self.comparison()?;
+        while self.skip_word("and") {
+            filter = Filter::And(Box::new(filter), Box::new(self.comparison()?));
+        }
+        Ok(filter)
+    }
+
+    fn comparison(&mut self) -> Result<Filter, Refusal> {
+        if self.skip(&Token::Open) {
+            let filter = self.either()?;
+            self.expect(&Token::Close)?;
+            return Ok(filter);
+        }
+        if self.skip_word("startswith") {
+            self.expect(&Token::Open)?;
+            let property = self.property()?;
+            self.expect(&Token::Comma)?;
+            let Literal::Text(start) = self.literal()? else {
+                return Err(invalid(self.text));
+            };
+            self.expect(&Token::Close)?;
+            return Ok(Filter::StartsWith(property, start));
+        }
+        let property = self.property()?;
+        if !self.skip_word("eq") {
+            return Err(invalid(self.text));
+        }
+        Ok(Filter::Equals(property, self.literal()?))
+    }
+
+    fn property(&mut self) -> Result<String, Refusal> {
+        let Some(Token::Word(name)) = self.next() else {
+            return Err(invalid(self.text));
+        };
+        self.properties
+            .iter()
+            .find(|property| property.eq_ignore_ascii_case(&name))
+            .map(|property| (*property).to_owned())
+            .ok_or_else(|| {
+                Refusal::bad_query(format!(
+                    "Unsupported or invalid query filter clause specified for property '{name}'."
+                ))
+            })
+    }
+
+    fn literal(&mut self) -> Result<Literal, Refusal> {
+        match self.next() {
+            Some(Token::Text(text)) => Ok(Literal::Text(text)),
+            Some(Token::Word(word)) if word == "true" => Ok(Literal::Bool(true)),
+            Some(Token::Word(word)) if word == "false" => Ok(Literal::Bool(false)),
+            _ => Err(invalid(self.text)),
+        }
+    }
+
+    fn next(&mut self) -> Option<Token> {
+        let (first, rest) = self.tokens.split_first()?;
+        self.tokens = rest;
+        Some(first.clone())
+    }
+
+    fn skip(&mut self, token: &Token) -> bool {
+        let is_next = self.tokens.first() == Some(token);
+        if is_next {
+            self.tokens = &self.tokens[1..];
+        }
+        is_next
+    }
+
+    fn skip_word(&mut self, word: &str) -> bool {
+        let is_next = matches!(self.tokens.first(), Some(Token::Word(next)) if next.eq_ignore_ascii_case(word));
+        if is_next {
+            self.tokens = &self.tokens[1..];
+        }
+        is_next
+    }
+
+    fn expect(&mut self, token: &Token) -> Result<(), Refusal> {
+        if self.skip(token) {
+            Ok(())
+        } else {
+            Err(invalid(self.text))
+        }
+    }
+}
+
+fn tokens(text: &str) -> Option<Vec<Token>> {
+    let mut tokens = Vec::new();
+    let mut rest = text.chars().peekable();
+    while let Some(&next) = rest.peek() {
+        match next {
+            ' ' => {
+                rest.next();
+            }
+            '(' | ')' | ',' => {
+                rest.next();
+                tokens.push(match next {
+                    '(' => Token::Open,
+                    ')' => Token::Close,
+                    _ => Token::Comma,
+                });
+            }
+            '\'' => {
+                rest.next();
+                let mut literal = String::new();
+                loop {
+                    match rest.next()? {
+                        // A quote inside a literal is written twice.
+                        '\'' if rest.next_if_eq(&'\'').is_some() => literal.push('\''),
+                        '\'' => break,
+                        character => literal.push(character),
+                    }
+                }
+                tokens.push(Token::Text(literal));
+            }
+            _ => {
+                let mut word = String::new();
+                while let Some(character) = rest
+                    .next_if(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | '.'))
+                {
+                    word.push(character);
+                }
+                if word.is_empty() {
+                    return None;
+                }
+                tokens.push(Token::Word(word));
+            }
+        }
+    }
+    Some(tokens)
+}
+
+fn invalid(text: &str) -> Refusal {
+    Refusal::bad_query(format!("Invalid filter clause: '{text}'."))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const PROPERTIES: &[&str] = &["displayName", "userPrincipalName", "accountEnabled"];
+
+    #[test]
+    fn a_quote_in_a_literal_is_written_twice() {
+        let filter = Filter::parse("displayName eq 'Pat O''Brien'", PROPERTIES).unwrap();
+
+        assert!(filter.admits(&json!({ "displayName": "pat o'brien" })));
+    }
+
+    #[test]
+    fn and_binds_closer_than_or() {
+        let filter = Filter::parse(
+            "startswith(displayName,'A') or startswith(displayName,'B') and accountEnabled eq false",
+            PROPERTIES,
+        )
+        .unwrap();
+
+        assert!(filter.admits(&json!({ "displayName": "Ann", "accountEnabled": true })));
+        assert!(!filter.admits(&json!({ "displayName": "Bob", "accountEnabled": true })));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for text in [
+            "",
+            "displayName",
+            "displayName eq",
+            "displayName eq 'open",
+            "displayName ne 'x'",
+            "password eq 'x'",
+            "displayName eq 'x' extra",
+            "startswith(accountEnabled, true)",
+            "displayName eq 'x' or",
+            "(displayName eq 'x'",
+        ] {
+            assert!(Filter::parse(text, PROPERTIES).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_conjunction_fixes_a_property() {
+        let fixed = |text| {
+            Filter::parse(text, PROPERTIES)
+                .unwrap()
+                .fixes("displayName")
+        };
+
+        assert!(fixed("displayName eq 'x'"));
+        assert!(fixed("accountEnabled eq true and displayName eq 'x'"));
+        assert!(!fixed("accountEnabled eq true or displayName eq 'x'"));
+        assert!(!fixed("startswith(displayName,'x')"));
+    }
+}

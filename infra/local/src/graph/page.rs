@@ -1,0 +1,154 @@
+//! Collections: selecting properties, cutting into pages.
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde_json::{Map, Value, json};
+use url::form_urlencoded;
+
+use super::{
+    call::{Call, Outcome, Reply},
+    context,
+    problem::Refusal,
+};
+
+/// Objects on a page, unless `$top` says otherwise.
+const DEFAULT_PAGE: usize = 100;
+/// Most objects on a page.
+const MAX_PAGE: usize = 999;
+
+/// The query options that every collection here offers.
+pub const OPTIONS: &[&str] = &["$select", "$top", "$skiptoken", "$count", "$filter"];
+
+/// A type to which a collection of directory objects can be narrowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cast {
+    /// Groups only.
+    Group,
+    /// Directory roles only.
+    DirectoryRole,
+}
+
+impl Cast {
+    /// Reads a path segment in lower case.
+    pub fn of(segment: &str) -> Option<Self> {
+        match segment {
+            "microsoft.graph.group" | "graph.group" => Some(Self::Group),
+            "microsoft.graph.directoryrole" | "graph.directoryrole" => Some(Self::DirectoryRole),
+            _ => None,
+        }
+    }
+}
+
+impl Call<'_> {
+    /// The properties that `$select` names, in the spelling of `known`.
+    ///
+    /// # Errors
+    ///
+    /// If one is not a property of this type.
+    pub fn selected<'k>(
+        &self,
+        kind: &str,
+        known: &[&'k str],
+    ) -> Result<Option<Vec<&'k str>>, Refusal> {
+        let Some(select) = self.option("$select") else {
+            return Ok(None);
+        };
+        let selected: Result<Vec<&str>, Refusal> = select
+            .split(',')
+            .map(|name| {
+                let name = name.trim();
+                known.iter().find(|known| known.eq_ignore_ascii_case(name)).copied().ok_or_else(|| {
+                    Refusal::bad_query(format!(
+                        "Parsing OData Select and Expand failed: Could not find a property named '{name}' on type 'microsoft.graph.{kind}'."
+                    ))
+                })
+            })
+            .collect();
+        selected.map(Some)
+    }
+
+    /// Answers with a page of these objects. Each comes with the key that orders it.
+    pub fn page(&self, what: &str, mut objects: Vec<(String, Value)>) -> Outcome {
+        objects.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let total = objects.len();
+        if let Some(after) = self.option("$skiptoken") {
+            let after = BASE64_URL_SAFE_NO_PAD
+                .decode(after)
+                .ok()
+                .and_then(|after| String::from_utf8(after).ok())
+                .ok_or_else(Refusal::expired_page)?;
+            objects.retain(|(key, _)| *key > after);
+        }
+        let size = self.page_size()?;
+        let more = objects.len() > size;
+        objects.truncate(size);
+        let mut body = Map::new();
+        body.insert("@odata.context".to_owned(), context(self, what));
+        if self.is_eventual()
+            && self
+                .option("$count")
+                .is_some_and(|count| count.eq_ignore_ascii_case("true"))
+        {
+            body.insert("@odata.count".to_owned(), json!(total));
+        }
+        if let Some((last, _)) = objects.last().filter(|_| more) {
+            body.insert(
+                "@odata.nextLink".to_owned(),
+                Value::String(self.next_link(last)),
+            );
+        }
+        body.insert(
+            "value".to_owned(),
+            objects.into_iter().map(|(_, object)| object).collect(),
+        );
+        Ok(Reply::ok(Value::Object(body)))
+    }
+
+    fn page_size(&self) -> Result<usize, Refusal> {
+        let Some(top) = self.option("$top") else {
+            return Ok(DEFAULT_PAGE);
+        };
+        match top.parse() {
+            Ok(size @ 1..=MAX_PAGE) => Ok(size),
+            _ => Err(Refusal::bad_request(format!(
+                "Invalid page size specified: '{top}'. Must be between 1 and {MAX_PAGE} inclusive."
+            ))),
+        }
+    }
+
+    fn next_link(&self, last: &str) -> String {
+        let token = BASE64_URL_SAFE_NO_PAD.encode(last);
+        let asked = self
+            .options()
+            .filter(|(name, _)| name.trim_start_matches('$') != "skiptoken");
+        let query: Vec<String> = asked
+            .chain([("$skiptoken", token.as_str())])
+            .map(|(name, value)| {
+                let value: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
+                format!("{name}={value}")
+            })
+            .collect();
+        format!(
+            "https://graph.microsoft.com{}?{}",
+            self.path,
+            query.join("&")
+        )
+    }
+}
+
+/// The named properties of an object, in that order of names. What it lacks is left out.
+pub fn cut(object: &Value, properties: &[&str]) -> Value {
+    let kept = properties.iter().filter_map(|name| {
+        object
+            .get(*name)
+            .map(|value| ((*name).to_owned(), value.clone()))
+    });
+    Value::Object(kept.collect())
+}
+
+/// `users` or `users(id,displayName)`.
+pub fn with_selection(what: &str, selected: Option<&[&str]>) -> String {
+    match selected {
+        Some(selected) => format!("{what}({})", selected.join(",")),
+        None => what.to_owned(),
+    }
+}

@@ -1,0 +1,135 @@
+//! Application permissions: which of them open which route.
+//!
+//! From Microsoft's permissions reference. Left out are the Intune permissions that also open users,
+//! and the `Basic` ones, which show less than is modelled here: refusing more than the real one
+//! does is the safe direction.
+
+use super::{call::Call, problem::Refusal};
+
+/// Users and their properties.
+pub const READ_USERS: &[&str] = &[
+    "User.Read.All",
+    "User.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
+/// What a user is a member of.
+pub const READ_MEMBERSHIPS: &[&str] = &[
+    "User.Read.All",
+    "GroupMember.Read.All",
+    "Group.Read.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
+/// App roles that were assigned to a user.
+pub const READ_APP_ROLES: &[&str] = &["AppRoleAssignment.ReadWrite.All", "Directory.Read.All"];
+/// Active assignments of directory roles.
+pub const READ_ROLES: &[&str] = &[
+    "RoleManagement.Read.Directory",
+    "RoleManagement.ReadWrite.Directory",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
+/// Eligibility for directory roles. `Directory.Read.All` is not enough.
+pub const READ_ELIGIBILITY: &[&str] = &[
+    "RoleEligibilitySchedule.Read.Directory",
+    "RoleEligibilitySchedule.ReadWrite.Directory",
+    "RoleManagement.Read.All",
+    "RoleManagement.Read.Directory",
+    "RoleManagement.ReadWrite.Directory",
+];
+/// Revoking sessions.
+pub const REVOKE_SESSIONS: &[&str] = &[
+    "User.RevokeSessions.All",
+    "User.ReadWrite.All",
+    "Directory.ReadWrite.All",
+];
+/// Enabling and disabling accounts together with a permission of [`READ_USERS`].
+pub const ENABLE_AND_DISABLE: &[&str] = &[
+    "User.EnableDisableAccount.All",
+    "User.ReadWrite.All",
+    "Directory.ReadWrite.All",
+];
+/// Setting passwords, together with a directory role of [`PASSWORD_ROLES`].
+pub const SET_PASSWORD: &[&str] = &["User-PasswordProfile.ReadWrite.All"];
+/// Issuing temporary access passes.
+pub const WRITE_PASSES: &[&str] = &[
+    "UserAuthMethod-TAP.ReadWrite.All",
+    "UserAuthenticationMethod.ReadWrite.All",
+];
+/// Listing temporary access passes.
+pub const READ_PASSES: &[&str] = &[
+    "UserAuthMethod-TAP.Read.All",
+    "UserAuthMethod-TAP.ReadWrite.All",
+    "UserAuthenticationMethod.Read.All",
+    "UserAuthenticationMethod.ReadWrite.All",
+];
+/// The tenant itself.
+pub const READ_ORGANIZATION: &[&str] = &[
+    "Organization.Read.All",
+    "Organization.ReadWrite.All",
+    "User.Read.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
+/// Service principals.
+pub const READ_APPLICATIONS: &[&str] = &[
+    "Application.Read.All",
+    "Application.ReadWrite.All",
+    "Application.ReadWrite.OwnedBy",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
+
+/// Directory roles with which an application may set the passwords of ordinary people.
+pub const PASSWORD_ROLES: &[&str] = &[
+    "User Administrator",
+    "Privileged Authentication Administrator",
+    "Global Administrator",
+];
+/// Directory roles with which it may also change the protected ones.
+pub const PROTECTED_ROLES: &[&str] = &[
+    "Privileged Authentication Administrator",
+    "Global Administrator",
+];
+
+impl Call<'_> {
+    /// Refuses a caller who holds none of these permissions.
+    pub fn needs(&self, one_of: &[&str]) -> Result<(), Refusal> {
+        if one_of.iter().any(|permission| self.may(permission)) {
+            Ok(())
+        } else {
+            Err(Refusal::denied())
+        }
+    }
+
+    /// Whether the token carries this permission and, if it is an application of ours, whether
+    /// that application is meant to have it.
+    fn may(&self, permission: &str) -> bool {
+        let names = |list: &[String]| list.iter().any(|name| name == permission);
+        let meant = match &self.caller.application {
+            Some(application) => self
+                .graph
+                .identities
+                .applications
+                .get(application)
+                .is_some_and(|meant| names(&meant.permissions)),
+            None => true,
+        };
+        meant && names(&self.caller.roles)
+    }
+
+    /// Whether the calling service principal holds one of these directory roles.
+    pub fn holds_role(&self, one_of: &[&str]) -> bool {
+        self.caller
+            .application
+            .as_ref()
+            .and_then(|application| self.graph.identities.applications.get(application))
+            .is_some_and(|application| {
+                application
+                    .directory_roles
+                    .iter()
+                    .any(|role| one_of.contains(&role.as_str()))
+            })
+    }
+}

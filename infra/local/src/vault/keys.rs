@@ -1,0 +1,216 @@
+//! The keys themselves: made when the vault is, held in memory, never handed out.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
+
+use anyhow::Context as _;
+use aws_lc_rs::{
+    digest::{Digest, SHA256},
+    encoding::{AsDer as _, Pkcs8V1Der},
+    error::Unspecified,
+    rsa::{
+        self, KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
+        PrivateDecryptingKey,
+    },
+    signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
+        UnparsedPublicKey,
+    },
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::identities::Identities;
+
+/// Bytes of a SHA-256 digest: all that ES256 signs.
+pub(super) const DIGEST_BYTES: usize = 32;
+
+/// One key in its one version.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// 32 hexadecimal digits.
+    pub(super) version: String,
+    /// Unix seconds.
+    pub(super) made_s: i64,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Sign(EcdsaKeyPair),
+    Wrap(Arc<Wrapping>),
+}
+
+/// An RSA key that is made on a thread of its own: finding primes takes longer than
+/// everything else at start-up together. Who needs it sooner waits.
+#[derive(Debug, Default)]
+struct Wrapping(OnceLock<Result<RsaKey, Unspecified>>);
+
+#[derive(Debug)]
+struct RsaKey {
+    private: OaepPrivateDecryptingKey,
+    public: OaepPublicEncryptingKey,
+    modulus: Vec<u8>,
+    exponent: Vec<u8>,
+}
+
+/// Why a key did not do what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotDone {
+    /// The key is of the other kind.
+    OtherKind,
+    /// The key cannot take this value.
+    BadValue,
+    /// The key could not be made.
+    NoKey,
+}
+
+/// Makes every key that `identities.json` names.
+pub(super) fn make(identities: &Identities) -> anyhow::Result<BTreeMap<String, Key>> {
+    let mut keys = BTreeMap::new();
+    for identity in identities.identities.values() {
+        for name in &identity.keys.sign {
+            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+                .ok()
+                .with_context(|| format!("the key {name} could not be made"))?;
+            keys.entry(name.clone())
+                .or_insert_with(|| Key::new(Kind::Sign(pair)));
+        }
+        for name in &identity.keys.wrap {
+            if !keys.contains_key(name) {
+                keys.insert(name.clone(), Key::new(Kind::Wrap(Wrapping::begun(name)?)));
+            }
+        }
+    }
+    Ok(keys)
+}
+
+impl Key {
+    fn new(kind: Kind) -> Self {
+        Self {
+            version: Uuid::new_v4().simple().to_string(),
+            made_s: OffsetDateTime::now_utc().unix_timestamp(),
+            kind,
+        }
+    }
+
+    /// The raw signature, r and s, over a digest.
+    pub(super) fn sign(&self, digest: &[u8]) -> Result<Vec<u8>, NotDone> {
+        let Kind::Sign(pair) = &self.kind else {
+            return Err(NotDone::OtherKind);
+        };
+        let digest = Digest::import_less_safe(digest, &SHA256).map_err(|_| NotDone::BadValue)?;
+        let signature = pair.sign_digest(&digest).map_err(|_| NotDone::BadValue)?;
+        Ok(signature.as_ref().to_vec())
+    }
+
+    /// Whether a raw signature over a digest is this key's.
+    pub(super) fn verify(&self, digest: &[u8], signature: &[u8]) -> Result<bool, NotDone> {
+        let Kind::Sign(pair) = &self.kind else {
+            return Err(NotDone::OtherKind);
+        };
+        let digest = Digest::import_less_safe(digest, &SHA256).map_err(|_| NotDone::BadValue)?;
+        let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key().as_ref());
+        Ok(public.verify_digest(&digest, signature).is_ok())
+    }
+
+    /// Encrypts a key by RSA-OAEP with SHA-256.
+    pub(super) fn wrap(&self, plain: &[u8]) -> Result<Vec<u8>, NotDone> {
+        let public = &self.rsa()?.public;
+        let mut wrapped = vec![0; public.ciphertext_size()];
+        let wrapped = public
+            .encrypt(&OAEP_SHA256_MGF1SHA256, plain, &mut wrapped, None)
+            .map_err(|_| NotDone::BadValue)?;
+        Ok(wrapped.to_vec())
+    }
+
+    /// Decrypts what [`Key::wrap`] encrypted.
+    pub(super) fn unwrap(&self, wrapped: &[u8]) -> Result<Vec<u8>, NotDone> {
+        let private = &self.rsa()?.private;
+        let mut plain = vec![0; private.min_output_size()];
+        let plain = private
+            .decrypt(&OAEP_SHA256_MGF1SHA256, wrapped, &mut plain, None)
+            .map_err(|_| NotDone::BadValue)?;
+        Ok(plain.to_vec())
+    }
+
+    /// The public half as a JSON Web Key with this `kid`.
+    pub(super) fn jwk(&self, kid: &str) -> Result<Value, NotDone> {
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        match &self.kind {
+            Kind::Sign(pair) => {
+                // An uncompressed point: 4, then both coordinates.
+                let (x, y) = pair
+                    .public_key()
+                    .as_ref()
+                    .get(1..)
+                    .and_then(|point| point.split_at_checked(32))
+                    .ok_or(NotDone::NoKey)?;
+                Ok(json!({
+                    "kid": kid, "kty": "EC", "key_ops": ["sign", "verify"],
+                    "crv": "P-256", "x": text(x), "y": text(y),
+                }))
+            }
+            Kind::Wrap(_) => {
+                let key = self.rsa()?;
+                Ok(json!({
+                    "kid": kid, "kty": "RSA", "key_ops": ["wrapKey", "unwrapKey"],
+                    "n": text(&key.modulus), "e": text(&key.exponent),
+                }))
+            }
+        }
+    }
+
+    fn rsa(&self) -> Result<&RsaKey, NotDone> {
+        match &self.kind {
+            Kind::Sign(_) => Err(NotDone::OtherKind),
+            Kind::Wrap(wrapping) => wrapping.key().map_err(|_| NotDone::NoKey),
+        }
+    }
+}
+
+impl Wrapping {
+    fn begun(name: &str) -> anyhow::Result<Arc<Self>> {
+        let wrapping = Arc::new(Self::default());
+        let begun = wrapping.clone();
+        std::thread::Builder::new()
+            .name(format!("make {name}"))
+            // Whether it succeeded is told to whoever uses the key.
+            .spawn(move || begun.key().is_ok())
+            .with_context(|| format!("the key {name} could not be made"))?;
+        Ok(wrapping)
+    }
+
+    /// The key, made here and now if nobody has begun to.
+    fn key(&self) -> Result<&RsaKey, &Unspecified> {
+        self.0.get_or_init(RsaKey::make).as_ref()
+    }
+}
+
+impl RsaKey {
+    fn make() -> Result<Self, Unspecified> {
+        // As a pair, because only that tells modulus and exponent.
+        let pair = rsa::KeyPair::generate(KeySize::Rsa3072)?;
+        let document: Pkcs8V1Der<'_> = pair.as_der()?;
+        let private =
+            PrivateDecryptingKey::from_pkcs8(document.as_ref()).map_err(|_| Unspecified)?;
+        Ok(Self {
+            public: OaepPublicEncryptingKey::new(private.public_key())?,
+            private: OaepPrivateDecryptingKey::new(private)?,
+            modulus: pair
+                .public_key()
+                .modulus()
+                .big_endian_without_leading_zero()
+                .to_vec(),
+            exponent: pair
+                .public_key()
+                .exponent()
+                .big_endian_without_leading_zero()
+                .to_vec(),
+        })
+    }
+}
