@@ -5,6 +5,8 @@
 //! an outcome, by redelivery or by [`Worker::reclaim`]; what evidence does not support is not
 //! done, and the ledger says that it was tried.
 
+mod busy;
+mod claims;
 mod judge;
 mod outcome;
 
@@ -14,8 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     catalog::{Effect, Reveals},
-    claim::{CONTAINER, Claim, Ending, OutcomeBlob, RESUME_S, claim_blob, outcome_blob},
-    digest::Digest,
+    claim::{Claim, Ending},
     identity::App,
     jwe,
     jws::{NotSigned, Signed, Verified},
@@ -24,17 +25,18 @@ use crate::{
     permit::{Permit, PermittedChange},
     policy::Policies,
     ports::{
-        Answer, Container, Created, Directory, Message, NotApplied, Partition, PortError, Ports,
-        Query,
+        Answer, Container, Directory, Message, NotApplied, Partition, PortError, Ports, Query,
     },
     reception::queue,
     record::{KIND, LEASE_S, Lease, Record, State},
-    request::{Authorized, NotPermitted, Permitted, Request},
+    request::{NotPermitted, Permitted, Request},
     secret::Secret,
     tenancy::TenantScope,
     time::Timestamp,
     trust::TrustStore,
 };
+use busy::Busy;
+use claims::Claimed;
 use judge::{Judged, Refusal};
 
 /// Deliveries after which the broker dead-letters a message.
@@ -55,6 +57,7 @@ pub struct Worker {
     ledger: Ledger,
     policies: Arc<Policies>,
     holder: Uuid,
+    busy: Busy,
 }
 
 /// A message was not dealt with. The host abandons it, and the broker delivers it again.
@@ -91,6 +94,8 @@ struct Attempt {
     permit: Verified<Permit>,
     claim: Signed<Claim>,
     number: u32,
+    /// Whether the ledger knows of an earlier attempt.
+    resumed: bool,
 }
 
 impl Worker {
@@ -111,7 +116,7 @@ impl Worker {
             Arc::clone(&ports.entropy),
         );
         let holder = uuid::Builder::from_random_bytes(holder).into_uuid();
-        Self { app, ports, directory, trust, ledger, policies, holder }
+        Self { app, ports, directory, trust, ledger, policies, holder, busy: Busy::default() }
     }
 
     /// Deals with one delivery. `Ok` lets the broker forget the message.
@@ -225,7 +230,8 @@ impl Worker {
             Ok(judged) => judged,
             Err(refusal) => return self.turn_away(refusal, traceparent).await,
         };
-        let Judged { trust, scope, request, permit, document, claim } = judged;
+        let Judged { trust, scope, request, permit, mut document, claim } = judged;
+        let resumed = document.body.claim.is_some();
         let now = self.ports.clock.now();
         if let Some(lease) = document.body.lease
             && lease.until > now
@@ -233,21 +239,27 @@ impl Worker {
         {
             return Ok(Step::Later(lease.until.since_s(now) + 1));
         }
-        let claim = match claim {
-            Some(claim) => claim,
-            None => match self.claim(&request, &permit, now).await? {
-                Ok(claim) => claim,
-                Err(not_permitted) => {
-                    let reason = words(not_permitted);
-                    self.end(&scope, &document, Ending::Refused, reason, traceparent).await?;
+        // Two deliveries of one message in this process would make the change twice, and the
+        // second secret would replace the first, which is the one that is kept.
+        let Some(_ours) = self.busy.enter(request.digest()) else {
+            return Ok(Step::Later(BACK_OFF_S[0]));
+        };
+        let claim = match self.standing_or_new(claim, &request, &permit, now).await? {
+            Claimed::New(claim) => claim,
+            Claimed::Before(claim) => {
+                document.body.claim = Some(claim.clone());
+                if let Some(blob) = self.kept_outcome(&trust, &request).await? {
+                    self.restore(&scope, &document, blob, traceparent).await?;
                     return Ok(Step::Over);
                 }
-            },
+                claim
+            }
+            Claimed::Not(not_permitted) => {
+                let reason = words(not_permitted);
+                self.end(&scope, &document, Ending::Refused, reason, traceparent).await?;
+                return Ok(Step::Over);
+            }
         };
-        if let Some(blob) = self.kept_outcome(&trust, &request).await? {
-            self.restore(&scope, &document, blob, traceparent).await?;
-            return Ok(Step::Over);
-        }
         let opened = match trust.open(&claim, now) {
             Ok(opened) => opened,
             Err(error) => {
@@ -273,41 +285,8 @@ impl Worker {
             }
         };
         let number = document.body.lease.map_or(1, |lease| lease.attempt + 1);
-        let attempt = Attempt { document, permit, claim, number };
+        let attempt = Attempt { document, permit, claim, number, resumed };
         self.carry_out(request, attempt, traceparent).await
-    }
-
-    /// Claims a request: signs the claim and creates its blob, or finds the one that stands.
-    async fn claim(
-        &self,
-        request: &Request<Authorized>,
-        permit: &Verified<Permit>,
-        now: Timestamp,
-    ) -> Result<Result<Signed<Claim>, NotPermitted>, NotHandled> {
-        if let Err(not_permitted) = request.claimable(permit, now) {
-            return Ok(Err(not_permitted));
-        }
-        let claim = Claim {
-            iss: self.app,
-            tnt: request.tenant(),
-            req: request.digest(),
-            jti: permit.jti,
-            op_hash: request.change().digest(),
-            iat: now,
-            resume_until: now.plus_s(RESUME_S),
-        };
-        let claim = Signed::sign(&claim, &*self.ports.signer).await?;
-        let name = claim_blob(request.tenant(), request.digest());
-        let bytes = claim.as_str().as_bytes();
-        match self.ports.blobs.create(CONTAINER, &name, bytes).await? {
-            Created::New => Ok(Ok(claim)),
-            // An earlier attempt's, before its commit: or this request was carried out before
-            // and the database has forgotten it.
-            Created::Existed => {
-                let kept = self.kept_claim(request.tenant(), request.digest()).await?;
-                kept.map(Ok).ok_or_else(|| broken("claim neither created nor found"))
-            }
-        }
     }
 
     /// Commits the attempt, makes the change, commits the outcome.
@@ -367,7 +346,6 @@ impl Worker {
     ) -> Result<Option<Document<Record>>, NotHandled> {
         let now = self.ports.clock.now();
         let mut document = attempt.document.clone();
-        let first = document.body.claim.is_none();
         document.body.claim = Some(attempt.claim.clone());
         document.body.state = State::Executing;
         document.body.lease = Some(Lease {
@@ -376,8 +354,8 @@ impl Worker {
             until: now.plus_s(LEASE_S),
         });
         tracing::info!(attempt = attempt.number, permit = %attempt.permit.jti, "claimed");
-        let happened = if first { Happened::Claimed } else { Happened::Resumed };
-        let commit = self.about(&document, happened, None, traceparent)?;
+        let happened = if attempt.resumed { Happened::Resumed } else { Happened::Claimed };
+        let commit = self.about(&document, happened, traceparent)?;
         let partition = Partition::tenant(request.scope());
         match self.ledger.commit(&partition, commit, now).await {
             Ok(committed) => {
@@ -429,47 +407,18 @@ impl Worker {
         Ok(self.ports.bus.send(queue(self.app), &message).await?)
     }
 
-    async fn kept_claim(
-        &self,
-        tenant: crate::identity::TenantId,
-        request: Digest,
-    ) -> Result<Option<Signed<Claim>>, NotHandled> {
-        let name = claim_blob(tenant, request);
-        let Some(bytes) = self.ports.blobs.read(CONTAINER, &name).await? else { return Ok(None) };
-        let text = String::from_utf8(bytes).map_err(|_| broken("claim blob is not text"))?;
-        Signed::parse(text).map(Some).map_err(|error| PortError::Broken(error.into()).into())
-    }
-
-    async fn kept_outcome(
-        &self,
-        trust: &Trust,
-        request: &Request<Authorized>,
-    ) -> Result<Option<OutcomeBlob>, NotHandled> {
-        let name = outcome_blob(request.tenant(), request.digest());
-        let Some(bytes) = self.ports.blobs.read(CONTAINER, &name).await? else { return Ok(None) };
-        let blob: OutcomeBlob = serde_json::from_slice(&bytes)?;
-        let outcome = trust
-            .open(&blob.outcome, self.ports.clock.now())
-            .map_err(|error| PortError::Broken(error.into()))?;
-        if outcome.req != request.digest() || outcome.tnt != request.tenant() {
-            return Err(broken("outcome blob is another request's"));
-        }
-        Ok(Some(blob))
-    }
-
     /// What happened to a request.
     fn about(
         &self,
         document: &Document<Record>,
         happened: Happened,
-        reason: Option<&'static str>,
         traceparent: Option<String>,
     ) -> Result<Commit, NotHandled> {
         Ok(Commit {
             happened,
             principal: Some(document.body.summary.requester.clone()),
             request: Some(document.body.request),
-            reason: reason.map(str::to_owned),
+            reason: None,
             traceparent,
             change: Some(document.body.change(Some(document), self.ports.clock.now())?),
             markers: Vec::new(),

@@ -43,6 +43,7 @@ pub mod sign_in;
 pub mod tenancy;
 pub mod time;
 pub mod trust;
+pub mod violation;
 
 #[cfg(test)]
 mod tests;

@@ -29,19 +29,26 @@ pub async fn send_one(ports: &Ports, partition: &Partition, id: &str) -> Result<
     }
 }
 
-/// Sends whatever waits in a partition's outbox; says how many messages that were.
+/// Sends whatever waits in a partition's outbox; says how many messages were sent.
 ///
 /// # Errors
 ///
-/// [`PortError`] of the first that could not be sent; the rest wait for the next round.
+/// [`PortError`] of the last that could not be sent. One that cannot be sent keeps none of the
+/// others waiting.
 pub async fn drain(ports: &Ports, partition: &Partition) -> Result<usize, PortError> {
     let query = Query { kind: OUTBOX, equals: None, limit: ROUND };
-    let waiting = ports.documents.query(partition, &query).await?;
-    let count = waiting.len();
-    for found in waiting {
-        send(ports, partition, found).await?;
+    let mut sent = 0;
+    let mut failed = None;
+    for found in ports.documents.query(partition, &query).await? {
+        match send(ports, partition, found).await {
+            Ok(()) => sent += 1,
+            Err(error) => {
+                tracing::warn!(error = %error, "message not sent; it stays in the outbox");
+                failed = Some(error);
+            }
+        }
     }
-    Ok(count)
+    failed.map_or(Ok(sent), Err)
 }
 
 async fn send(

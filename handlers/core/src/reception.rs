@@ -3,12 +3,15 @@
 //! Nothing is stored or signed before the caller, the tenant, the change and the policy have
 //! all been judged; a refusal leaves no trace but a log line.
 
+mod notice;
+mod permitting;
 mod refusals;
 mod view;
 
-use std::sync::Arc;
-
-use uuid::Uuid;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
 
 use crate::{
     ask::{Ask, RequestEvidence},
@@ -18,16 +21,11 @@ use crate::{
     identity::{App, PersonId, TenantId},
     jws::{NotVerified, Signed, Verified},
     keyset::Trust,
-    ledger::{
-        Commit, Document, Happened, Ledger, NotCommitted, NotGenuine, Outgoing, commit::Marker,
-    },
-    permit::{
-        AuthorizationDetail, DETAIL_TYPE, LedgerSeen, Permit, PermittedChange, Reference, Version,
-    },
+    ledger::{Document, Happened, Ledger, NotCommitted, NotGenuine, commit::Marker},
     policy::Policies,
-    ports::{Message, Partition, PortError, Ports, Query},
+    ports::{Partition, Ports, Query},
     record::{KIND, REVEAL_S, Record, State, Summary, document_id},
-    request::{Authenticated, Authorized, NotAuthenticated, NotAuthorized, Request},
+    request::{Authenticated, NotAuthenticated, NotAuthorized, Request},
     revocation,
     session::{Person, PersonEvidence},
     tenancy::{Standing, TenantScope},
@@ -64,6 +62,7 @@ pub struct Reception {
     trust: Arc<TrustStore>,
     ledger: Ledger,
     policies: Arc<Policies>,
+    noticed: Mutex<HashSet<(Option<TenantId>, Option<Digest>)>>,
 }
 
 impl Reception {
@@ -76,7 +75,7 @@ impl Reception {
             Arc::clone(&ports.signer),
             Arc::clone(&ports.entropy),
         );
-        Self { ports, trust, ledger, policies }
+        Self { ports, trust, ledger, policies, noticed: Mutex::default() }
     }
 
     /// Takes a request: stores it with its statement, and with its permit if policy allows it
@@ -88,6 +87,75 @@ impl Reception {
     ///
     /// [`NotReceived`]. Unless it is [`NotReceived::NotCommitted`], nothing was stored.
     pub async fn submit(
+        &self,
+        caller: &Caller,
+        request: Signed<Ask>,
+        key: Option<&str>,
+        traceparent: Option<String>,
+    ) -> Result<View, NotReceived> {
+        let digest = request.digest();
+        let taken = self.try_submit(caller, request, key, traceparent).await;
+        self.noticed(None, Some(digest), taken).await
+    }
+
+    /// Records a person's decision about a request, and permits it if that was the last one
+    /// that it needed.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReceived`]. Unless it is [`NotReceived::NotCommitted`], nothing was stored.
+    pub async fn decide(
+        &self,
+        caller: &Caller,
+        name: RequestName,
+        decision: Signed<Decision>,
+        traceparent: Option<String>,
+    ) -> Result<View, NotReceived> {
+        let decided = self.try_decide(caller, name, decision, traceparent).await;
+        self.noticed(Some(name.tenant), Some(name.digest), decided).await
+    }
+
+    /// Hands out a secret result, once, to whoever asked for it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReceived`]; [`NotReceived::Gone`] if it was handed out or its time is over.
+    pub async fn reveal(
+        &self,
+        caller: &Caller,
+        name: RequestName,
+        traceparent: Option<String>,
+    ) -> Result<String, NotReceived> {
+        let revealed = self.try_reveal(caller, name, traceparent).await;
+        self.noticed(Some(name.tenant), Some(name.digest), revealed).await
+    }
+
+    /// Shows one request.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReceived::NotThere`] too if the caller may not know of it.
+    pub async fn show(&self, caller: &Caller, name: RequestName) -> Result<View, NotReceived> {
+        let shown = self.try_show(caller, name).await;
+        self.noticed(Some(name.tenant), Some(name.digest), shown).await
+    }
+
+    /// Lists the newest requests of a tenant that the caller may see.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReceived`]; one stored request that is not genuine fails the whole list.
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        tenant: TenantId,
+        state: Option<State>,
+    ) -> Result<Vec<View>, NotReceived> {
+        let listed = self.try_list(caller, tenant, state).await;
+        self.noticed(Some(tenant), None, listed).await
+    }
+
+    async fn try_submit(
         &self,
         caller: &Caller,
         request: Signed<Ask>,
@@ -148,13 +216,7 @@ impl Reception {
         }
     }
 
-    /// Records a person's decision about a request, and permits it if that was the last one
-    /// that it needed.
-    ///
-    /// # Errors
-    ///
-    /// [`NotReceived`]. Unless it is [`NotReceived::NotCommitted`], nothing was stored.
-    pub async fn decide(
+    async fn try_decide(
         &self,
         caller: &Caller,
         name: RequestName,
@@ -195,12 +257,7 @@ impl Reception {
         Err(NotReceived::NotCommitted(NotCommitted::Conflict))
     }
 
-    /// Hands out a secret result, once, to whoever asked for it.
-    ///
-    /// # Errors
-    ///
-    /// [`NotReceived`]; [`NotReceived::Gone`] if it was handed out or its time is over.
-    pub async fn reveal(
+    async fn try_reveal(
         &self,
         caller: &Caller,
         name: RequestName,
@@ -243,12 +300,7 @@ impl Reception {
         }
     }
 
-    /// Shows one request.
-    ///
-    /// # Errors
-    ///
-    /// [`NotReceived::NotThere`] too if the caller may not know of it.
-    pub async fn show(&self, caller: &Caller, name: RequestName) -> Result<View, NotReceived> {
+    async fn try_show(&self, caller: &Caller, name: RequestName) -> Result<View, NotReceived> {
         let now = self.ports.clock.now();
         let trust = self.trust.trust().await?;
         let scope = self.trust.scope(&trust, name.tenant).await?;
@@ -260,12 +312,7 @@ impl Reception {
         Ok(view(name, &document.body, outcome.as_ref(), now))
     }
 
-    /// Lists the newest requests of a tenant that the caller may see.
-    ///
-    /// # Errors
-    ///
-    /// [`NotReceived`]; one stored request that is not genuine fails the whole list.
-    pub async fn list(
+    async fn try_list(
         &self,
         caller: &Caller,
         tenant: TenantId,
@@ -371,113 +418,6 @@ impl Reception {
         }
     }
 
-    /// Signs a permit for exactly this request.
-    async fn permit(
-        &self,
-        record: &mut Record,
-        request: &Request<Authorized>,
-        scope: &TenantScope,
-        trust: &Trust,
-        now: Timestamp,
-    ) -> Result<(), NotReceived> {
-        let (size, root) = self.ledger.head(&Partition::tenant(scope)).await?;
-        let entry = request.change().entry();
-        let permit = Permit {
-            iss: App::Intake,
-            aud: entry.worker,
-            sub: request.principal().to_string(),
-            jti: self.uuid()?,
-            txn: request.id(),
-            iat: now,
-            nbf: now,
-            exp: now.plus_s(entry.risk.permit_lifetime_s()),
-            tnt: request.tenant(),
-            req: request.digest(),
-            authorization_details: [AuthorizationDetail {
-                r#type: DETAIL_TYPE.to_owned(),
-                actions: [entry.name.to_owned()],
-                op_hash: request.change().digest(),
-            }],
-            pol: self.policies.reference().clone(),
-            apr: request.approvals().to_vec(),
-            bnd: Reference {
-                id: request.tenant().to_string(),
-                ver: scope.binding().ver,
-                hash: scope.binding().digest(),
-            },
-            ks: Version { ver: trust.version() },
-            lgr: LedgerSeen { origin: origin(scope), size, root },
-        };
-        record.permit = Some(Signed::sign(&permit, &*self.ports.signer).await?);
-        record.state = State::Permitted;
-        Ok(())
-    }
-
-    fn commit(
-        record: &Record,
-        previous: Option<&Document<Record>>,
-        happened: Happened,
-        caller: &Caller,
-        markers: Vec<Marker>,
-        traceparent: Option<String>,
-        now: Timestamp,
-    ) -> Result<Commit, NotReceived> {
-        let mut outgoing = Vec::new();
-        if happened == Happened::Permitted
-            && let Some(permit) = &record.permit
-        {
-            let change = PermittedChange {
-                attempt: 0,
-                permit: permit.clone(),
-                request: record.evidence.clone(),
-                decisions: record.decisions.clone(),
-            };
-            outgoing.push(Outgoing {
-                queue: queue(App::Execute).to_owned(),
-                message: Message {
-                    id: permit.digest().to_string(),
-                    body: serde_json::to_vec(&change)?,
-                    not_before: None,
-                    traceparent: traceparent.clone(),
-                },
-            });
-        }
-        Ok(Commit {
-            happened,
-            principal: Some(caller.person.id().to_string()),
-            request: Some(record.request),
-            reason: None,
-            traceparent,
-            change: Some(record.change(previous, now)?),
-            markers,
-            outgoing,
-        })
-    }
-
-    /// Commits, then sends what goes out. What cannot be sent now, `resend` sends.
-    async fn write(
-        &self,
-        scope: &TenantScope,
-        commit: Commit,
-        now: Timestamp,
-    ) -> Result<(), NotReceived> {
-        let partition = Partition::tenant(scope);
-        let outgoing = commit.outgoing.clone();
-        self.ledger.commit(&partition, commit, now).await?;
-        for outgoing in outgoing {
-            let ports = self.ports.clone();
-            let partition = partition.clone();
-            // Not awaited: the request is taken once it is committed.
-            tokio::spawn(async move {
-                let id = crate::outbox::document_id(&outgoing.message);
-                if let Err(error) = crate::outbox::send_one(&ports, &partition, &id).await {
-                    tracing::warn!(error = %error, "not sent yet; the outbox keeps it");
-                }
-            });
-        }
-        Ok(())
-    }
-
     /// Answers for a request that was taken before, or for a key that named another.
     async fn taken_before(
         &self,
@@ -573,12 +513,6 @@ impl Reception {
     ) -> Result<(), NotReceived> {
         Ok(revocation::check(&*self.ports.documents, trust, person.session(), now).await?)
     }
-
-    fn uuid(&self) -> Result<Uuid, PortError> {
-        let mut bytes = [0; 16];
-        self.ports.entropy.fill(&mut bytes)?;
-        Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())
-    }
 }
 
 /// The queue of a worker's permits.
@@ -588,11 +522,6 @@ pub const fn queue(worker: App) -> &'static str {
         App::Rotate => "permits-rotate",
         _ => "permits-execute",
     }
-}
-
-/// The name of a tenant's tree.
-fn origin(scope: &TenantScope) -> String {
-    format!("airlock.invalid/ledger/{}", scope.tenant())
 }
 
 fn fresh(signed: Timestamp, now: Timestamp) -> Result<(), NotReceived> {

@@ -4,11 +4,7 @@ use std::sync::Arc;
 
 use airlock_azure::{Azure, hosting::Handler};
 use airlock_core::{
-    execution::Worker,
-    identity::App,
-    jwk::PublicKey,
-    policy::Policies,
-    ports::PortError,
+    execution::Worker, identity::App, jwk::PublicKey, policy::Policies, ports::PortError,
     trust::TrustStore,
 };
 use tokio::sync::OnceCell;

@@ -25,9 +25,11 @@ impl FromRequestParts<Desk> for SignedIn {
         let connected = desk.connected().await.map_err(refusals::port)?;
         let now = connected.ports.clock.now();
         let trust = connected.trust.trust().await.map_err(refusals::untrusted)?;
-        let session = find(&*connected.ports.documents, &trust, cookie.expose(), now)
-            .await
-            .map_err(no_session)?;
+        let session = find(&*connected.ports.documents, &trust, cookie.expose(), now).await;
+        if matches!(session, Err(NoSession::NotGenuine(_))) {
+            connected.reception.notice(None, None).await;
+        }
+        let session = session.map_err(no_session)?;
         let evidence = session.body.person;
         let person = evidence
             .verify(&trust, now)

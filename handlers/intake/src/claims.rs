@@ -28,9 +28,8 @@ pub async fn claims(State(desk): State<Desk>, headers: HeaderMap) -> Result<Json
         .ok_or_else(not_verified)?;
     let connected = desk.connected().await.map_err(crate::refusals::port)?;
     let tenants = connected.trust.tenants().await.map_err(crate::refusals::port)?;
-    let tenant = claimed_tenant(token)
-        .filter(|tenant| tenants.contains(tenant))
-        .ok_or_else(not_verified)?;
+    let tenant =
+        claimed_tenant(token).filter(|tenant| tenants.contains(tenant)).ok_or_else(not_verified)?;
     let token = desk
         .azure()
         .tokens()

@@ -115,9 +115,5 @@ async fn vouched_for(
     let no_more = session.roles.iter().all(within)
         && session.acrs.iter().all(|context| acrs.contains(context))
         && token.auth_time().is_none_or(|at| session.auth_time <= at);
-    if same_key && same_person && no_more && !token.is_app() {
-        Ok(())
-    } else {
-        Err(not_verified())
-    }
+    if same_key && same_person && no_more && !token.is_app() { Ok(()) } else { Err(not_verified()) }
 }

@@ -22,11 +22,8 @@ pub async fn guard(State(desk): State<Desk>, request: Request, next: Next) -> Re
         return Refusal::new(Problem::WRONG_ORIGIN).into_response();
     }
     let from_portal = request.headers().contains_key(header::ORIGIN);
-    let mut response = if request.method() == Method::OPTIONS {
-        preflight()
-    } else {
-        next.run(request).await
-    };
+    let mut response =
+        if request.method() == Method::OPTIONS { preflight() } else { next.run(request).await };
     if from_portal && let Ok(origin) = HeaderValue::from_str(&portal) {
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);

@@ -2,8 +2,12 @@
 
 use airlock_azure::hosting::Refusal;
 use airlock_core::{
-    ledger::NotCommitted, ports::PortError, problem::Problem, reception::NotReceived,
-    request::{NotAuthenticated, NotAuthorized}, trust::NotTrusted,
+    ledger::NotCommitted,
+    ports::PortError,
+    problem::Problem,
+    reception::NotReceived,
+    request::{NotAuthenticated, NotAuthorized},
+    trust::NotTrusted,
 };
 
 /// The answer to a request that was not received.
@@ -36,8 +40,9 @@ fn problem(error: &NotReceived) -> Problem {
             | NotAuthenticated::Purpose
             | NotAuthenticated::OtherWorker,
         ) => Problem::NOT_UNDERSTOOD,
-        NotReceived::NotAuthenticated(NotAuthenticated::NotVerified(_))
-        | NotReceived::NotFresh => Problem::NOT_VERIFIED,
+        NotReceived::NotAuthenticated(NotAuthenticated::NotVerified(_)) | NotReceived::NotFresh => {
+            Problem::NOT_VERIFIED
+        }
         NotReceived::NotThere => Problem::NOT_FOUND,
         NotReceived::NotAllowed(_) | NotReceived::NotDecided(_) => Problem::NOT_ALLOWED,
         NotReceived::State => Problem::CONFLICT,
@@ -62,7 +67,9 @@ fn problem(error: &NotReceived) -> Problem {
 fn detail(error: &NotReceived) -> Option<&'static str> {
     match error {
         NotReceived::NotAllowed(NotAuthorized::Denied(reason))
-        | NotReceived::NotDecided(airlock_core::decision::NotDecided::Policy(reason)) => Some(reason),
+        | NotReceived::NotDecided(airlock_core::decision::NotDecided::Policy(reason)) => {
+            Some(reason)
+        }
         _ => None,
     }
 }

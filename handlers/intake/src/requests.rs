@@ -125,11 +125,8 @@ pub async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<View>, Refusal> {
     let connected = desk.connected().await.map_err(refusals::port)?;
-    let view = connected
-        .reception
-        .show(&caller, name(&id)?)
-        .await
-        .map_err(refusals::not_received)?;
+    let view =
+        connected.reception.show(&caller, name(&id)?).await.map_err(refusals::not_received)?;
     Ok(Json(view))
 }
 
@@ -144,7 +141,12 @@ pub async fn decide(
     let connected = desk.connected().await.map_err(refusals::port)?;
     let view = connected
         .reception
-        .decide(&caller, name(&id)?, deciding.decision, hosting::traceparent(&headers).map(str::to_owned))
+        .decide(
+            &caller,
+            name(&id)?,
+            deciding.decision,
+            hosting::traceparent(&headers).map(str::to_owned),
+        )
         .await
         .map_err(refusals::not_received)?;
     Ok(Json(view))

@@ -105,7 +105,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{challenge::Context, return_to::ReturnTo, world::{World, client_key}};
+    use crate::{
+        challenge::Context,
+        return_to::ReturnTo,
+        world::{World, client_key},
+    };
 
     fn begun() -> Begun {
         Begun {

@@ -96,8 +96,7 @@ pub async fn callback(
     answered: Answered,
 ) -> Result<Response, Refusal> {
     let desk = signin.desk().await?;
-    let transaction: Transaction =
-        desk.unseal(&answered.state).await?;
+    let transaction: Transaction = desk.unseal(&answered.state).await?;
     let return_to = transaction.return_to().clone();
     let arrived = finish(desk, transaction, answered).await;
     if let Err(error) = &arrived {
@@ -170,8 +169,7 @@ impl Answered {
             (None, Some(_)) => None,
             (Some(_), Some(_)) | (None, None) => return Err(NotAnAnswer::Neither),
         };
-        let (start, session) =
-            (cookies::start(&parts.headers)?, cookies::session(&parts.headers)?);
+        let (start, session) = (cookies::start(&parts.headers)?, cookies::session(&parts.headers)?);
         Ok(Self { state, code, start, session })
     }
 }

@@ -6,14 +6,8 @@
 //! its mark is stored when Entra's answer has proved good, so a stranger cannot make us write.
 
 use airlock_core::{
-    base64url,
-    digest::Digest,
-    identity::TenantId,
-    jwk::PublicKey,
-    ports::PortError,
-    secret::Secret,
-    sign_in,
-    time::Timestamp,
+    base64url, digest::Digest, identity::TenantId, jwk::PublicKey, ports::PortError,
+    secret::Secret, sign_in, time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -68,8 +62,7 @@ pub async fn issue(desk: &Desk) -> Result<String, NotSealed> {
 ///
 /// [`NotFresh`].
 pub async fn check(text: &str, desk: &Desk) -> Result<(), NotFresh> {
-    let challenge: Challenge =
-        desk.unseal(text).await.map_err(NotFresh::Foreign)?;
+    let challenge: Challenge = desk.unseal(text).await.map_err(NotFresh::Foreign)?;
     if challenge.exp <= desk.now() { Err(NotFresh::Old) } else { Ok(()) }
 }
 
@@ -234,8 +227,7 @@ impl Transaction {
         if !is_same {
             return Err(NotBegun::OtherBrowser);
         }
-        let random =
-            base64url::decode_array(&self.random).ok_or(NotBegun::Random)?;
+        let random = base64url::decode_array(&self.random).ok_or(NotBegun::Random)?;
         Ok(Begun {
             tenant: self.tenant,
             jwk: self.jwk,

@@ -17,8 +17,8 @@ use async_trait::async_trait;
 use axum::http::Response;
 use oauth2::{
     AsyncHttpClient, AuthUrl, AuthorizationCode, Client, ClientId, CsrfToken, EndpointNotSet,
-    EndpointSet, ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge,
-    PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
+    EndpointSet, ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier,
+    RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
     StandardTokenResponse, TokenResponse as _, TokenUrl,
     basic::{
         BasicClient, BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse,
@@ -178,9 +178,11 @@ impl EntraClient {
     }
 
     async fn tokens(&self, tenant: TenantId, granted: Granted) -> Result<Tokens, NotGranted> {
-        let text = granted.extra_fields().id_token.clone().ok_or_else(|| {
-            PortError::Broken("token answer without an ID token".into())
-        })?;
+        let text = granted
+            .extra_fields()
+            .id_token
+            .clone()
+            .ok_or_else(|| PortError::Broken("token answer without an ID token".into()))?;
         let says = self
             .azure
             .tokens()
@@ -359,7 +361,9 @@ mod tests {
         .unwrap();
 
         let pages = &world.manifest.sign_in_pages;
-        assert!(url.as_str().starts_with(&format!("{pages}/{}/oauth2/v2.0/authorize?", World::HOME)));
+        assert!(
+            url.as_str().starts_with(&format!("{pages}/{}/oauth2/v2.0/authorize?", World::HOME))
+        );
         let asked: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
         let portal = world.manifest.portal_client;
         let expected = [

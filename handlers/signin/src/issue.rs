@@ -93,8 +93,7 @@ pub async fn issue(
         cookie: document_id(cookie.expose()),
     };
     let signed = Signed::sign(&session, &*desk.ports.signer).await?;
-    let confirmation =
-        desk.intake.confirm(&signed, &tokens.id.text, &begun.random).await?;
+    let confirmation = desk.intake.confirm(&signed, &tokens.id.text, &begun.random).await?;
     let evidence = PersonEvidence { session: signed, confirmation };
     // Both halves, as everyone downstream will verify them: what would not hold there is not
     // stored here.
@@ -262,8 +261,7 @@ pub async fn open_refresh(
     envelope: &Envelope,
 ) -> Result<Secret, NotOpened> {
     let (tenant, document) = (session.tid.to_string(), session.cookie.to_string());
-    let text =
-        envelope.open(place(&tenant, &document, REFRESH), &*desk.ports.wrapper).await?;
+    let text = envelope.open(place(&tenant, &document, REFRESH), &*desk.ports.wrapper).await?;
     let text = std::str::from_utf8(&text).map_err(|_| NotOpened::Changed)?;
     Ok(Secret::new(text.to_owned()))
 }

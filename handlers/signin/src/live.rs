@@ -137,11 +137,8 @@ pub async fn end(desk: &Desk, at: &At) -> Result<(), NotEnded> {
         if document.body.ended.is_some() {
             return Ok(());
         }
-        let record = SessionRecord {
-            ended: Some(desk.now()),
-            refresh: None,
-            ..document.body.clone()
-        };
+        let record =
+            SessionRecord { ended: Some(desk.now()), refresh: None, ..document.body.clone() };
         let happened = Happened::SessionEnded;
         if desk.store.replace(at, &document, happened, &record).await? == Replaced::Yes {
             tracing::info!(document = at.id(), "session ended");

@@ -36,9 +36,9 @@ mod session;
 mod sign_out;
 mod start;
 mod store;
-mod wire;
 #[cfg(test)]
 mod tests;
+mod wire;
 #[cfg(test)]
 mod world;
 
@@ -52,9 +52,8 @@ use crate::{desk::Signin, entra_client::EntraClient, intake_client::IntakeClient
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     // Lossy on purpose: a setting that is not UTF-8 is set all the same, and must be seen.
-    let read = |name: &str| {
-        std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
-    };
+    let read =
+        |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let handler = hosting::start(App::Signin, read)?;
     let manifest = handler.manifest.clone();
     let azure = Arc::clone(&handler.azure);

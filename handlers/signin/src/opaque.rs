@@ -91,7 +91,8 @@ mod tests {
 
         assert_eq!(token.expose().len(), 43);
         assert!(Opaque::parse(token.expose()).unwrap().is(token.digest()));
-        for bad in ["", "short", &format!("{}A", token.expose()), &"=".repeat(43), &"/".repeat(43)] {
+        for bad in ["", "short", &format!("{}A", token.expose()), &"=".repeat(43), &"/".repeat(43)]
+        {
             assert!(Opaque::parse(bad).is_none(), "{bad}");
         }
     }

@@ -4,8 +4,8 @@
 //! the `Origin` (exactly the portal's), and for unsafe methods a token that only the session's
 //! holder knows. None of them is optional, and none is enough alone.
 
-use airlock_core::{problem::Problem, session_record::CSRF_HEADER};
 use airlock_azure::hosting::Refusal;
+use airlock_core::{problem::Problem, session_record::CSRF_HEADER};
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts},

@@ -4,12 +4,8 @@
 
 use airlock_azure::hosting::Refusal;
 use airlock_core::{
-    jws::NotSigned,
-    ports::PortError,
-    problem::Problem,
-    revocation::Revoked,
-    session_record::NoSession,
-    trust::NotTrusted,
+    jws::NotSigned, ports::PortError, problem::Problem, revocation::Revoked,
+    session_record::NoSession, trust::NotTrusted,
 };
 
 /// Whether it may pass, for the caller.

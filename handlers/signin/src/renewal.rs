@@ -5,10 +5,7 @@
 
 use airlock_azure::{entra::NotAccepted, hosting::Refusal};
 use airlock_core::{
-    envelope::NotOpened,
-    problem::Problem,
-    secret::Secret,
-    session::Session,
+    envelope::NotOpened, problem::Problem, secret::Secret, session::Session,
     session_record::SessionRecord,
 };
 

@@ -93,7 +93,11 @@ impl PortalPath {
         // characters wherever they stand.
         let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
         let one_slash = text.starts_with('/') && !text.starts_with("//");
-        if one_slash && text.bytes().all(plain) { Ok(Self(text.to_owned())) } else { Err(NotAPlace) }
+        if one_slash && text.bytes().all(plain) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotAPlace)
+        }
     }
 }
 
@@ -139,7 +143,9 @@ mod tests {
 
     #[test]
     fn a_path_of_the_portal_is_a_place() {
-        for good in ["/", "/requests", "/requests?tenant=a&state=b", "/a%20b", "/a#b", "/..//x", "/@x"] {
+        for good in
+            ["/", "/requests", "/requests?tenant=a&state=b", "/a%20b", "/a#b", "/..//x", "/@x"]
+        {
             let place = ReturnTo::parse(good).unwrap();
 
             assert!(matches!(place, ReturnTo::Portal(_)), "{good}");
@@ -150,7 +156,9 @@ mod tests {
 
     #[test]
     fn a_loopback_url_is_a_place() {
-        for good in ["http://127.0.0.1:1/", "http://127.0.0.1:65535/signed-in", "http://127.0.0.1:80/a/b"] {
+        for good in
+            ["http://127.0.0.1:1/", "http://127.0.0.1:65535/signed-in", "http://127.0.0.1:80/a/b"]
+        {
             let place = ReturnTo::parse(good).unwrap();
 
             assert!(matches!(place, ReturnTo::Loopback(_)), "{good}");

@@ -211,7 +211,8 @@ mod tests {
 
     async fn revoked(world: &World, person: ObjectId) -> u16 {
         let cookie = world.signed_in().await;
-        world.asked_by_portal(&cookie, "/auth/revocations", &serde_json::json!({ "person": person }))
+        world
+            .asked_by_portal(&cookie, "/auth/revocations", &serde_json::json!({ "person": person }))
             .await
             .status
             .as_u16()

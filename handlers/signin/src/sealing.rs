@@ -131,11 +131,9 @@ impl Sealing {
         }
         let key = self.key_to_open(day, ports, store).await.map_err(NotUnsealed::Key)?;
         let key = key.ok_or(NotUnsealed::Foreign)?;
-        let (nonce, data) =
-            bytes.split_first_chunk::<NONCE_BYTES>().ok_or(NotUnsealed::Foreign)?;
+        let (nonce, data) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or(NotUnsealed::Foreign)?;
         let at = At::sealing(day);
-        let text =
-            key.open(place::<T>(&at), *nonce, data).map_err(|_| NotUnsealed::Foreign)?;
+        let text = key.open(place::<T>(&at), *nonce, data).map_err(|_| NotUnsealed::Foreign)?;
         serde_json::from_slice(&text).map_err(|_| NotUnsealed::Foreign)
     }
 
@@ -200,8 +198,7 @@ async fn made(day: i64, ports: &Ports, store: &Store) -> Result<DataKey, NotSeal
     let WrappedKey { kid, wrapped } = ports.wrapper.wrap(key.expose()).await?;
     let document = SealingKey { kid, wrapped: base64url::encode(wrapped) };
     // Core has no event of its own for a key; this one begins whatever the key is for.
-    let created =
-        store.create(&At::sealing(day), Happened::SessionStarted, &document).await?;
+    let created = store.create(&At::sealing(day), Happened::SessionStarted, &document).await?;
     match created {
         Created::New => Ok(key),
         // Another instance was faster: its key is the day's.
@@ -282,7 +279,7 @@ mod tests {
         Note("hello".to_owned())
     }
 
-    fn foreign<T>(opened: Result<T, NotUnsealed>) -> bool {
+    fn foreign<T>(opened: &Result<T, NotUnsealed>) -> bool {
         matches!(opened, Err(NotUnsealed::Foreign))
     }
 
@@ -303,10 +300,7 @@ mod tests {
         let world = World::new().await;
         let desk = world.desk().await;
         let text = desk.seal(&note()).await.unwrap();
-        let open = |text: String| {
-            let desk = desk;
-            async move { desk.unseal::<Note>(&text).await }
-        };
+        let open = async |text: String| desk.unseal::<Note>(&text).await;
 
         let (day, sealed) = text.split_once('.').unwrap();
         let bytes = base64url::decode(sealed).unwrap();
@@ -314,7 +308,7 @@ mod tests {
             let mut spoiled = bytes.clone();
             spoiled[position] ^= 1;
             let spoiled = format!("{day}.{}", base64url::encode(spoiled));
-            assert!(foreign(open(spoiled).await), "byte {position}");
+            assert!(foreign(&open(spoiled).await), "byte {position}");
         }
         for spoiled in [
             String::new(),
@@ -326,10 +320,10 @@ mod tests {
             format!("{day}.AAAA"),
             "A".repeat(MOST_BYTES + 1),
         ] {
-            assert!(foreign(open(spoiled.clone()).await), "{spoiled}");
+            assert!(foreign(&open(spoiled.clone()).await), "{spoiled}");
         }
         let as_other = desk.unseal::<Other>(&text).await;
-        assert!(foreign(as_other));
+        assert!(foreign(&as_other));
     }
 
     #[tokio::test]
@@ -347,7 +341,7 @@ mod tests {
         assert_ne!(text.split_once('.').unwrap().0, after_midnight.split_once('.').unwrap().0);
         assert!(desk.unseal::<Note>(&text).await.is_ok());
         world.clock.advance_s(1);
-        assert!(foreign(desk.unseal::<Note>(&text).await));
+        assert!(foreign(&desk.unseal::<Note>(&text).await));
     }
 
     #[tokio::test]

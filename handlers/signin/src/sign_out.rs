@@ -54,8 +54,7 @@ pub async fn sign_out(
 fn end_session(desk: &Desk, session: &Session, profile: &Profile) -> Result<Url, Refusal> {
     let manifest = &desk.manifest;
     let page = format!("{}/{}/oauth2/v2.0/logout", manifest.sign_in_pages, session.tid);
-    let mut url =
-        Url::parse(&page).map_err(|error| Refusal::because(Problem::INTERNAL, error))?;
+    let mut url = Url::parse(&page).map_err(|error| Refusal::because(Problem::INTERNAL, error))?;
     let portal = format!("{}/", manifest.portal);
     url.query_pairs_mut().append_pair("post_logout_redirect_uri", &portal);
     if let Some(hint) = &profile.login_hint {

@@ -73,15 +73,9 @@ pub async fn start(
 
 /// Ties a sign-in to its browser, if it is one: a page of the portal is returned to in the
 /// browser that left it, a program on the person's machine in whichever it opens.
-fn browser(
-    visitor: Visitor,
-    return_to: &ReturnTo,
-    desk: &Desk,
-) -> Result<Option<Opaque>, Refusal> {
+fn browser(visitor: Visitor, return_to: &ReturnTo, desk: &Desk) -> Result<Option<Opaque>, Refusal> {
     match (visitor, return_to) {
-        (Visitor::Portal, ReturnTo::Portal(_)) => {
-            Ok(Some(Opaque::generate(&*desk.ports.entropy)?))
-        }
+        (Visitor::Portal, ReturnTo::Portal(_)) => Ok(Some(Opaque::generate(&*desk.ports.entropy)?)),
         (Visitor::Client, ReturnTo::Loopback(_)) => Ok(None),
         (Visitor::Client, ReturnTo::Portal(_)) | (Visitor::Portal, ReturnTo::Loopback(_)) => {
             Err(Refusal::new(Problem::WRONG_ORIGIN)

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    fmt::Write as _,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -126,7 +127,8 @@ impl World {
             protected_groups: Vec::new(),
             allowed_groups: Vec::new(),
         };
-        let binding = artefact(BINDING_ID, Self::HOME, Signed::sign(&binding, &root).await.unwrap());
+        let binding =
+            artefact(BINDING_ID, Self::HOME, Signed::sign(&binding, &root).await.unwrap());
         documents.overwrite(&Partition::bindings(home), BINDING_ID, binding);
         let manifest = Signed::sign(&manifest(root_key.clone()), &root).await.unwrap();
         let ports = Ports {
@@ -141,7 +143,11 @@ impl World {
         Self {
             manifest: manifest.verify(&root_key, NOON).unwrap(),
             entra: Arc::new(FakeEntra::new(clock.clone())),
-            intake: Arc::new(FakeIntake { key: intake, clock: clock.clone(), lies: Mutex::default() }),
+            intake: Arc::new(FakeIntake {
+                key: intake,
+                clock: clock.clone(),
+                lies: Mutex::default(),
+            }),
             clock,
             documents,
             ports,
@@ -281,9 +287,8 @@ impl World {
         let started = self.started_by_portal(None).await;
         assert_eq!(started.status, 200, "{started:?}");
         let browser = started.cookie("__Host-airlock-start").unwrap();
-        let answer = self
-            .called_back(&self.at_entra(&started), &[("__Host-airlock-start", &browser)])
-            .await;
+        let answer =
+            self.called_back(&self.at_entra(&started), &[("__Host-airlock-start", &browser)]).await;
         assert_eq!(answer.location(), "https://portal.example/requests");
         answer.cookie("__Host-airlock").unwrap()
     }
@@ -320,7 +325,7 @@ impl World {
         let mut text = String::new();
         for kind in ["session", "spent", "one-time-code", "of-sign-in", "sealing-key"] {
             for key in self.documents.partitions(Container::Sessions, kind).await.unwrap() {
-                text += &format!("{:?}", self.documents.all(&Partition::session(&key)));
+                write!(text, "{:?}", self.documents.all(&Partition::session(&key))).unwrap();
             }
         }
         text

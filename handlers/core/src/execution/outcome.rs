@@ -8,6 +8,7 @@ use crate::{
     ports::{Created, Partition},
     record::{Record, State},
     tenancy::TenantScope,
+    violation,
 };
 
 use super::{NotHandled, Refusal, Step, Worker, broken};
@@ -133,9 +134,17 @@ impl Worker {
         document.body.outcome = Some(blob.outcome);
         // A result that was shown stays shown.
         document.body.result = blob.result.filter(|_| document.body.revealed.is_none());
-        let happened = if violation.is_some() { Happened::Violation } else { Happened::Ended };
-        let commit = self.about(&document, happened, violation, traceparent)?;
-        self.ledger.commit(&Partition::tenant(scope), commit, now).await?;
+        let partition = Partition::tenant(scope);
+        let commit = match violation {
+            None => self.about(&document, Happened::Ended, traceparent)?,
+            Some(what) => {
+                let change = document.body.change(Some(&document), now)?;
+                let request = Some(document.body.request);
+                let entropy = &*self.ports.entropy;
+                violation::commit(self.app, &partition, request, what, Some(change), entropy, now)?
+            }
+        };
+        self.ledger.commit(&partition, commit, now).await?;
         tracing::info!(ending = %outcome.ending, "request ended");
         Ok(())
     }
@@ -149,9 +158,10 @@ impl Worker {
     ) -> Result<(), NotHandled> {
         tracing::error!(what, "integrity violation; nothing was done");
         let partition = scope.map_or_else(Partition::platform, Partition::tenant);
-        self.ledger
-            .commit(&partition, plain(Happened::Violation, request, what), self.ports.clock.now())
-            .await?;
+        let now = self.ports.clock.now();
+        let entropy = &*self.ports.entropy;
+        let commit = violation::commit(self.app, &partition, request, what, None, entropy, now)?;
+        self.ledger.commit(&partition, commit, now).await?;
         Ok(())
     }
 
@@ -159,22 +169,18 @@ impl Worker {
     pub(super) async fn undeliverable(&self) -> Result<(), NotHandled> {
         let what = "not processed in all its deliveries";
         self.ledger
-            .commit(
-                &Partition::platform(),
-                plain(Happened::Undeliverable, None, what),
-                self.ports.clock.now(),
-            )
+            .commit(&Partition::platform(), undeliverable(what), self.ports.clock.now())
             .await?;
         Ok(())
     }
 }
 
 /// A statement that changes no document.
-fn plain(happened: Happened, request: Option<Digest>, what: &'static str) -> Commit {
+fn undeliverable(what: &'static str) -> Commit {
     Commit {
-        happened,
+        happened: Happened::Undeliverable,
         principal: None,
-        request,
+        request: None,
         reason: Some(what.to_owned()),
         traceparent: None,
         change: None,

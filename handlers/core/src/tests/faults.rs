@@ -170,3 +170,32 @@ async fn the_last_delivery_leaves_a_leaf_before_the_broker_buries_the_message() 
     let platform = world.ledger(&crate::ports::Partition::platform()).await;
     assert_eq!(platform, ["airlock.message.undeliverable"]);
 }
+
+#[tokio::test]
+async fn one_process_does_not_make_a_change_twice_at_once() {
+    let world = World::new().await;
+    let id = permitted(&world).await;
+    let worker = world.worker();
+
+    let (one, other) = tokio::join!(world.deliver(&worker, 1), world.deliver(&worker, 1));
+    assert!(one && other);
+
+    assert_eq!((world.state(&id).await.0, world.effects()), ("succeeded", 1));
+}
+
+#[tokio::test]
+async fn a_violation_leaves_an_event_for_whoever_watches() {
+    let world = World::new().await;
+
+    assert!(world.worker().handle(b"{}", 1, None).await.is_ok());
+
+    let partition = crate::ports::Partition::platform();
+    assert_eq!(world.ledger(&partition).await, ["airlock.integrity.violation"]);
+    let ports = world.ports(crate::identity::App::Intake);
+    assert_eq!(crate::outbox::drain(&ports, &partition).await.unwrap(), 1);
+    let (queue, event) = world.bus.all().pop().unwrap();
+    let event: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
+    assert_eq!(queue, "events");
+    assert_eq!(event["type"], "airlock.integrity.violation");
+    assert_eq!(event["data"]["reason"], "the message is not a permitted change");
+}
