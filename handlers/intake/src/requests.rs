@@ -79,7 +79,8 @@ pub struct Tenants {
 /// A tenant, and what the caller is there.
 #[derive(Serialize)]
 pub struct Tenant {
-    tenant: TenantId,
+    #[serde(rename = "tenant")]
+    id: TenantId,
     name: String,
     roles: Vec<Role>,
 }
@@ -184,7 +185,7 @@ pub async fn tenants(
     let tenants = tenants
         .into_iter()
         .map(|(scope, standing)| Tenant {
-            tenant: scope.tenant(),
+            id: scope.tenant(),
             name: scope.binding().name.clone(),
             roles: standing.roles().to_vec(),
         })

@@ -24,7 +24,7 @@ pub async fn resend(State(desk): State<Desk>, _: Invoked) -> Result<Json<Done>, 
             Ok(0) => {}
             Ok(sent) => tracing::info!(%tenant, sent, "sent what was left in the outbox"),
             Err(error) => {
-                tracing::error!(%tenant, error = hosting::chain(&error), "outbox not drained")
+                tracing::error!(%tenant, error = hosting::chain(&error), "outbox not drained");
             }
         }
     }

@@ -20,7 +20,9 @@ pub(super) struct Working<'a> {
 impl Busy {
     /// Takes a request up; `None` if this process works on it already.
     pub(super) fn enter(&self, request: Digest) -> Option<Working<'_>> {
-        self.lock().insert(request).then_some(Working { busy: self, request })
+        let entered = self.lock().insert(request);
+        // Not `then_some`: a guard made in vain would, when dropped, let go of another's.
+        entered.then(|| Working { busy: self, request })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<Digest>> {
