@@ -4,6 +4,8 @@
 //! context and request are therefore always built with the schema, and any evaluation error is
 //! a denial.
 
+mod read;
+
 use std::{collections::HashSet, str::FromStr as _};
 
 use cedar_policy::{
@@ -19,6 +21,8 @@ use crate::{
     request::{Authenticated, Principal, Request},
     tenancy::{Standing, TenantScope},
 };
+
+pub use read::ReadPolicies;
 
 pub(crate) const SCHEMA: &str = include_str!("policies/airlock.cedarschema");
 const POLICIES: &str = include_str!("policies/airlock.cedar");

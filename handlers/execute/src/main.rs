@@ -14,8 +14,11 @@ use airlock_core::identity::App;
 async fn main() -> anyhow::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "the one place where settings are read")]
     let handler = hosting::start(App::Execute, |name| std::env::var(name).ok())?;
-    let worker = state::Bench::new(&handler)?;
-    hosting::serve(&handler, routes::routes(worker)).await?;
+    let bench = state::Bench::new(&handler);
+    tokio::select! {
+        served = hosting::serve(&handler, routes::routes(bench.clone())) => served?,
+        not_valid = bench.cannot_judge() => return Err(not_valid.into()),
+    }
     // Only a signal ends the server; the host would take exit code 0 for "do not restart".
     anyhow::bail!("the server stopped")
 }

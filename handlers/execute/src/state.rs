@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use airlock_azure::{Azure, hosting::Handler};
 use airlock_core::{
-    execution::Worker, identity::App, jwk::PublicKey, policy::Policies, ports::PortError,
+    execution::Worker,
+    identity::App,
+    jwk::PublicKey,
+    policy::{NotValid, ReadPolicies},
+    ports::PortError,
     trust::TrustStore,
 };
 use tokio::sync::OnceCell;
@@ -16,23 +20,25 @@ pub struct Bench(Arc<Shared>);
 struct Shared {
     azure: Arc<Azure>,
     root: PublicKey,
-    policies: Arc<Policies>,
+    policies: ReadPolicies,
     worker: OnceCell<Worker>,
 }
 
 impl Bench {
-    /// Reads the policies; connects to nothing yet.
-    ///
-    /// # Errors
-    ///
-    /// If the policies are not valid: nothing may be done by them.
-    pub fn new(handler: &Handler) -> anyhow::Result<Self> {
-        Ok(Self(Arc::new(Shared {
+    /// A bench that has read nothing yet and connects to nothing: the probe must not wait.
+    #[must_use]
+    pub fn new(handler: &Handler) -> Self {
+        Self(Arc::new(Shared {
             azure: Arc::clone(&handler.azure),
             root: handler.manifest.root.clone(),
-            policies: Arc::new(Policies::standard()?),
+            policies: ReadPolicies::default(),
             worker: OnceCell::new(),
-        })))
+        }))
+    }
+
+    /// Reads the policies; ends only if they are not valid, and nothing may be judged.
+    pub async fn cannot_judge(&self) -> NotValid {
+        self.0.policies.not_valid().await
     }
 
     /// The worker.
@@ -52,6 +58,8 @@ impl Bench {
                     Arc::clone(&ports.clock),
                     0,
                 );
+                let policies = self.0.policies.policies().await;
+                let policies = policies.map_err(|error| PortError::Broken(Box::new(error)))?;
                 let mut holder = [0; 16];
                 ports.entropy.fill(&mut holder)?;
                 Ok(Worker::new(
@@ -59,7 +67,7 @@ impl Bench {
                     ports,
                     self.0.azure.directory(),
                     trust,
-                    Arc::clone(&self.0.policies),
+                    policies,
                     holder,
                 ))
             })

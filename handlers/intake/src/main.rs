@@ -20,8 +20,11 @@ use airlock_core::identity::App;
 async fn main() -> anyhow::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "the one place where settings are read")]
     let handler = hosting::start(App::Intake, |name| std::env::var(name).ok())?;
-    let desk = state::Desk::new(&handler)?;
-    hosting::serve(&handler, routes::routes(desk)).await?;
+    let desk = state::Desk::new(&handler);
+    tokio::select! {
+        served = hosting::serve(&handler, routes::routes(desk.clone())) => served?,
+        not_valid = desk.cannot_judge() => return Err(not_valid.into()),
+    }
     // Only a signal ends the server; the host would take exit code 0 for "do not restart".
     anyhow::bail!("the server stopped")
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use airlock_azure::{Azure, hosting::Handler};
 use airlock_core::{
     manifest::Manifest,
-    policy::Policies,
+    policy::{NotValid, ReadPolicies},
     ports::{PortError, Ports},
     reception::Reception,
     trust::{KEPT_S, TrustStore},
@@ -19,7 +19,7 @@ pub struct Desk(Arc<Shared>);
 struct Shared {
     azure: Arc<Azure>,
     manifest: Manifest,
-    policies: Arc<Policies>,
+    policies: ReadPolicies,
     connected: OnceCell<Connected>,
 }
 
@@ -34,18 +34,20 @@ pub struct Connected {
 }
 
 impl Desk {
-    /// Reads the policies; connects to nothing yet.
-    ///
-    /// # Errors
-    ///
-    /// If the policies are not valid: nothing may be judged by them.
-    pub fn new(handler: &Handler) -> anyhow::Result<Self> {
-        Ok(Self(Arc::new(Shared {
+    /// A desk that has read nothing yet and connects to nothing: the probe must not wait.
+    #[must_use]
+    pub fn new(handler: &Handler) -> Self {
+        Self(Arc::new(Shared {
             azure: Arc::clone(&handler.azure),
             manifest: handler.manifest.value().clone(),
-            policies: Arc::new(Policies::standard()?),
+            policies: ReadPolicies::default(),
             connected: OnceCell::new(),
-        })))
+        }))
+    }
+
+    /// Reads the policies; ends only if they are not valid, and nothing may be judged.
+    pub async fn cannot_judge(&self) -> NotValid {
+        self.0.policies.not_valid().await
     }
 
     /// The ports, connected once.
@@ -64,7 +66,8 @@ impl Desk {
                     Arc::clone(&ports.clock),
                     KEPT_S,
                 ));
-                let policies = Arc::clone(&self.0.policies);
+                let policies = self.0.policies.policies().await;
+                let policies = policies.map_err(|error| PortError::Broken(Box::new(error)))?;
                 let reception = Reception::new(ports.clone(), Arc::clone(&trust), policies);
                 Ok(Connected { ports, trust, reception })
             })

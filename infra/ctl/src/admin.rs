@@ -41,10 +41,7 @@ use crate::{Ending, Surroundings, cli::Admin, screen};
 /// # Errors
 ///
 /// If anything that was to be signed was not.
-pub async fn carry_out(
-    command: &Admin,
-    surroundings: &Surroundings,
-) -> anyhow::Result<Ending> {
+pub async fn carry_out(command: &Admin, surroundings: &Surroundings) -> anyhow::Result<Ending> {
     let named = match command {
         Admin::Bootstrap(deployed) => deployed,
         Admin::Keyset(options) => &options.deployed,
@@ -158,12 +155,7 @@ impl Office {
     }
 
     /// Signs an app's manifest into its package.
-    async fn manifest(
-        &self,
-        app: App,
-        folder: &Path,
-        digest: Digest,
-    ) -> anyhow::Result<()> {
+    async fn manifest(&self, app: App, folder: &Path, digest: Digest) -> anyhow::Result<()> {
         let root = self.hosted.root(&self.deployment).await?;
         let now = self.clock.now();
         let manifest = manifest::describe(&self.deployment, app, &*root, digest, now)?;

@@ -9,15 +9,12 @@ use airlock_core::{
     jwk::Thumbprint,
     record::State,
 };
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedI64ValueParser, value_parser};
 use serde_json::Value;
 
 use crate::{
     origin::Origin,
-    person::{
-        profile::ProfileName,
-        view::RequestId,
-    },
+    person::{profile::ProfileName, view::RequestId},
 };
 
 /// Airlock on the command line: ask for privileged work, decide what others ask, or run the
@@ -109,9 +106,9 @@ pub struct SignIn {
 pub struct Ask {
     /// Name of the operation, as `operations` lists it
     pub operation: String,
-    /// Object id of the user that it changes
-    #[arg(long, value_name = "GUID")]
-    pub user: ObjectId,
+    /// The user that it changes: an object id or, in the local cloud, a sign-in name
+    #[arg(long, value_name = "USER")]
+    pub user: UserName,
     /// Tenant of that user; without it, the one that you signed in to
     #[arg(long, value_name = "GUID")]
     pub tenant: Option<TenantId>,
@@ -122,7 +119,7 @@ pub struct Ask {
     #[arg(long, value_name = "TEXT")]
     pub purpose: String,
     /// How long it may wait for approvals, in hours
-    #[arg(long, value_name = "HOURS", default_value_t = 8, value_parser = clap::value_parser!(i64).range(1..=ask::MAX_LIFETIME_S / 3600))]
+    #[arg(long, value_name = "HOURS", default_value_t = 8, value_parser = hours())]
     pub hours: i64,
     /// Wait until nothing more will happen to it
     #[arg(long)]
@@ -240,6 +237,27 @@ pub struct Manifest {
     pub app: App,
 }
 
+/// A user, as people name one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserName {
+    /// By object id.
+    Id(ObjectId),
+    /// By sign-in name, `nina@contoso.example`.
+    Name(String),
+}
+
+impl std::str::FromStr for UserName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(id) => Ok(Self::Id(id)),
+            Err(_) if text.contains('@') => Ok(Self::Name(text.to_owned())),
+            Err(_) => Err("neither an object id nor a sign-in name"),
+        }
+    }
+}
+
 /// `name=value`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
@@ -321,6 +339,10 @@ impl StateName {
     }
 }
 
+fn hours() -> RangedI64ValueParser {
+    value_parser!(i64).range(1..=ask::MAX_LIFETIME_S / 3600)
+}
+
 fn thumbprint(text: &str) -> Result<Thumbprint, &'static str> {
     Thumbprint::parse(text).ok_or("not the thumbprint of a key: 43 characters in base64url")
 }
@@ -333,73 +355,4 @@ fn app(text: &str) -> Result<App, &'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::{CommandFactory as _, error::ErrorKind};
-
-    use super::*;
-
-    const USER: &str = "11111111-2222-4333-8444-555555555555";
-
-    fn typed(words: &[&str]) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from([&["airlockctl"], words].concat())
-    }
-
-    #[test]
-    fn the_commands_fit_together() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn a_request_is_typed_on_one_line() {
-        let cli = typed(&[
-            "ask", "tap.issue", "--user", USER, "-p", "lifetime_minutes=30", "-p",
-            "usable_once=false", "-p", "note=a=b", "--purpose", "new phone", "--wait",
-            "--profile", "sam",
-        ])
-        .unwrap();
-
-        let Command::Ask(ask) = cli.command else { panic!() };
-        let values: Vec<&Value> = ask.parameters.iter().map(|each| &each.value).collect();
-        assert_eq!(values, [&Value::from(30), &Value::from(false), &Value::from("a=b")]);
-        assert_eq!((ask.hours, ask.wait), (8, true));
-        assert_eq!(cli.place.profile, "sam".parse().unwrap());
-    }
-
-    #[test]
-    fn what_is_missing_or_wrong_is_a_usage_error() {
-        let kind = |words: &[&str]| typed(words).unwrap_err().kind();
-
-        assert_eq!(
-            kind(&["ask", "tap.issue", "--user", USER]),
-            ErrorKind::MissingRequiredArgument
-        );
-        assert_eq!(
-            kind(&["ask", "x", "--purpose", "y", "--user", "nina"]),
-            ErrorKind::ValueValidation
-        );
-        assert_eq!(
-            kind(&["ask", "x", "--purpose", "y", "--user", USER, "--hours", "25"]),
-            ErrorKind::ValueValidation
-        );
-        assert_eq!(kind(&["watch", "not-an-id"]), ErrorKind::ValueValidation);
-        assert_eq!(kind(&["--api", "http://api.example", "whoami"]), ErrorKind::ValueValidation);
-        assert_eq!(kind(&["requests", "--state", "gone"]), ErrorKind::InvalidValue);
-        assert_eq!(kind(&["admin", "bootstrap"]), ErrorKind::MissingRequiredArgument);
-        assert_eq!(
-            kind(&["admin", "manifest", "--deployment", "d", "--package", "p", "--app", "admin"]),
-            ErrorKind::ValueValidation
-        );
-        assert_eq!(typed(&["fly"]).unwrap_err().exit_code(), 2);
-    }
-
-    #[test]
-    fn a_parameter_has_a_name_and_only_plain_values_are_read_as_json() {
-        let value = |text: &str| text.parse::<Parameter>().map(|each| each.value);
-
-        assert_eq!(value("a=1"), Ok(1.into()));
-        assert_eq!(value("a={}"), Ok("{}".into()));
-        assert_eq!(value("a="), Ok("".into()));
-        assert!(value("a").is_err());
-        assert!(value("=1").is_err());
-    }
-}
+mod tests;

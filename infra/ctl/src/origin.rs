@@ -127,7 +127,10 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Origin>(), Err(NotAnOrigin::Form), "{text}");
         }
-        assert_eq!("https://API.example/".parse::<Origin>().unwrap().as_str(), "https://api.example");
+        assert_eq!(
+            "https://API.example/".parse::<Origin>().unwrap().as_str(),
+            "https://api.example"
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub mod view;
 use std::sync::Arc;
 
 use airlock_core::{
-    identity::TenantId,
+    identity::{ObjectId, TenantId},
     ports::{Clock, Entropy},
     record::{REVEAL_S, State},
 };
@@ -25,11 +25,11 @@ use self::{
     loopback::Loopback,
     me::{Me, NotPrepared, Order},
     profile::{Profile, Profiles},
-    view::{Operations, RequestView},
+    view::{Operations, RequestView, Reveal},
 };
 use crate::{
     Ending, Surroundings, Usage,
-    cli::{self, Command, Place},
+    cli::{self, Command, Place, UserName},
     screen::{Form, line, note},
     stack::{NoStack, Stack},
 };
@@ -148,6 +148,21 @@ impl Desk {
         }
     }
 
+    /// The user that somebody named. Only the local cloud tells who has which name: elsewhere
+    /// no outer app may look into the directory.
+    async fn user(&self, named: &UserName) -> anyhow::Result<ObjectId> {
+        match (named, &self.stack) {
+            (UserName::Id(id), _) => Ok(*id),
+            (UserName::Name(name), Some(stack)) => {
+                let found = stack.directory().await?.person(name).map(|(_, person)| person.id);
+                found.ok_or_else(|| Usage(format!("the local cloud has no user {name}")).into())
+            }
+            (UserName::Name(_), None) => {
+                Err(Usage("--user takes the object id of a user".to_owned()).into())
+            }
+        }
+    }
+
     async fn sign_out(&self) -> anyhow::Result<Ending> {
         let (me, _) = self.me()?;
         match me.api().post::<SignedOut>("/auth/sign-out", &json!({})).await {
@@ -181,7 +196,7 @@ impl Desk {
         let (me, profile) = self.me()?;
         let order = Order {
             operation: options.operation.clone(),
-            user: options.user,
+            user: self.user(&options.user).await?,
             tenant: options.tenant.unwrap_or(profile.tenant),
             parameters: parameters(&options.parameters)?,
             purpose: options.purpose.clone(),
@@ -228,6 +243,9 @@ impl Desk {
         let told = |view: &RequestView| note(view.standing());
         let view = me.watch(options.request, until, told).await?;
         self.form.result(&view, &view)?;
+        if view.reveal == Some(Reveal::Ready) {
+            note(format_args!("See its secret with: airlockctl reveal {}", view.id));
+        }
         Ok(if view.state == State::Succeeded { Ending::Done } else { Ending::Refused })
     }
 
@@ -248,7 +266,7 @@ impl Desk {
         let key = self
             .profiles
             .key_for(options.request)?
-            .context("this profile has no key for the secret of that request: only the client that asked can see it, once")?;
+            .context("no key for that secret: only the profile that asked can see it, and once")?;
         let secret = me.reveal(options.request, &key).await?;
         line(secret.expose())?;
         self.profiles.seen(options.request)?;

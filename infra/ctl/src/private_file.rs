@@ -18,7 +18,10 @@ pub enum NotKept {
     #[error("{}", .0.display())]
     Io(PathBuf, #[source] io::Error),
     /// Others may read it, so what it holds is no secret any more.
-    #[error("{} can be read by others (mode {mode:o}): sign out, remove it and sign in again", path.display())]
+    #[error(
+        "{} can be read by others (mode {mode:o}): remove it and sign in again",
+        path.display()
+    )]
     Open {
         /// The file.
         path: PathBuf,

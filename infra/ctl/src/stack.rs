@@ -35,7 +35,8 @@ pub struct Stack {
 pub enum NoStack {
     /// It did not write itself down.
     #[error(
-        "nothing runs here (there is no {}): start it with `cargo run`, or name a deployment with --api",
+        "nothing runs here (there is no {}): start it with `cargo run`, or name a deployment \
+         with --api",
         .0.display()
     )]
     NotRunning(PathBuf),
@@ -80,6 +81,20 @@ pub struct Person {
     /// Whether the person can sign in.
     #[serde(rename = "accountEnabled")]
     pub enabled: bool,
+}
+
+/// How the local cloud names things.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Names {
+    /// App registrations by name.
+    pub applications: BTreeMap<String, Application>,
+}
+
+/// An app registration of the local cloud.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Application {
+    /// Its client id, which is the audience of tokens for it.
+    pub client_id: String,
 }
 
 /// Tokens that the local cloud issued.
@@ -130,6 +145,15 @@ impl Stack {
     /// [`NoStack`].
     pub async fn directory(&self) -> Result<Directory, NoStack> {
         self.get("/directory").await
+    }
+
+    /// What is called what.
+    ///
+    /// # Errors
+    ///
+    /// [`NoStack`].
+    pub async fn names(&self) -> Result<Names, NoStack> {
+        self.get("/names").await
     }
 
     /// Tokens issued after an entry.

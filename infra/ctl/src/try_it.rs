@@ -25,7 +25,7 @@ use crate::{
     Ending, Surroundings, Usage,
     cli::{Place, Try},
     person::{
-        api::{Api, NotDone},
+        api::Api,
         me::{NotDecided, NotRevealed, Order},
         view::RequestView,
     },
@@ -120,10 +120,10 @@ impl Story {
 
         self.teller.scene(format!("{} tries to approve it herself", harriet.name()))?;
         let own = harriet.me.decide(&view, Verdict::Approve, "it is mine").await;
-        if let Err(NotDecided::Api(NotDone::Refused(problem))) = &own {
-            self.teller.says(NotDone::Refused(problem.clone()))?;
+        let refused = matches!(&own, Err(NotDecided::Api(error)) if error.is_refusal(403));
+        if let Err(error) = own {
+            self.teller.says(error)?;
         }
-        let refused = matches!(&own, Err(NotDecided::Api(NotDone::Refused(problem))) if problem.status == 403);
         self.teller.promise(refused, "nobody decides their own request")?;
         self.doors().await?;
 
@@ -134,7 +134,11 @@ impl Story {
         self.teller.promise(!enabled, "the directory says: the account is disabled")?;
         self.doors().await?;
 
-        self.teller.scene(format!("{} asks for the account back, and {} approves", harriet.name(), april.name()))?;
+        self.teller.scene(format!(
+            "{} asks for the account back, and {} approves",
+            harriet.name(),
+            april.name()
+        ))?;
         let view = self.ask(harriet, "account.enable", oscar, "he did not leave after all").await?;
         let view = self.decide(april, &view).await?;
         let enabled = self.is_enabled(oscar).await?;
@@ -147,25 +151,31 @@ impl Story {
 
     /// A secret result: encrypted by the worker to the requester's client, shown once.
     async fn secret(&mut self, sam: &Player, nina: &Target) -> anyhow::Result<()> {
-        let title = format!("{} issues {} a Temporary Access Pass (a secret)", sam.name(), nina.name);
+        let title =
+            format!("{} issues {} a Temporary Access Pass (a secret)", sam.name(), nina.name);
         self.teller.scene(title)?;
         let order = order("tap.issue", nina, "she has a new phone");
         let prepared = sam.me.prepare(&order).await?;
         let view = sam.me.send(&prepared).await?;
         let view = self.ending(sam, &view).await?;
-        self.teller.promise(view.state == State::Succeeded, "a senior agent needs no approval for it")?;
+        self.teller
+            .promise(view.state == State::Succeeded, "a senior agent needs no approval for it")?;
         let key = prepared.reveal.as_ref().context("a pass without a key to encrypt it to")?;
         let pass = sam.me.reveal(view.id, key).await?;
-        self.teller.says(format_args!("the pass, decrypted here with the request's own key: {}", pass.expose()))?;
+        self.teller.says(format_args!(
+            "the pass, decrypted here with the request's own key: {}",
+            pass.expose()
+        ))?;
         let again = sam.me.reveal(view.id, key).await;
-        let gone = matches!(again, Err(NotRevealed::Api(NotDone::Refused(problem))) if problem.status == 410);
+        let gone = matches!(again, Err(NotRevealed::Api(error)) if error.is_refusal(410));
         self.teller.promise(gone, "it is shown once: the second time it is gone")?;
         self.doors().await
     }
 
     /// A privileged target: only the worker can see that, and it refuses.
     async fn protected(&mut self, sam: &Player, olga: &Target) -> anyhow::Result<()> {
-        let title = format!("{} asks for a pass for {}, who is an administrator", sam.name(), olga.name);
+        let title =
+            format!("{} asks for a pass for {}, who is an administrator", sam.name(), olga.name);
         self.teller.scene(title)?;
         let view = self.ask(sam, "tap.issue", olga, "she asked me to").await?;
         let view = self.ending(sam, &view).await?;
@@ -178,7 +188,8 @@ impl Story {
     async fn tokens(&mut self) -> anyhow::Result<()> {
         self.teller.scene("Who got which token, since the local cloud began")?;
         let tokens = self.stack.tokens(0).await?;
-        for line in doors::table(&tokens.issued) {
+        let names = self.stack.names().await?;
+        for line in doors::table(&tokens.issued, &names) {
             self.teller.says(line)?;
         }
         let privileged = doors::graph_holders(&tokens.issued);
@@ -186,7 +197,7 @@ impl Story {
             privileged.iter().copied().filter(|holder| doors::is_outer(holder)).collect();
         self.teller.promise(
             outer.is_empty() && !privileged.is_empty(),
-            "only worker applications ever got a token for the directory; signin and intake never did",
+            "only workers ever got a token for the directory; signin and intake never did",
         )?;
         Ok(())
     }

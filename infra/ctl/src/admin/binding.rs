@@ -97,8 +97,8 @@ fn once(tenants: impl Iterator<Item = TenantId>) -> Result<(), NotBound> {
 /// The next binding of a tenant; `None` if the previous one still says it all, for long enough.
 #[must_use]
 pub fn next(previous: Option<&Binding>, terms: &Terms, now: Timestamp) -> Option<Binding> {
-    let stands = previous
-        .is_some_and(|binding| same(binding, terms) && now.since_s(binding.iat) < RENEW_S);
+    let stands =
+        previous.is_some_and(|binding| same(binding, terms) && now.since_s(binding.iat) < RENEW_S);
     (!stands).then(|| Binding {
         tnt: terms.tenant,
         name: terms.name.clone(),
@@ -151,8 +151,7 @@ mod tests {
     }
 
     fn read(tenants: &Value) -> Result<Bindings, NotBound> {
-        let bindings: Bindings =
-            serde_json::from_value(json!({ "tenants": tenants })).unwrap();
+        let bindings: Bindings = serde_json::from_value(json!({ "tenants": tenants })).unwrap();
         bindings.check(OWN.parse().unwrap())?;
         Ok(bindings)
     }

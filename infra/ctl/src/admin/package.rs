@@ -160,10 +160,7 @@ mod tests {
     #[test]
     fn an_empty_package_has_no_digest() {
         assert!(matches!(digest(package(&[]).path()), Err(NoDigest::Empty(_))));
-        assert!(matches!(
-            digest(package(&[(MANIFEST, b"{}")]).path()),
-            Err(NoDigest::Empty(_))
-        ));
+        assert!(matches!(digest(package(&[(MANIFEST, b"{}")]).path()), Err(NoDigest::Empty(_))));
     }
 
     #[cfg(unix)]

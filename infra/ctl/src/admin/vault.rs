@@ -78,7 +78,8 @@ impl Vault {
         let key = answer.into_model().map_err(not_read)?;
         let version = key.resource_id().map_err(not_read)?.version;
         let jwk = key.key.filter(|jwk| {
-            matches!(jwk.kty, Some(KeyType::Ec | KeyType::EcHsm)) && jwk.crv == Some(CurveName::P256)
+            matches!(jwk.kty, Some(KeyType::Ec | KeyType::EcHsm))
+                && jwk.crv == Some(CurveName::P256)
         });
         let parts = jwk.and_then(|jwk| Some((jwk.x?, jwk.y?, version?)));
         let (x, y, version) = parts.ok_or_else(|| NoKey::OtherKind(name.clone()))?;
@@ -115,8 +116,11 @@ impl Signer for VaultSigner {
             ..KeyClientSignOptions::default()
         };
         let parameters = parameters.try_into().map_err(failed)?;
-        let answer =
-            self.client.sign(self.name.as_str(), parameters, Some(options)).await.map_err(failed)?;
+        let answer = self
+            .client
+            .sign(self.name.as_str(), parameters, Some(options))
+            .await
+            .map_err(failed)?;
         let signature = answer.into_model().map_err(failed)?.result;
         signature
             .and_then(|signature| signature.try_into().ok())

@@ -70,6 +70,12 @@ fn told(problem: &Problem) -> String {
 }
 
 impl NotDone {
+    /// Whether the API refused with this status.
+    #[must_use]
+    pub fn is_refusal(&self, status: u16) -> bool {
+        matches!(self, Self::Refused(problem) if problem.status == status)
+    }
+
     /// Whether the same call may be answered later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
@@ -275,6 +281,9 @@ mod tests {
 
         let error = api.get::<Value>("/api/operations").await.unwrap_err();
 
-        assert_eq!(error.to_string(), format!("nothing runs at {origin}: start it with `cargo run`"));
+        assert_eq!(
+            error.to_string(),
+            format!("nothing runs at {origin}: start it with `cargo run`")
+        );
     }
 }

@@ -64,7 +64,8 @@ pub async fn play(
         .map_err(NotPlayed::NoAnswer)?;
     let page = http.get(authorize.clone()).send().await.map_err(NotPlayed::NoAnswer)?;
     let page = page.text().await.map_err(NotPlayed::NoAnswer)?;
-    let request = between(&page, "name=request value=\"", "\"").ok_or(NotPlayed::Page("request"))?;
+    let request =
+        between(&page, "name=request value=\"", "\"").ok_or(NotPlayed::Page("request"))?;
     let action = between(&page, "action=\"", "\"").ok_or(NotPlayed::Page("action"))?;
     let action = authorize.join(action).map_err(|_| NotPlayed::Page("action"))?;
     if !pages.is_of(&action) {

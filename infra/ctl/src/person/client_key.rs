@@ -92,8 +92,7 @@ mod tests {
     fn a_key_is_the_same_after_it_was_kept_and_prints_nothing() {
         let key = ClientKey::draw(&Dice).unwrap();
 
-        let kept: ClientKey =
-            serde_json::from_str(&serde_json::to_string(&key).unwrap()).unwrap();
+        let kept: ClientKey = serde_json::from_str(&serde_json::to_string(&key).unwrap()).unwrap();
 
         assert_eq!(kept.public().unwrap(), key.public().unwrap());
         assert_eq!(format!("{key:?}"), "ClientKey");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     screen::Plain,
-    stack::{Call, NoStack, Stack, Token},
+    stack::{Call, Names, NoStack, Stack, Token},
 };
 
 /// The two apps that face the world. They must never get a token for the directory.
@@ -28,7 +28,7 @@ pub async fn last(stack: &Stack) -> Result<u64, NoStack> {
     Ok(calls.last().map_or(0, |call| call.n))
 }
 
-/// Calls by caller: `execute: cosmos 6, vault 3`.
+/// Calls by caller: `inner door  execute: cosmos 6, vault 3`.
 pub fn summary(calls: &[Call]) -> Vec<String> {
     let mut callers: BTreeMap<(usize, &str), BTreeMap<&str, u32>> = BTreeMap::new();
     for call in calls {
@@ -39,18 +39,22 @@ pub fn summary(calls: &[Call]) -> Vec<String> {
         *callers.entry((place, caller)).or_default().entry(&call.service).or_default() += 1;
     }
     let line = |((_, caller), services): (&(usize, &str), &BTreeMap<&str, u32>)| {
+        let door = if is_outer(caller) { "outer" } else { "inner" };
         let services: Vec<String> =
             services.iter().map(|(service, times)| format!("{} {times}", Plain(service))).collect();
-        format!("{}: {}", Plain(caller), services.join(", "))
+        format!("{door} door  {}: {}", Plain(caller), services.join(", "))
     };
     callers.iter().map(line).collect()
 }
 
 /// Who got tokens for what, one line for each holder.
-pub fn table(tokens: &[Token]) -> Vec<String> {
+pub fn table(tokens: &[Token], names: &Names) -> Vec<String> {
     let mut holders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for token in tokens {
-        holders.entry(kind(&token.holder)).or_default().insert(&token.audience);
+        // A token for one of our applications has its client id as audience.
+        let known = names.applications.iter().find(|(_, known)| known.client_id == token.audience);
+        let audience = known.map_or(token.audience.as_str(), |(name, _)| name);
+        holders.entry(kind(&token.holder)).or_default().insert(audience);
     }
     let widest = holders.keys().map(|holder| holder.len()).max().unwrap_or(0);
     holders
@@ -84,6 +88,8 @@ fn kind(holder: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn token(holder: &str, audience: &str) -> Token {
@@ -107,7 +113,11 @@ mod tests {
 
         assert_eq!(
             summary(&calls),
-            ["intake: cosmos 2", "execute: vault 1", "airlock-worker-accounts: graph 1"]
+            [
+                "outer door  intake: cosmos 2",
+                "inner door  execute: vault 1",
+                "inner door  airlock-worker-accounts: graph 1",
+            ]
         );
     }
 
@@ -133,13 +143,15 @@ mod tests {
             token("signin", "https://cosmos.azure.com"),
             token("signin", "https://vault.azure.net"),
             token("intake", "https://vault.azure.net"),
+            token("signin", "1111"),
         ];
+        let names = json!({ "applications": { "airlock-intake": { "client_id": "1111" } } });
 
         assert_eq!(
-            table(&tokens),
+            table(&tokens, &serde_json::from_value(names).unwrap()),
             [
                 "intake  https://vault.azure.net",
-                "signin  https://cosmos.azure.com, https://vault.azure.net",
+                "signin  airlock-intake, https://cosmos.azure.com, https://vault.azure.net",
             ]
         );
     }

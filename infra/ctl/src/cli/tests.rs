@@ -1,0 +1,75 @@
+use clap::{CommandFactory as _, error::ErrorKind};
+
+use super::*;
+
+const USER: &str = "11111111-2222-4333-8444-555555555555";
+
+fn typed(words: &[&str]) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from([&["airlockctl"], words].concat())
+}
+
+#[test]
+fn the_commands_fit_together() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn a_request_is_typed_on_one_line() {
+    let cli = typed(&[
+        "ask",
+        "tap.issue",
+        "--user",
+        USER,
+        "-p",
+        "lifetime_minutes=30",
+        "-p",
+        "usable_once=false",
+        "-p",
+        "note=a=b",
+        "--purpose",
+        "new phone",
+        "--wait",
+        "--profile",
+        "sam",
+    ])
+    .unwrap();
+
+    let Command::Ask(ask) = cli.command else { panic!() };
+    let values: Vec<&Value> = ask.parameters.iter().map(|each| &each.value).collect();
+    assert_eq!(values, [&Value::from(30), &Value::from(false), &Value::from("a=b")]);
+    assert_eq!((ask.hours, ask.wait), (8, true));
+    assert_eq!(cli.place.profile, "sam".parse().unwrap());
+}
+
+#[test]
+fn what_is_missing_or_wrong_is_a_usage_error() {
+    let kind = |words: &[&str]| typed(words).unwrap_err().kind();
+
+    assert_eq!(kind(&["ask", "tap.issue", "--user", USER]), ErrorKind::MissingRequiredArgument);
+    assert_eq!(kind(&["ask", "x", "--purpose", "y", "--user", "nina"]), ErrorKind::ValueValidation);
+    assert!(typed(&["ask", "x", "--purpose", "y", "--user", "nina@contoso.example"]).is_ok());
+    assert_eq!(
+        kind(&["ask", "x", "--purpose", "y", "--user", USER, "--hours", "25"]),
+        ErrorKind::ValueValidation
+    );
+    assert_eq!(kind(&["watch", "not-an-id"]), ErrorKind::ValueValidation);
+    assert_eq!(kind(&["--api", "http://api.example", "whoami"]), ErrorKind::ValueValidation);
+    assert_eq!(kind(&["requests", "--state", "gone"]), ErrorKind::InvalidValue);
+    assert_eq!(kind(&["admin", "bootstrap"]), ErrorKind::MissingRequiredArgument);
+    assert_eq!(
+        kind(&["admin", "manifest", "--deployment", "d", "--package", "p", "--app", "admin"]),
+        ErrorKind::ValueValidation
+    );
+    assert_eq!(typed(&["fly"]).unwrap_err().exit_code(), 2);
+}
+
+#[test]
+fn a_parameter_has_a_name_and_only_plain_values_are_read_as_json() {
+    let value = |text: &str| text.parse::<Parameter>().map(|each| each.value);
+
+    assert_eq!(value("a=1"), Ok(1.into()));
+    assert_eq!(value("a={}"), Ok("{}".into()));
+    assert_eq!(value("a="), Ok("".into()));
+    assert!(value("a").is_err());
+    assert!(value("=1").is_err());
+}
