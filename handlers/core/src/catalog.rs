@@ -256,6 +256,10 @@ struct Understood {
 
 /// Reads parameters into the operation's own type.
 fn parameters<T: DeserializeOwned>(value: &Value) -> Result<T, NotUnderstood> {
+    // A derived reader takes a list for a struct as well.
+    if !value.is_object() {
+        return Err(NotUnderstood::Parameters);
+    }
     T::deserialize(value).map_err(|_| NotUnderstood::Parameters)
 }
 

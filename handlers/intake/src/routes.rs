@@ -1,5 +1,7 @@
 //! Every route of `intake`. All but health, operations and the internal ones need a person.
 
+use airlock_azure::hosting::Refusal;
+use airlock_core::problem::Problem;
 use axum::{
     Router,
     routing::{get, post},
@@ -17,6 +19,8 @@ pub fn routes(desk: Desk) -> Router {
         .route("/api/operations", get(requests::operations))
         .route("/api/tenants", get(requests::tenants))
         .route("/api/claims", get(claims::claims))
+        // Here, so that the guard stands before it: a preflight is a method that no route takes.
+        .method_not_allowed_fallback(async || Refusal::new(Problem::METHOD))
         .layer(axum::middleware::from_fn_with_state(desk.clone(), origin::guard));
     Router::new()
         .merge(public)

@@ -134,7 +134,7 @@ async fn finish(
 /// A transaction is used once, for ever and by all instances.
 async fn spend(desk: &Desk, begun: &Begun) -> Result<(), NotFinished> {
     let at = At::spent(&begun.random);
-    match desk.store.create(&at, Happened::SessionStarted, &Spent {}).await? {
+    match desk.store.create(&at, Happened::SignInProgressed, &Spent {}).await? {
         Created::New => Ok(()),
         Created::Existed => Err(NotFinished::Spent),
     }

@@ -148,7 +148,7 @@ impl Issued {
         if let Some(sid) = &self.record.entra_sid {
             let at = At::of_sign_in(self.session.tid, sid, id);
             let entry = OfSignIn { session: id };
-            created(desk.store.create(&at, Happened::SessionStarted, &entry).await?)?;
+            created(desk.store.create(&at, Happened::SignInProgressed, &entry).await?)?;
         }
         let at = At::session(id);
         created(desk.store.create(&at, Happened::SessionStarted, &self.record).await?)?;

@@ -90,7 +90,7 @@ pub async fn issue(desk: &Desk, begun: &Begun, issued: &Issued) -> Result<Opaque
         exp: desk.now().plus_s(CODE_S),
         cookie: Some(Envelope::seal(place, cookie, wrapper, entropy).await?),
     };
-    match desk.store.create(&at, Happened::SessionStarted, &record).await? {
+    match desk.store.create(&at, Happened::SignInProgressed, &record).await? {
         Created::New => Ok(code),
         Created::Existed => Err(NotIssued::Taken),
     }
@@ -172,7 +172,7 @@ async fn cookie(
 /// Takes the cookie out: whoever comes second finds none.
 async fn spend(desk: &Desk, at: &At, found: &Document<CodeRecord>) -> Result<(), Refusal> {
     let record = CodeRecord { cookie: None, ..found.body.clone() };
-    match desk.store.replace(at, found, Happened::SessionContinued, &record).await? {
+    match desk.store.replace(at, found, Happened::SignInProgressed, &record).await? {
         Replaced::Yes => Ok(()),
         Replaced::Changed => Err(gone()),
     }

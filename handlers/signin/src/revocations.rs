@@ -9,7 +9,7 @@ use airlock_core::{
     jws::{NotSigned, Signed},
     ports::{BatchError, Found, Partition, PortError, Write},
     problem::Problem,
-    revocation::{KIND, Revocation, StoredRevocation},
+    revocation::{self, KIND, Revocation, StoredRevocation},
     session::Session,
     time::Timestamp,
     trust::NotTrusted,
@@ -185,7 +185,7 @@ async fn covers(
 
 /// Id of the document of a revocation.
 fn id(person: PersonId, only: Option<&str>) -> String {
-    only.map_or_else(|| person.oid.to_string(), |sid| format!("{}.{sid}", person.oid))
+    only.map_or_else(|| revocation::person_id(person), |sid| revocation::session_id(person, sid))
 }
 
 impl From<NotRevoked> for Refusal {

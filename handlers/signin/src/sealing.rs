@@ -198,7 +198,7 @@ async fn made(day: i64, ports: &Ports, store: &Store) -> Result<DataKey, NotSeal
     let WrappedKey { kid, wrapped } = ports.wrapper.wrap(key.expose()).await?;
     let document = SealingKey { kid, wrapped: base64url::encode(wrapped) };
     // Core has no event of its own for a key; this one begins whatever the key is for.
-    let created = store.create(&At::sealing(day), Happened::SessionStarted, &document).await?;
+    let created = store.create(&At::sealing(day), Happened::SignInProgressed, &document).await?;
     match created {
         Created::New => Ok(key),
         // Another instance was faster: its key is the day's.

@@ -42,7 +42,8 @@ struct Started {
     authorize: Url,
 }
 
-/// Gives a challenge, which a client's proof must hold. Nothing is stored.
+/// Gives a challenge, which a client's proof must hold. Nothing is stored but, once a day, the
+/// key that seals it.
 ///
 /// Trigger: `POST /auth/challenge`.
 pub async fn challenge(

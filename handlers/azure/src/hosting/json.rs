@@ -29,6 +29,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             return Err(Refusal::new(Problem::MEDIA_TYPE));
         }
         let body = body(request, MOST_BYTES).await?;
+        // A derived reader takes a list for a struct as well: its members would be guessed by
+        // their order.
+        if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+            return Err(Refusal::new(Problem::NOT_UNDERSTOOD));
+        }
         serde_json::from_slice(&body)
             .map(Self)
             .map_err(|error| Refusal::because(Problem::NOT_UNDERSTOOD, Category::of(&error)))

@@ -30,6 +30,18 @@ fn an_unknown_parameter_is_not_understood_by_any_operation() {
 }
 
 #[test]
+fn parameters_are_an_object_or_not_understood() {
+    for parameters in [json!([]), json!([60, true]), json!(null), json!("")] {
+        for operation in OPERATIONS {
+            let name = operation.entry().name;
+            let refused = understand(name, parameters.clone()).unwrap_err();
+
+            assert_eq!(refused, NotUnderstood::Parameters, "{name} {parameters}");
+        }
+    }
+}
+
+#[test]
 fn a_pass_lives_ten_minutes_to_eight_hours() {
     for minutes in [0, 9, 481, 43_200] {
         let refused = understand("tap.issue", json!({ "lifetime_minutes": minutes }));

@@ -89,6 +89,10 @@ pub enum Happened {
     /// A secret result was handed to its requester.
     #[serde(rename = "airlock.request.revealed")]
     Revealed,
+    /// `signin` keeps what a sign-in needs besides its session: a sealing key, a used mark, a
+    /// one-time code.
+    #[serde(rename = "airlock.sign-in.progressed")]
+    SignInProgressed,
     /// A person signed in.
     #[serde(rename = "airlock.session.started")]
     SessionStarted,
