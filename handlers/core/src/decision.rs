@@ -18,6 +18,9 @@ use crate::{
 /// The longest that a decision may wait for its execution, in seconds.
 pub const MAX_LIFETIME_S: i64 = 24 * 3600;
 
+/// The longest reason, in bytes.
+pub const MAX_REASON_BYTES: usize = 1000;
+
 /// What an approver signs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -126,6 +129,9 @@ impl DecisionEvidence {
         }
         if decision.tnt != scope.tenant() {
             return Err(other("tenant"));
+        }
+        if decision.reason.len() > MAX_REASON_BYTES {
+            return Err(other("form"));
         }
         if decision.exp.since_s(decision.iat) > MAX_LIFETIME_S {
             return Err(other("span of time"));

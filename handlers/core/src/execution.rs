@@ -8,6 +8,7 @@
 mod busy;
 mod claims;
 mod judge;
+mod open;
 mod outcome;
 
 use std::sync::Arc;
@@ -19,10 +20,10 @@ use crate::{
     claim::{Claim, Ending},
     identity::App,
     jwe,
-    jws::{NotSigned, Signed, Verified},
+    jws::{NotSigned, Signed},
     keyset::Trust,
     ledger::{Commit, Document, Happened, Ledger, NotCommitted},
-    permit::{Permit, PermittedChange},
+    permit::PermittedChange,
     policy::Policies,
     ports::{
         Answer, Container, Directory, Message, NotApplied, Partition, PortError, Ports, Query,
@@ -36,14 +37,19 @@ use crate::{
     trust::TrustStore,
 };
 use busy::Busy;
-use claims::Claimed;
-use judge::{Judged, Refusal};
+use claims::{Claimed, Standing};
+use judge::Judgement;
+use open::Opened;
+use outcome::End;
 
 /// Deliveries after which the broker dead-letters a message.
 pub const MAX_DELIVERIES: u32 = 10;
 
 /// Pauses before the attempts that the worker asks for itself, in seconds; the last repeats.
 const BACK_OFF_S: [i64; 5] = [2, 5, 15, 30, 60];
+
+/// The longest call to the directory, in seconds: a lease must outlast it.
+const LONGEST_CALL_S: i64 = 12;
 
 /// Requests that one round of reclaiming looks at, for each tenant and state.
 const ROUND: u32 = 100;
@@ -86,16 +92,6 @@ enum Step {
     Over,
     /// Again, not before so many seconds.
     Later(i64),
-}
-
-/// A request that is ours to carry out, with all that an attempt needs.
-struct Attempt {
-    document: Document<Record>,
-    permit: Verified<Permit>,
-    claim: Signed<Claim>,
-    number: u32,
-    /// Whether the ledger knows of an earlier attempt.
-    resumed: bool,
 }
 
 impl Worker {
@@ -152,11 +148,12 @@ impl Worker {
     }
 
     /// Finishes what was claimed and then left: its message was lost, or its process killed.
-    /// Says how many requests it dealt with.
+    /// Says how many requests it ended.
     ///
     /// # Errors
     ///
-    /// [`NotHandled`] of the first that could not be dealt with; the next round tries again.
+    /// [`NotHandled`] if the tenants could not be listed. What a tenant or a request is in
+    /// trouble with is logged, and keeps none of the others waiting.
     pub async fn reclaim(&self) -> Result<usize, NotHandled> {
         let mut count = 0;
         for key in self.ports.documents.partitions(Container::Bindings, "binding").await? {
@@ -167,8 +164,11 @@ impl Worker {
                 Ok::<_, crate::trust::NotTrusted>((trust, scope))
             };
             match entered.await {
-                Ok((trust, scope)) => count += Box::pin(self.reclaim_in(&trust, &scope)).await?,
-                Err(error) => tracing::error!(%tenant, error = %error, "tenant not entered"),
+                Ok((trust, scope)) => match Box::pin(self.reclaim_in(&trust, &scope)).await {
+                    Ok(reclaimed) => count += reclaimed,
+                    Err(error) => tracing::error!(%tenant, error = ?error, "not reclaimed"),
+                },
+                Err(error) => tracing::error!(%tenant, error = ?error, "tenant not entered"),
             }
         }
         Ok(count)
@@ -193,10 +193,11 @@ impl Worker {
                 if self.is_stale(&document.body, trust, now)
                     && let Some(change) = change_of(&document.body)
                 {
-                    count += 1;
-                    let step = Box::pin(self.attempt(&change, true, None)).await?;
-                    if let Step::Later(pause_s) = step {
-                        self.try_later(change, pause_s, None).await?;
+                    // One request's trouble keeps none of the others waiting.
+                    match Box::pin(self.attempt(&change, true, None)).await {
+                        Ok(Step::Over) => count += 1,
+                        Ok(Step::Later(pause_s)) => self.try_later(change, pause_s, None).await?,
+                        Err(error) => tracing::error!(error = ?error, "request not reclaimed"),
                     }
                 }
             }
@@ -219,21 +220,22 @@ impl Worker {
         }
     }
 
-    /// One attempt, from the evidence to wherever it leads.
+    /// One attempt, from the message to wherever it leads.
+    ///
+    /// Whose turn it is comes before what is right: nobody ends a request that somebody else
+    /// is carrying out.
     async fn attempt(
         &self,
         change: &PermittedChange,
         again: bool,
         traceparent: Option<String>,
     ) -> Result<Step, NotHandled> {
-        let judged = match self.judge(change, again || change.attempt > 0).await {
-            Ok(judged) => judged,
-            Err(refusal) => return self.turn_away(refusal, traceparent).await,
+        let opened = match self.open(change).await {
+            Ok(opened) => opened,
+            Err(unopened) => return self.turn_away(unopened, change.attempt).await,
         };
-        let Judged { trust, scope, request, permit, mut document, claim } = judged;
-        let resumed = document.body.claim.is_some();
         let now = self.ports.clock.now();
-        if let Some(lease) = document.body.lease
+        if let Some(lease) = opened.document.body.lease
             && lease.until > now
             && lease.holder != self.holder
         {
@@ -241,128 +243,135 @@ impl Worker {
         }
         // Two deliveries of one message in this process would make the change twice, and the
         // second secret would replace the first, which is the one that is kept.
-        let Some(_ours) = self.busy.enter(request.digest()) else {
+        let Some(_ours) = self.busy.enter(opened.document.body.request) else {
             return Ok(Step::Later(BACK_OFF_S[0]));
         };
-        let claim = match self.standing_or_new(claim, &request, &permit, now).await? {
-            Claimed::New(claim) => claim,
-            Claimed::Before(claim) => {
-                document.body.claim = Some(claim.clone());
-                if let Some(blob) = self.kept_outcome(&trust, &request).await? {
-                    self.restore(&scope, &document, blob, traceparent).await?;
-                    return Ok(Step::Over);
-                }
-                claim
+        let standing = match self.standing(&opened, again || change.attempt > 0, now).await? {
+            Standing::Claim(claim) => claim,
+            Standing::Ended(blob) => {
+                self.restore(&opened.scope, &opened.document, *blob, traceparent).await?;
+                return Ok(Step::Over);
             }
-            Claimed::Not(not_permitted) => {
-                let reason = words(not_permitted);
-                self.end(&scope, &document, Ending::Refused, reason, traceparent).await?;
+            Standing::Never(ending) => {
+                self.conclude(&opened, ending, traceparent).await?;
                 return Ok(Step::Over);
             }
         };
-        let opened = match trust.open(&claim, now) {
-            Ok(opened) => opened,
-            Err(error) => {
-                tracing::error!(error = %error, "claim not verified");
-                let what = "the claim is not a worker's";
-                self.violated(Some(&scope), Some(request.digest()), what).await?;
-                return Ok(Step::Over);
-            }
-        };
-        let request = match request.permit(&permit, &opened, self.app, now) {
+        let begun = opened.document.body.lease.is_some() || standing.is_some();
+        let at = standing.as_ref().map_or(now, |(claim, _)| claim.iat);
+        let request = match self.judge(&opened, at).await {
             Ok(request) => request,
-            Err(NotPermitted::ClaimOver) => {
-                let reason =
-                    "it was begun and not finished in time; nobody knows whether it was done";
-                self.end(&scope, &document, Ending::Unknown, reason, traceparent).await?;
-                return Ok(Step::Over);
+            Err(Judgement::Port(error)) if error.is_transient() => {
+                tracing::warn!(error = %error, "evidence or target not read");
+                return Ok(Step::Later(pause_s(&error, change.attempt + 1)));
             }
-            Err(other) => {
-                tracing::error!(error = %other, "claim does not fit");
-                let what = "the claim is for something else";
-                self.violated(Some(&scope), Some(document.body.request), what).await?;
+            Err(Judgement::Port(error)) => return Err(error.into()),
+            Err(Judgement::No(no)) => {
+                self.conclude(&opened, no.after(begun), traceparent).await?;
                 return Ok(Step::Over);
             }
         };
-        let number = document.body.lease.map_or(1, |lease| lease.attempt + 1);
-        let attempt = Attempt { document, permit, claim, number, resumed };
-        self.carry_out(request, attempt, traceparent).await
+        let claimed = match standing {
+            Some((_, signed)) => Claimed::Before(signed),
+            None => self.claim(&request, &opened.permit, now).await?,
+        };
+        let claim = match claimed {
+            Claimed::New(claim) | Claimed::Before(claim) => claim,
+            // Found only now: what became of it is in its blobs.
+            Claimed::Taken => return Ok(Step::Later(BACK_OFF_S[0])),
+            Claimed::Not(not_permitted) => {
+                let no = End::of(Ending::Refused, words(not_permitted));
+                self.conclude(&opened, no, traceparent).await?;
+                return Ok(Step::Over);
+            }
+        };
+        let verified = opened.trust.open(&claim, now);
+        let verified = verified.map_err(|error| PortError::Broken(error.into()))?;
+        let request = match request.permit(&opened.permit, &verified, self.app, now) {
+            Ok(request) => request,
+            Err(not_permitted) => {
+                tracing::error!(error = %not_permitted, "claim does not fit");
+                let end = End::violation("the claim is for something else").after(begun);
+                self.conclude(&opened, end, traceparent).await?;
+                return Ok(Step::Over);
+            }
+        };
+        self.carry_out(request, opened, claim, traceparent).await
     }
 
     /// Commits the attempt, makes the change, commits the outcome.
     async fn carry_out(
         &self,
         request: Request<Permitted>,
-        attempt: Attempt,
+        opened: Opened,
+        claim: Signed<Claim>,
         traceparent: Option<String>,
     ) -> Result<Step, NotHandled> {
-        let Some(document) = self.lease(&request, &attempt, traceparent.clone()).await? else {
+        let Some((opened, number)) =
+            self.lease(&request, opened, claim, traceparent.clone()).await?
+        else {
             return Ok(Step::Later(BACK_OFF_S[0]));
         };
         // Computed from the parsed change whose digest the permit names, just checked.
         let effect = request.change().effect(&*self.ports.entropy)?;
-        let scope = request.scope();
         match self.directory.apply(&request, &effect).await {
             Ok(answer) => {
-                let result = self.result(&request, effect, &answer)?;
-                let reason = "the directory confirmed it";
-                self.finish(
-                    scope,
-                    &document,
-                    Ending::Succeeded,
-                    reason,
-                    result,
-                    answer.call_id,
-                    traceparent,
-                )
-                .await?;
+                let end = End {
+                    result: self.result(&request, effect, &answer)?,
+                    call_id: answer.call_id,
+                    ..End::of(Ending::Succeeded, "the directory confirmed it")
+                };
+                self.conclude(&opened, end, traceparent).await?;
                 Ok(Step::Over)
             }
             Err(NotApplied::Refused { status, code }) => {
                 tracing::warn!(status, code, "directory refused");
-                let reason = refusal_words(status);
-                self.end(scope, &document, Ending::Failed, reason, traceparent).await?;
+                // An earlier attempt may have been carried out, its answer lost.
+                let end = End::of(Ending::Failed, refusal_words(status)).after(number > 1);
+                self.conclude(&opened, end, traceparent).await?;
                 Ok(Step::Over)
             }
             Err(NotApplied::Port(error)) if error.is_transient() => {
-                tracing::warn!(error = %error, attempt = attempt.number, "directory not reached");
-                Ok(Step::Later(pause_s(&error, attempt.number)))
+                tracing::warn!(error = %error, attempt = number, "directory not reached");
+                Ok(Step::Later(pause_s(&error, number)))
             }
             Err(NotApplied::Port(error)) => {
                 tracing::error!(error = ?error, "directory's answer not understood");
                 let reason = "the directory answered in a way that is not understood";
-                self.end(scope, &document, Ending::Unknown, reason, traceparent).await?;
+                self.conclude(&opened, End::of(Ending::Unknown, reason), traceparent).await?;
                 Ok(Step::Over)
             }
         }
     }
 
-    /// Commits that this process works on the request now; `None` if somebody else does.
+    /// Commits that this process works on the request now, and which attempt that is; `None`
+    /// if somebody else does, or the lease was nearly over by the time that it was had.
     async fn lease(
         &self,
         request: &Request<Permitted>,
-        attempt: &Attempt,
+        mut opened: Opened,
+        claim: Signed<Claim>,
         traceparent: Option<String>,
-    ) -> Result<Option<Document<Record>>, NotHandled> {
+    ) -> Result<Option<(Opened, u32)>, NotHandled> {
         let now = self.ports.clock.now();
-        let mut document = attempt.document.clone();
-        document.body.claim = Some(attempt.claim.clone());
-        document.body.state = State::Executing;
-        document.body.lease = Some(Lease {
-            attempt: attempt.number,
-            holder: self.holder,
-            until: now.plus_s(LEASE_S),
-        });
-        tracing::info!(attempt = attempt.number, permit = %attempt.permit.jti, "claimed");
-        let happened = if attempt.resumed { Happened::Resumed } else { Happened::Claimed };
-        let commit = self.about(&document, happened, traceparent)?;
+        let record = &mut opened.document.body;
+        let number = record.lease.map_or(1, |lease| lease.attempt + 1);
+        let first = record.claim.is_none();
+        let until = now.plus_s(LEASE_S);
+        record.claim = Some(claim);
+        record.state = State::Executing;
+        record.lease = Some(Lease { attempt: number, holder: self.holder, until });
+        tracing::info!(attempt = number, permit = %opened.permit.jti, "claimed");
+        let happened = if first { Happened::Claimed } else { Happened::Resumed };
+        let commit = self.about(&opened.document, happened, traceparent)?;
         let partition = Partition::tenant(request.scope());
         match self.ledger.commit(&partition, commit, now).await {
             Ok(committed) => {
                 if let Some(etag) = committed.etag {
-                    document.etag = etag;
+                    opened.document.etag = etag;
                 }
-                Ok(Some(document))
+                let left_s = until.since_s(self.ports.clock.now());
+                Ok((left_s >= LONGEST_CALL_S).then_some((opened, number)))
             }
             Err(NotCommitted::Conflict) => Ok(None),
             Err(error) => Err(error.into()),

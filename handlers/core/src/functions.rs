@@ -72,7 +72,7 @@ impl Invocation {
             .application_properties
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case("Diagnostic-Id"))?;
-        value.as_str().map(str::to_owned)
+        value.as_str().filter(|text| is_traceparent(text)).map(str::to_owned)
     }
 }
 
@@ -82,6 +82,25 @@ impl Done {
     pub const fn new() -> Self {
         Self { outputs: BTreeMap::new(), logs: Vec::new(), return_value: None }
     }
+}
+
+/// Whether a text is a W3C trace context (version 00). It comes from strangers, is logged, and
+/// enters the ledger.
+#[must_use]
+pub fn is_traceparent(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [version, trace, span, flags] = parts.as_slice() else { return false };
+    let hex = |part: &str, length| {
+        part.len() == length
+            && part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    };
+    let not_zero = |part: &str| part.bytes().any(|byte| byte != b'0');
+    *version == "00"
+        && hex(trace, 32)
+        && hex(span, 16)
+        && hex(flags, 2)
+        && not_zero(trace)
+        && not_zero(span)
 }
 
 impl Default for Done {
@@ -114,7 +133,8 @@ mod tests {
     fn a_message_is_read_as_the_host_writes_it_in_binary_mode() {
         let text = r#"{"Data":{"msg":"eyJtZXNzYWdlSWQiOiJGUk9NLUJPRFkifQ=="},"Metadata":{
             "MessageReceiver":{},"DeliveryCount":"3","LockToken":"\"a4d2f2b0\"",
-            "MessageId":"\"m-1\"","ApplicationProperties":{"Diagnostic-Id":"00-af-b7-01","n":3},
+            "MessageId":"\"m-1\"","ApplicationProperties":{"Diagnostic-Id":
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01","n":3},
             "sys":{"MethodName":"execute"}}}"#;
 
         let invocation: Invocation = serde_json::from_str(text).unwrap();
@@ -122,7 +142,10 @@ mod tests {
         assert_eq!(invocation.message().unwrap(), br#"{"messageId":"FROM-BODY"}"#);
         assert_eq!(invocation.metadata.delivery_count, Some(3));
         assert_eq!(invocation.metadata.message_id.as_deref(), Some("m-1"));
-        assert_eq!(invocation.traceparent().as_deref(), Some("00-af-b7-01"));
+        assert_eq!(
+            invocation.traceparent().as_deref(),
+            Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+        );
     }
 
     #[test]
@@ -132,6 +155,19 @@ mod tests {
         let invocation: Invocation = serde_json::from_str(text).unwrap();
 
         assert_eq!(invocation.message(), Err(NoMessage));
+    }
+
+    #[test]
+    fn a_trace_context_that_is_none_is_not_passed_on() {
+        for text in ["nina@contoso.example", "00-0-0-00", &"0".repeat(60_000), ""] {
+            let text = serde_json::json!({
+                "Data": { "msg": "" },
+                "Metadata": { "ApplicationProperties": { "diagnostic-id": text } },
+            });
+            let invocation: Invocation = serde_json::from_value(text).unwrap();
+
+            assert_eq!(invocation.traceparent(), None);
+        }
     }
 
     #[test]

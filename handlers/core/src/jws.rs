@@ -157,6 +157,9 @@ pub enum NotSigned {
     /// Its claims have no JSON form.
     #[error("claims not written as JSON")]
     Claims(#[source] serde_json::Error),
+    /// It is larger than anyone reads.
+    #[error("larger than {MAX_BYTES} bytes")]
+    TooLarge,
     /// The key did not sign.
     #[error("key did not sign")]
     Key(#[source] PortError),
@@ -208,6 +211,10 @@ impl<T: Artefact> Signed<T> {
             signer.sign(&Digest::of(&[text.as_bytes()])).await.map_err(NotSigned::Key)?;
         text.push('.');
         text.push_str(&base64url::encode(signature));
+        // What nobody would read again must not be stored or sent.
+        if text.len() > MAX_BYTES {
+            return Err(NotSigned::TooLarge);
+        }
         Ok(Self { text, key, contents: PhantomData })
     }
 

@@ -19,7 +19,7 @@ use crate::{
     decision::{Decided, Decision, DecisionEvidence, NotDecided},
     digest::Digest,
     identity::{App, PersonId, TenantId},
-    jws::{NotVerified, Signed, Verified},
+    jws::{Artefact, NotVerified, Signed, Verified},
     keyset::Trust,
     ledger::{Document, Happened, Ledger, NotCommitted, NotGenuine, commit::Marker},
     policy::Policies,
@@ -40,6 +40,10 @@ pub use view::{OutcomeView, RequestName, View};
 /// How old a request or decision may be when it arrives, and how far ahead its clock may be,
 /// in seconds.
 const FRESH_S: i64 = 60;
+
+/// The largest request or decision that is taken, in bytes. They travel and are stored together
+/// with all their evidence.
+const MAX_TAKEN_BYTES: usize = 8 * 1024;
 
 /// Tries to write a decision while others decide the same request.
 const RACES: u32 = 8;
@@ -144,7 +148,7 @@ impl Reception {
     ///
     /// # Errors
     ///
-    /// [`NotReceived`]; one stored request that is not genuine fails the whole list.
+    /// [`NotReceived`]. A stored request that is not genuine is left out, and recorded.
     pub async fn list(
         &self,
         caller: &Caller,
@@ -162,6 +166,7 @@ impl Reception {
         key: Option<&str>,
         traceparent: Option<String>,
     ) -> Result<View, NotReceived> {
+        small(&request)?;
         let now = self.ports.clock.now();
         let trust = self.trust.trust().await?;
         let evidence =
@@ -223,6 +228,7 @@ impl Reception {
         decision: Signed<Decision>,
         traceparent: Option<String>,
     ) -> Result<View, NotReceived> {
+        small(&decision)?;
         let now = self.ports.clock.now();
         let trust = self.trust.trust().await?;
         let scope = self.trust.scope(&trust, name.tenant).await?;
@@ -328,7 +334,16 @@ impl Reception {
         let query = Query { kind: KIND, equals, limit: LISTED };
         let mut views = Vec::new();
         for found in self.ports.documents.query(&partition, &query).await? {
-            let document: Document<Record> = Document::open(found, &partition, &trust, now)?;
+            let opened = Document::<Record>::open(found, &partition, &trust, now);
+            let document = match opened {
+                Ok(document) => document,
+                // One that was tampered with must not hide all the others.
+                Err(error) => {
+                    tracing::error!(error = %error, "stored request not genuine");
+                    self.notice(Some(tenant), None).await;
+                    continue;
+                }
+            };
             if self.may_see(&document.body, &scope, caller, &standing).is_ok() {
                 let outcome = Self::outcome(&document.body, &trust, now)?;
                 let name = RequestName { tenant, digest: document.body.request };
@@ -522,6 +537,10 @@ pub const fn queue(worker: App) -> &'static str {
         App::Rotate => "permits-rotate",
         _ => "permits-execute",
     }
+}
+
+fn small<T: Artefact>(signed: &Signed<T>) -> Result<(), NotReceived> {
+    if signed.as_str().len() > MAX_TAKEN_BYTES { Err(NotReceived::TooLarge) } else { Ok(()) }
 }
 
 fn fresh(signed: Timestamp, now: Timestamp) -> Result<(), NotReceived> {

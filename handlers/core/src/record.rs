@@ -149,7 +149,7 @@ pub struct Lease {
 
 /// For how long a lease holds, in seconds: longer than the longest directory call, and short
 /// enough that a crash is made good while the requester still waits.
-pub const LEASE_S: i64 = 20;
+pub const LEASE_S: i64 = 30;
 
 /// How long a result can be revealed after it was made, in seconds.
 pub const REVEAL_S: i64 = 10 * 60;

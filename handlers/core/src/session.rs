@@ -11,6 +11,7 @@ use crate::{
     jwk::{PublicKey, Thumbprint},
     jws::{Artefact, NotVerified, Signed, Typ, Verified},
     keyset::{Issued, Trust},
+    session_record::ABSOLUTE_S,
     time::Timestamp,
 };
 
@@ -176,6 +177,9 @@ impl PersonEvidence {
         }
         if (confirmation.tid, confirmation.oid) != (session.tid, session.oid) {
             return Err(NotVerified::Other("person"));
+        }
+        if session.exp.since_s(session.iat) > ABSOLUTE_S {
+            return Err(NotVerified::Other("span of time"));
         }
         if confirmation.jkt != session.cnf.jwk.thumbprint() {
             return Err(NotVerified::Other("client key"));

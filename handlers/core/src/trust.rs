@@ -112,6 +112,10 @@ impl TrustStore {
         let signed: Signed<Keyset> =
             self.artefact(&partition, KEYSET_ID).await?.ok_or(NotTrusted::NoKeyset)?;
         let trust = Trust::verify(&self.root, &signed, now).map_err(NotTrusted::NotVerified)?;
+        // An earlier version is genuine too: somebody put it back.
+        if kept.as_ref().is_some_and(|(_, before)| trust.version() < before.version()) {
+            return Err(NotTrusted::NotVerified(NotVerified::Other("version")));
+        }
         *kept = Some((now.as_unix_s() + self.kept_s, trust.clone()));
         Ok(trust)
     }
@@ -133,10 +137,12 @@ impl TrustStore {
             self.artefact(&partition, BINDING_ID).await?.ok_or(NotTrusted::NoBinding)?;
         let scope =
             TenantScope::enter(trust, &signed, tenant, now).map_err(NotTrusted::NotVerified)?;
-        if self.kept_s > 0 {
-            let until = now.as_unix_s() + self.kept_s;
-            self.scopes.lock().await.insert(tenant, (until, scope.clone()));
+        let mut scopes = self.scopes.lock().await;
+        let before = scopes.get(&tenant).map(|(_, before)| before.binding().ver);
+        if before.is_some_and(|before| scope.binding().ver < before) {
+            return Err(NotTrusted::NotVerified(NotVerified::Other("version")));
         }
+        scopes.insert(tenant, (now.as_unix_s() + self.kept_s, scope.clone()));
         Ok(scope)
     }
 

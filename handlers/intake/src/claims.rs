@@ -1,7 +1,7 @@
 //! `GET /api/claims`: what a verified Entra access token says, to whoever holds it.
 
 use airlock_azure::hosting::{Json, Refusal};
-use airlock_core::{base64url, identity::TenantId, problem::Problem};
+use airlock_core::{base64url, identity::TenantId, problem::Problem, trust::NotTrusted};
 use axum::{
     extract::State,
     http::{HeaderMap, header},
@@ -27,9 +27,13 @@ pub async fn claims(State(desk): State<Desk>, headers: HeaderMap) -> Result<Json
         .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
         .ok_or_else(not_verified)?;
     let connected = desk.connected().await.map_err(crate::refusals::port)?;
-    let tenants = connected.trust.tenants().await.map_err(crate::refusals::port)?;
-    let tenant =
-        claimed_tenant(token).filter(|tenant| tenants.contains(tenant)).ok_or_else(not_verified)?;
+    let tenant = claimed_tenant(token).ok_or_else(not_verified)?;
+    let trust = connected.trust.trust().await.map_err(crate::refusals::untrusted)?;
+    // Kept for a while, and one read at the most: strangers call this.
+    connected.trust.scope(&trust, tenant).await.map_err(|error| match error {
+        NotTrusted::NoBinding => not_verified(),
+        error => crate::refusals::untrusted(error),
+    })?;
     let token = desk
         .azure()
         .tokens()

@@ -9,6 +9,7 @@ use airlock_core::{
     problem::Problem,
     secret::equal,
     session::{Confirmation, Session},
+    session_record::ABSOLUTE_S,
     sign_in::nonce,
 };
 use axum::{
@@ -114,6 +115,7 @@ async fn vouched_for(
     let within = |role: &Role| roles.contains(role);
     let no_more = session.roles.iter().all(within)
         && session.acrs.iter().all(|context| acrs.contains(context))
-        && token.auth_time().is_none_or(|at| session.auth_time <= at);
+        && token.auth_time().is_some_and(|at| session.auth_time <= at)
+        && session.exp.since_s(session.iat) <= ABSOLUTE_S;
     if same_key && same_person && no_more && !token.is_app() { Ok(()) } else { Err(not_verified()) }
 }

@@ -43,6 +43,7 @@ fn problem(error: &NotReceived) -> Problem {
         NotReceived::NotAuthenticated(NotAuthenticated::NotVerified(_)) | NotReceived::NotFresh => {
             Problem::NOT_VERIFIED
         }
+        NotReceived::TooLarge => Problem::TOO_LARGE,
         NotReceived::NotThere => Problem::NOT_FOUND,
         NotReceived::NotAllowed(_) | NotReceived::NotDecided(_) => Problem::NOT_ALLOWED,
         NotReceived::State => Problem::CONFLICT,

@@ -7,7 +7,6 @@ use tracing::Span;
 use super::{
     Refusal,
     json::{Category, body},
-    serve::is_traceparent,
 };
 
 /// The largest invocation, in bytes: a message of 1 MiB in base64, with room for what its
@@ -26,7 +25,7 @@ impl<S: Send + Sync> FromRequest<S> for Invoked {
         let body = body(request, MOST_BYTES).await?;
         let invocation: Invocation = serde_json::from_slice(&body)
             .map_err(|error| Refusal::because(Problem::NOT_UNDERSTOOD, Category::of(&error)))?;
-        if let Some(traceparent) = invocation.traceparent().filter(|text| is_traceparent(text)) {
+        if let Some(traceparent) = invocation.traceparent() {
             Span::current().record("traceparent", traceparent);
         }
         Ok(Self(invocation))

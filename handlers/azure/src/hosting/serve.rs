@@ -2,7 +2,7 @@
 
 use std::{io, net::Ipv4Addr, sync::Arc};
 
-use airlock_core::problem::Problem;
+use airlock_core::{functions::is_traceparent, problem::Problem};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -114,24 +114,6 @@ async fn in_its_trace(request: Request, next: Next) -> Response {
 #[must_use]
 pub fn traceparent(headers: &HeaderMap) -> Option<&str> {
     headers.get("traceparent")?.to_str().ok().filter(|text| is_traceparent(text))
-}
-
-/// Whether a text is a W3C trace context (version 00). It comes from strangers, and is logged
-/// and passed on.
-pub(super) fn is_traceparent(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let [version, trace, span, flags] = parts.as_slice() else { return false };
-    let hex = |part: &str, length| {
-        part.len() == length
-            && part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-    };
-    let not_zero = |part: &str| part.bytes().any(|byte| byte != b'0');
-    *version == "00"
-        && hex(trace, 32)
-        && hex(span, 16)
-        && hex(flags, 2)
-        && not_zero(trace)
-        && not_zero(span)
 }
 
 #[cfg(test)]

@@ -1,40 +1,86 @@
 //! Claims and outcomes as create-only blobs: what is remembered even if the database forgets.
 
-use super::{NotHandled, Worker, broken};
+use super::{End, NotHandled, Opened, Worker, broken};
 use crate::{
-    claim::{CONTAINER, Claim, OutcomeBlob, RESUME_S, claim_blob, outcome_blob},
+    claim::{CONTAINER, Claim, Ending, OutcomeBlob, RESUME_S, claim_blob, outcome_blob},
     digest::Digest,
     identity::TenantId,
     jws::{Signed, Verified},
-    keyset::Trust,
     permit::Permit,
     ports::{Created, PortError},
     request::{Authorized, NotPermitted, Request},
     time::Timestamp,
 };
 
-/// Whose claim a request is under.
+/// What an attempt to claim a request came to.
 pub(super) enum Claimed {
-    /// Just claimed: nothing was done under it yet.
+    /// Claimed now: nothing was done under it yet.
     New(Signed<Claim>),
     /// Claimed before: it may be done already.
     Before(Signed<Claim>),
+    /// Somebody else's claim was found in the place of ours.
+    Taken,
     /// Not claimed, and not to be.
     Not(NotPermitted),
 }
 
+/// What stands for a request already.
+pub(super) enum Standing {
+    /// Its claim, or none.
+    Claim(Option<(Verified<Claim>, Signed<Claim>)>),
+    /// Its outcome.
+    Ended(Box<OutcomeBlob>),
+    /// A claim under which nothing more may be done.
+    Never(End),
+}
+
 impl Worker {
-    /// The claim that stands, or a new one: signed, then kept create-only.
-    pub(super) async fn standing_or_new(
+    /// Looks for what stands for a request outside of the database.
+    ///
+    /// A first delivery of what was never claimed skips that: it finds a claim by creating one.
+    pub(super) async fn standing(
         &self,
-        standing: Option<Signed<Claim>>,
+        opened: &Opened,
+        again: bool,
+        now: Timestamp,
+    ) -> Result<Standing, NotHandled> {
+        let (tenant, request) = (opened.scope.tenant(), opened.document.body.request);
+        if opened.document.body.claim.is_none() && !again {
+            return Ok(Standing::Claim(None));
+        }
+        if let Some(blob) = self.kept_outcome(opened).await? {
+            return Ok(Standing::Ended(Box::new(blob)));
+        }
+        let Some(signed) = self.kept_claim(tenant, request).await? else {
+            // The ledger knows a claim that was never kept: nobody of ours does that.
+            return Ok(match opened.document.body.claim {
+                None => Standing::Claim(None),
+                Some(_) => Standing::Never(End::violation("its claim was never kept").after(true)),
+            });
+        };
+        let fits = |claim: &Verified<Claim>| {
+            claim.iss == self.app && claim.tnt == tenant && claim.req == request
+        };
+        Ok(match opened.trust.open(&signed, now) {
+            Ok(claim) if fits(&claim) && claim.resume_until > now => {
+                Standing::Claim(Some((claim, signed)))
+            }
+            Ok(claim) if fits(&claim) => {
+                Standing::Never(End::of(Ending::Refused, "its time is over").after(true))
+            }
+            Ok(_) | Err(_) => {
+                Standing::Never(End::violation("the claim is for something else").after(true))
+            }
+        })
+    }
+
+    /// Claims a request: signs the claim, then keeps it create-only.
+    pub(super) async fn claim(
+        &self,
         request: &Request<Authorized>,
         permit: &Verified<Permit>,
         now: Timestamp,
     ) -> Result<Claimed, NotHandled> {
-        if let Some(claim) = standing {
-            return Ok(Claimed::Before(claim));
-        }
         if let Err(not_permitted) = request.claimable(permit, now) {
             return Ok(Claimed::Not(not_permitted));
         }
@@ -49,16 +95,13 @@ impl Worker {
         };
         let claim = Signed::sign(&claim, &*self.ports.signer).await?;
         let name = claim_blob(request.tenant(), request.digest());
-        let bytes = claim.as_str().as_bytes();
-        match self.ports.blobs.create(CONTAINER, &name, bytes).await? {
-            Created::New => Ok(Claimed::New(claim)),
+        let created = self.ports.blobs.create(CONTAINER, &name, claim.as_str().as_bytes()).await?;
+        Ok(match created {
+            Created::New => Claimed::New(claim),
             // An earlier attempt's, before its commit: or this request was carried out before
             // and the database has forgotten it.
-            Created::Existed => {
-                let kept = self.kept_claim(request.tenant(), request.digest()).await?;
-                kept.map(Claimed::Before).ok_or_else(|| broken("claim neither created nor found"))
-            }
-        }
+            Created::Existed => Claimed::Taken,
+        })
     }
 
     pub(super) async fn kept_claim(
@@ -74,16 +117,17 @@ impl Worker {
 
     pub(super) async fn kept_outcome(
         &self,
-        trust: &Trust,
-        request: &Request<Authorized>,
+        opened: &Opened,
     ) -> Result<Option<OutcomeBlob>, NotHandled> {
-        let name = outcome_blob(request.tenant(), request.digest());
+        let (tenant, request) = (opened.scope.tenant(), opened.document.body.request);
+        let name = outcome_blob(tenant, request);
         let Some(bytes) = self.ports.blobs.read(CONTAINER, &name).await? else { return Ok(None) };
         let blob: OutcomeBlob = serde_json::from_slice(&bytes)?;
-        let outcome = trust
+        let outcome = opened
+            .trust
             .open(&blob.outcome, self.ports.clock.now())
             .map_err(|error| PortError::Broken(error.into()))?;
-        if outcome.req != request.digest() || outcome.tnt != request.tenant() {
+        if outcome.req != request || outcome.tnt != tenant || outcome.iss != self.app {
             return Err(broken("outcome blob is another request's"));
         }
         Ok(Some(blob))

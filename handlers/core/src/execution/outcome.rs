@@ -1,5 +1,6 @@
-//! How requests end: outcomes, and what is recorded when nothing may be done.
+//! How requests end: outcomes, and what is recorded when a message leads nowhere.
 
+use super::{NotHandled, Opened, Step, Worker, broken, open::Unopened};
 use crate::{
     claim::{CONTAINER, Ending, Outcome, OutcomeBlob, outcome_blob},
     digest::Digest,
@@ -11,98 +12,108 @@ use crate::{
     violation,
 };
 
-use super::{NotHandled, Refusal, Step, Worker, broken};
+/// How a request shall end.
+pub(super) struct End {
+    pub ending: Ending,
+    /// In constant words of ours.
+    pub reason: &'static str,
+    /// Whether it ends because its evidence does not hold.
+    pub is_violation: bool,
+    /// Whether an earlier attempt may have been carried out.
+    pub after_attempt: bool,
+    /// The encrypted result.
+    pub result: Option<String>,
+    /// The directory's own id of the call.
+    pub call_id: Option<String>,
+}
+
+impl End {
+    pub(super) fn of(ending: Ending, reason: &'static str) -> Self {
+        let (result, call_id) = (None, None);
+        Self { ending, reason, is_violation: false, after_attempt: false, result, call_id }
+    }
+
+    pub(super) fn violation(what: &'static str) -> Self {
+        Self { is_violation: true, ..Self::of(Ending::Refused, what) }
+    }
+
+    /// The same, for a request of which an attempt may have been carried out: then nobody
+    /// knows that it was not done.
+    pub(super) fn after(mut self, attempt: bool) -> Self {
+        if attempt {
+            self.ending = Ending::Unknown;
+            self.after_attempt = true;
+        }
+        self
+    }
+
+    fn words(&self) -> String {
+        let reason = self.reason;
+        match (self.after_attempt, self.is_violation) {
+            (true, _) => format!("it was begun, and may have been done; it was stopped: {reason}"),
+            (false, true) => format!("the evidence for it does not hold: {reason}"),
+            (false, false) => reason.to_owned(),
+        }
+    }
+}
 
 impl Worker {
-    /// Records why nothing is done.
+    /// Records why a message leads nowhere. The request that it names stays as it is.
     pub(super) async fn turn_away(
         &self,
-        refusal: Refusal,
-        traceparent: Option<String>,
+        unopened: Unopened,
+        attempt: u32,
     ) -> Result<Step, NotHandled> {
-        match refusal {
-            Refusal::Ended => Ok(Step::Over),
-            Refusal::Violation { scope: Some(scope), document: Some(document), what, .. } => {
-                tracing::error!(what, "integrity violation; nothing was done");
-                let outcome = Outcome {
-                    iss: self.app,
-                    tnt: scope.tenant(),
-                    req: document.body.request,
-                    ending: Ending::Refused,
-                    reason: format!("the evidence for it does not hold: {what}"),
-                    iat: self.ports.clock.now(),
-                    result: None,
-                    call_id: None,
-                };
-                let outcome = Signed::sign(&outcome, &*self.ports.signer).await?;
-                let blob = OutcomeBlob { outcome, result: None };
-                self.commit_outcome(&scope, &document, blob, Some(what), traceparent).await?;
+        match unopened {
+            Unopened::Ended => Ok(Step::Over),
+            Unopened::Violation { scope, request, what } => {
+                self.violated(scope.as_deref(), Some(request), what).await?;
                 Ok(Step::Over)
             }
-            Refusal::Violation { scope, request, what, .. } => {
-                self.violated(scope.as_deref(), request, what).await?;
-                Ok(Step::Over)
+            Unopened::Port(error) if error.is_transient() => {
+                tracing::warn!(error = %error, "not read");
+                Ok(Step::Later(super::pause_s(&error, attempt + 1)))
             }
-            Refusal::No { scope, document, reason } => {
-                self.end(&scope, &document, Ending::Refused, reason, traceparent).await?;
-                Ok(Step::Over)
-            }
-            Refusal::Port(NotHandled::Port(error)) if error.is_transient() => {
-                tracing::warn!(error = %error, "evidence not read");
-                Ok(Step::Later(super::pause_s(&error, 1)))
-            }
-            Refusal::Port(error) => Err(error),
+            Unopened::Port(error) => Err(error.into()),
         }
     }
 
-    /// Ends a request without a result.
-    pub(super) async fn end(
+    /// Ends a request: the outcome is signed, kept create-only, then committed. The outcome
+    /// that was kept first is the one that counts.
+    pub(super) async fn conclude(
         &self,
-        scope: &TenantScope,
-        document: &Document<Record>,
-        ending: Ending,
-        reason: &'static str,
+        opened: &Opened,
+        end: End,
         traceparent: Option<String>,
     ) -> Result<(), NotHandled> {
-        self.finish(scope, document, ending, reason, None, None, traceparent).await
-    }
-
-    /// Ends a request: the outcome is signed, kept create-only, then committed.
-    #[expect(clippy::too_many_arguments, reason = "an outcome says all of this, once")]
-    pub(super) async fn finish(
-        &self,
-        scope: &TenantScope,
-        document: &Document<Record>,
-        ending: Ending,
-        reason: &'static str,
-        result: Option<String>,
-        call_id: Option<String>,
-        traceparent: Option<String>,
-    ) -> Result<(), NotHandled> {
+        let (tenant, request) = (opened.scope.tenant(), opened.document.body.request);
+        // The database knows of no claim; a blob may know better, if it was put back.
+        let forgotten = opened.document.body.claim.is_none()
+            && self.kept_claim(tenant, request).await?.is_some();
+        let end = end.after(forgotten);
         let outcome = Outcome {
             iss: self.app,
-            tnt: scope.tenant(),
-            req: document.body.request,
-            ending,
-            reason: reason.to_owned(),
+            tnt: tenant,
+            req: request,
+            ending: end.ending,
+            reason: end.words(),
             iat: self.ports.clock.now(),
-            result: result.as_ref().map(|result| Digest::of(&[result.as_bytes()])),
-            call_id,
+            result: end.result.as_ref().map(|result| Digest::of(&[result.as_bytes()])),
+            call_id: end.call_id,
         };
         let outcome = Signed::sign(&outcome, &*self.ports.signer).await?;
-        let mut blob = OutcomeBlob { outcome, result };
-        // What was never claimed needs no memory outside of the database: if that is put back,
-        // it is judged again.
-        if document.body.claim.is_some() {
-            let name = outcome_blob(scope.tenant(), document.body.request);
-            let bytes = serde_json::to_vec(&blob)?;
-            if self.ports.blobs.create(CONTAINER, &name, &bytes).await? == Created::Existed {
-                let kept = self.ports.blobs.read(CONTAINER, &name).await?;
-                let kept = kept.ok_or_else(|| broken("outcome neither created nor found"))?;
-                blob = serde_json::from_slice(&kept)?;
+        let blob = OutcomeBlob { outcome, result: end.result };
+        let bytes = serde_json::to_vec(&blob)?;
+        let name = outcome_blob(tenant, request);
+        let created = self.ports.blobs.create(CONTAINER, &name, &bytes).await?;
+        let (blob, what) = match created {
+            Created::New => (blob, end.is_violation.then_some(end.reason)),
+            Created::Existed => {
+                let kept = self.kept_outcome(opened).await?;
+                (kept.ok_or_else(|| broken("outcome neither created nor found"))?, None)
             }
-        }
-        self.restore(scope, document, blob, traceparent).await
+        };
+        self.commit_outcome(&opened.scope, &opened.document, blob, what, traceparent).await
     }
 
     /// Commits an outcome that stands. Somebody else's commit of the same is as good.
@@ -121,7 +132,7 @@ impl Worker {
         scope: &TenantScope,
         document: &Document<Record>,
         blob: OutcomeBlob,
-        violation: Option<&'static str>,
+        what: Option<&'static str>,
         traceparent: Option<String>,
     ) -> Result<(), NotHandled> {
         let now = self.ports.clock.now();
@@ -135,9 +146,10 @@ impl Worker {
         // A result that was shown stays shown.
         document.body.result = blob.result.filter(|_| document.body.revealed.is_none());
         let partition = Partition::tenant(scope);
-        let commit = match violation {
+        let commit = match what {
             None => self.about(&document, Happened::Ended, traceparent)?,
             Some(what) => {
+                tracing::error!(what, "integrity violation; nothing was done");
                 let change = document.body.change(Some(&document), now)?;
                 let request = Some(document.body.request);
                 let entropy = &*self.ports.entropy;
@@ -167,10 +179,8 @@ impl Worker {
 
     /// Records that a message goes to the dead letters; the broker keeps its envelope.
     pub(super) async fn undeliverable(&self) -> Result<(), NotHandled> {
-        let what = "not processed in all its deliveries";
-        self.ledger
-            .commit(&Partition::platform(), undeliverable(what), self.ports.clock.now())
-            .await?;
+        let commit = undeliverable("not processed in all its deliveries");
+        self.ledger.commit(&Partition::platform(), commit, self.ports.clock.now()).await?;
         Ok(())
     }
 }

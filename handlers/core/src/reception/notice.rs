@@ -56,7 +56,11 @@ impl Reception {
     /// Whoever can tamper can also ask again and again: one leaf for each place is enough.
     fn first_notice(&self, tenant: Option<TenantId>, request: Option<Digest>) -> bool {
         let mut seen = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.len() < MOST_NOTICED && seen.insert((tenant, request))
+        if seen.len() >= MOST_NOTICED {
+            // Some are recorded twice, and none is kept silent for ever.
+            seen.clear();
+        }
+        seen.insert((tenant, request))
     }
 
     /// The tenant's ledger, if its terms can be verified; else the platform's.

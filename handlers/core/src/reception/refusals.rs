@@ -20,6 +20,9 @@ pub enum NotReceived {
     /// It was signed too long ago, or in the future.
     #[error("not signed just now")]
     NotFresh,
+    /// It is larger than what is taken.
+    #[error("larger than what is taken")]
+    TooLarge,
     /// The caller has no business in that tenant, or may not know of the request.
     #[error("nothing there for this caller")]
     NotThere,

@@ -82,7 +82,9 @@ async fn what_was_not_finished_in_time_is_unknown_and_never_tried_again() {
     world.clock.advance_s(crate::claim::RESUME_S + 1);
     assert_eq!(world.worker().reclaim().await.unwrap(), 1);
 
-    assert_eq!((world.state(&id).await.0, world.effects()), ("unknown", 0));
+    let (state, reason) = world.state(&id).await;
+    assert_eq!((state, world.effects()), ("unknown", 0));
+    assert!(reason.starts_with("it was begun, and may have been done"), "{reason}");
     assert_eq!(world.worker().reclaim().await.unwrap(), 0);
 }
 
@@ -135,6 +137,8 @@ async fn a_database_put_back_cannot_make_a_change_happen_again() {
         world.documents.forget(&partition, &crate::ledger::commit::leaf_id(leaf));
     }
     assert_eq!(world.state(&id).await.0, "permitted", "the database has forgotten");
+    // The claim is found by creating it; then a copy of the message looks at what is kept.
+    assert!(world.deliver(&world.worker(), 1).await);
     assert!(world.deliver(&world.worker(), 1).await);
 
     assert_eq!((world.state(&id).await.0, world.effects()), ("succeeded", 1));
@@ -198,4 +202,43 @@ async fn a_violation_leaves_an_event_for_whoever_watches() {
     assert_eq!(queue, "events");
     assert_eq!(event["type"], "airlock.integrity.violation");
     assert_eq!(event["data"]["reason"], "the message is not a permitted change");
+}
+
+#[tokio::test]
+async fn what_may_have_been_done_never_ends_as_refused() {
+    // Carried out, its answer lost; then the requester's sessions are revoked.
+    let world = World::new().await;
+    let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+    let ask = world.ask(&harriet, "sessions.revoke", NINA);
+    let id = world.submit(&harriet, &ask).await.unwrap().id;
+    world.directory.faults.lock().unwrap().push_back(Fault::LosesAnswer);
+    let worker = world.worker();
+    assert!(world.deliver(&worker, 1).await);
+    world.clock.advance_s(1);
+    world.revoke(&harriet).await;
+
+    assert!(world.deliver(&worker, 1).await);
+
+    let (state, reason) = world.state(&id).await;
+    assert_eq!((state, world.effects()), ("unknown", 1));
+    assert!(reason.contains("was revoked"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_outcome_that_was_kept_cannot_be_replaced_by_putting_the_database_back() {
+    let world = World::new().await;
+    let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+    let ask = world.ask(&harriet, "sessions.revoke", NINA);
+    let id = world.submit(&harriet, &ask).await.unwrap().id;
+    let partition = crate::ports::Partition::tenant(&world.scope(CONTOSO).await);
+    let before = world.documents.all(&partition);
+    assert!(world.deliver(&world.worker(), 1).await);
+    world.clock.advance_s(1);
+    world.revoke(&harriet).await;
+    let request = format!("request-{}", id.split_once('.').unwrap().1);
+    world.documents.overwrite(&partition, &request, before[&request].clone());
+
+    assert!(world.deliver(&world.worker(), 1).await);
+
+    assert_eq!((world.state(&id).await.0, world.effects()), ("succeeded", 1));
 }

@@ -343,29 +343,11 @@ async fn an_attested_caller_cannot_ask_for_sensitive_work() {
 
 #[tokio::test]
 async fn a_person_whose_sessions_were_revoked_gets_nothing_done() {
-    use crate::{ports::Documents as _, revocation};
     let world = World::new().await;
     let sam = world.sign_in(CONTOSO, 1, &[SeniorAgent]).await;
     let view = world.submit(&sam, &world.ask(&sam, "sessions.revoke", NINA)).await.unwrap();
     world.clock.advance_s(1);
-    let revocation = revocation::Revocation {
-        iss: App::Signin,
-        tid: CONTOSO,
-        oid: sam.id().oid,
-        sid: None,
-        nbf: world.now(),
-        iat: world.now(),
-    };
-    let stored = revocation::StoredRevocation {
-        id: sam.id().oid.to_string(),
-        tenant: CONTOSO.to_string(),
-        kind: revocation::KIND.to_owned(),
-        person: sam.id().oid.to_string(),
-        at: 0,
-        revocation: Signed::sign(&revocation, world.key_of(App::Signin)).await.unwrap(),
-    };
-    let write = crate::ports::Write::Create(serde_json::to_value(stored).unwrap());
-    world.documents.batch(&Partition::revocations(CONTOSO), &[write]).await.unwrap();
+    world.revoke(&sam).await;
 
     assert!(world.deliver(&world.worker(), 1).await);
 
@@ -399,4 +381,86 @@ async fn no_byte_of_a_stored_request_can_be_changed() {
         let last = world.contoso_ledger().await.pop().unwrap();
         assert_eq!(last, "airlock.integrity.violation", "byte {position}");
     }
+}
+
+#[tokio::test]
+async fn a_message_that_is_not_what_was_recorded_changes_nothing_about_the_request() {
+    // The owner of the bus spoils the request's signature, which its digest leaves out.
+    let world = World::new().await;
+    let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+    let ask = world.ask(&harriet, "sessions.revoke", NINA);
+    let view = world.submit(&harriet, &ask).await.unwrap();
+    let mut change = world.last_change();
+    let RequestEvidence::Proven { request, person } = change.request else { panic!() };
+    change.request = RequestEvidence::Proven { request: twin(&request), person };
+
+    let body = serde_json::to_vec(&change).unwrap();
+    assert!(world.worker().handle(&body, 1, None).await.is_ok());
+    assert_eq!(world.state(&view.id).await.0, "permitted");
+    assert_eq!(world.contoso_ledger().await.last().unwrap(), "airlock.integrity.violation");
+
+    assert!(world.deliver(&world.worker(), 1).await);
+    assert_eq!((world.state(&view.id).await.0, world.effects()), ("succeeded", 1));
+}
+
+#[tokio::test]
+async fn intakes_word_alone_is_never_enough() {
+    let world = World::new().await;
+    let attestation = Attestation {
+        iss: App::Intake,
+        jti: Uuid::new_v4(),
+        iat: world.now(),
+        exp: world.now().plus_s(600),
+        aud: App::Execute,
+        tnt: CONTOSO,
+        sub: "nobody-who-exists".to_owned(),
+        op: Asked {
+            name: "sessions.revoke".to_owned(),
+            target: Target { user: NINA },
+            parameters: serde_json::json!({}),
+        },
+        purpose: "because".to_owned(),
+    };
+    let signed = Signed::sign(&attestation, world.key_of(App::Intake)).await.unwrap();
+    let forged = Forged {
+        evidence: RequestEvidence::Attested { attestation: signed },
+        decisions: Vec::new(),
+        op: attestation.op.clone(),
+        sub: format!("attested:{}", attestation.sub),
+        txn: attestation.jti,
+    };
+
+    let id = attack(&world, forged).await;
+
+    assert_eq!((world.state(&id).await.0, world.effects()), ("refused", 0));
+}
+
+#[tokio::test]
+async fn a_session_that_never_ends_is_no_session() {
+    let world = World::new().await;
+    let key = key();
+    let mut session = world.session(CONTOSO, 1, &[SeniorAgent], &key);
+    session.exp = session.iat.plus_s(crate::session_record::ABSOLUTE_S + 1);
+    let evidence = world.evidence(&session).await;
+
+    assert!(evidence.verify(&world.trust().await, world.now()).is_err());
+}
+
+#[tokio::test]
+async fn an_earlier_keyset_put_back_is_noticed() {
+    let world = World::new().await;
+    let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+    let ask = world.ask(&harriet, "sessions.revoke", NINA);
+    let partition = Partition::deployment();
+    let first = world.documents.all(&partition)["keyset"].clone();
+    world.replace_keyset(2).await;
+    let view = world.submit(&harriet, &ask).await.unwrap();
+    world.documents.overwrite(&partition, "keyset", first);
+
+    assert!(world.deliver(&world.worker(), 1).await);
+
+    assert_eq!(world.effects(), 0);
+    assert_eq!(world.state(&view.id).await.0, "permitted");
+    let platform = world.ledger(&Partition::platform()).await;
+    assert_eq!(platform, ["airlock.integrity.violation"]);
 }

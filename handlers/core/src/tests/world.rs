@@ -24,6 +24,7 @@ use crate::{
     ports::{Clock as _, Documents as _, Partition, Ports, Query, Signer as _, Write},
     reception::{Caller, NotReceived, Reception, RequestName, View},
     record::{Record, document_id},
+    revocation::{self, Revocation, StoredRevocation},
     session::{Confirmation, Confirms, PersonEvidence, Session},
     tenancy::TenantScope,
     time::Timestamp,
@@ -166,6 +167,36 @@ impl World {
             };
             self.store_artefact(&Partition::bindings(tenant), BINDING_ID, &binding).await;
         }
+    }
+
+    /// What the admin plane signs next.
+    pub async fn replace_keyset(&self, ver: u64) {
+        let partition = Partition::deployment();
+        let found = self.documents.read(&partition, KEYSET_ID).await.unwrap().unwrap();
+        let mut stored: StoredArtefact<Keyset> = serde_json::from_value(found.json).unwrap();
+        let old = stored.artefact.verify(self.root.key(), self.now()).unwrap();
+        let new = Keyset { ver, ..old.value().clone() };
+        stored.artefact = Signed::sign(&new, &self.root).await.unwrap();
+        let json = serde_json::to_value(stored).unwrap();
+        self.documents.overwrite(&partition, KEYSET_ID, json);
+    }
+
+    /// Ends all sessions of a person, as `signin` does.
+    pub async fn revoke(&self, client: &Client) {
+        let PersonId { tid, oid } = client.id();
+        let (nbf, iat) = (self.now(), self.now());
+        let revocation = Revocation { iss: App::Signin, tid, oid, sid: None, nbf, iat };
+        let id = revocation::person_id(client.id());
+        let stored = StoredRevocation {
+            id: id.clone(),
+            tenant: tid.to_string(),
+            kind: revocation::KIND.to_owned(),
+            person: oid.to_string(),
+            at: 0,
+            revocation: Signed::sign(&revocation, self.key_of(App::Signin)).await.unwrap(),
+        };
+        let json = serde_json::to_value(stored).unwrap();
+        self.documents.overwrite(&Partition::revocations(tid), &id, json);
     }
 
     async fn store_artefact<T: Artefact>(&self, partition: &Partition, id: &str, value: &T) {

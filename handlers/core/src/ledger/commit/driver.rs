@@ -14,9 +14,9 @@ use crate::ports::{BatchError, Documents, Entropy, Partition, PortError, Query};
 /// Attempts to win the head before giving up. Each loser waits longer, with jitter.
 const ATTEMPTS: u32 = 12;
 
-/// Commits that one batch takes at the most: with four writes each, and the head, it stays
-/// under the store's limit of 100.
-const MOST_JOINED: usize = 20;
+/// Commits that one batch takes at the most: with four writes and some 100 KiB each, and the
+/// head, it stays under the store's limits of 100 writes and 2 MiB.
+const MOST_JOINED: usize = 12;
 
 /// What a lane's batch needs.
 pub(super) struct Driver {

@@ -1,0 +1,113 @@
+//! Opening a message: what it is about, and whether that is what was recorded.
+//!
+//! A message is believed as far as this: it names a request that is stored, genuine, and
+//! stored with this very permit and evidence. Then the *stored* evidence is judged. So whoever
+//! owns the bus can wake the worker up, and nothing else.
+
+use crate::{
+    digest::Digest,
+    jws::{Signed, Verified},
+    keyset::Trust,
+    ledger::Document,
+    permit::{Permit, PermittedChange},
+    ports::{Partition, PortError},
+    record::{Record, document_id},
+    tenancy::TenantScope,
+    trust::NotTrusted,
+};
+
+use super::Worker;
+
+/// A stored request that a genuine message is about.
+pub(super) struct Opened {
+    pub trust: Trust,
+    pub scope: TenantScope,
+    pub permit: Verified<Permit>,
+    pub document: Document<Record>,
+}
+
+/// Why a message leads nowhere. None of it changes a request.
+pub(super) enum Unopened {
+    /// It, or what is stored, is not what our apps signed. Where that is recorded depends on
+    /// how far the tenant is known.
+    Violation { scope: Option<Box<TenantScope>>, request: Digest, what: &'static str },
+    /// The request has ended already.
+    Ended,
+    /// Something was not read.
+    Port(PortError),
+}
+
+impl From<PortError> for Unopened {
+    fn from(error: PortError) -> Self {
+        Self::Port(error)
+    }
+}
+
+impl Worker {
+    /// Opens a message. Reads the keyset, the binding and the stored request afresh.
+    pub(super) async fn open(&self, change: &PermittedChange) -> Result<Opened, Unopened> {
+        let now = self.ports.clock.now();
+        let request = change.request.digest();
+        let nowhere = |what| Unopened::Violation { scope: None, request, what };
+        let trust = self.trust.trust().await.map_err(|error| untrusted(error, request))?;
+        let permit = trust.open(&change.permit, now).map_err(|error| {
+            tracing::error!(error = %error, "permit not verified");
+            nowhere("the permit is not intake's")
+        })?;
+        if permit.aud != self.app {
+            return Err(nowhere("the permit is for another worker"));
+        }
+        // Older than what intake saw: somebody put an earlier signed version back.
+        if trust.version() < permit.ks.ver {
+            return Err(nowhere("the keyset is older than the permit's"));
+        }
+        let scope = self.trust.scope(&trust, permit.tnt).await;
+        let scope = scope.map_err(|error| untrusted(error, request))?;
+        let violation =
+            |what| Unopened::Violation { scope: Some(Box::new(scope.clone())), request, what };
+        if scope.binding().ver < permit.bnd.ver {
+            return Err(violation("the binding is older than the permit's"));
+        }
+        let partition = Partition::tenant(&scope);
+        let found = self.ports.documents.read(&partition, &document_id(request)).await?;
+        let found = found.ok_or_else(|| violation("the request is not stored"))?;
+        let document: Document<Record> =
+            Document::open(found, &partition, &trust, now).map_err(|error| {
+                tracing::error!(error = %error, "stored request not genuine");
+                violation("the stored request is not genuine")
+            })?;
+        if !is_recorded(change, request, &document.body) {
+            return Err(violation("the message is not what was recorded"));
+        }
+        if document.body.state.is_final() {
+            return Err(Unopened::Ended);
+        }
+        Ok(Opened { trust, scope, permit, document })
+    }
+}
+
+/// Whether a message carries, to the letter, what is stored: the digest of a request leaves
+/// out its signature.
+fn is_recorded(change: &PermittedChange, request: Digest, record: &Record) -> bool {
+    record.request == request
+        && record.permit.as_ref().map(Signed::as_str) == Some(change.permit.as_str())
+        && written(&record.evidence).is_some_and(|text| Some(text) == written(&change.request))
+        && written(&record.decisions).is_some_and(|text| Some(text) == written(&change.decisions))
+}
+
+fn written<T: serde::Serialize>(value: &T) -> Option<String> {
+    serde_json::to_string(value).ok()
+}
+
+fn untrusted(error: NotTrusted, request: Digest) -> Unopened {
+    let what = match error {
+        NotTrusted::Port(error) => return error.into(),
+        NotTrusted::NoBinding => "the tenant has no binding",
+        NotTrusted::NoKeyset => "the deployment has no keyset",
+        NotTrusted::Form(_) | NotTrusted::NotVerified(_) => {
+            tracing::error!(error = %error, "not trusted");
+            "the keyset or a binding is not genuine"
+        }
+    };
+    Unopened::Violation { scope: None, request, what }
+}
