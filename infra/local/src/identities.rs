@@ -12,6 +12,7 @@ use uuid::Uuid;
 #[serde(deny_unknown_fields)]
 pub struct Identities {
     /// User-assigned managed identities by name: one for each app, and the admin plane's.
+    #[expect(clippy::struct_field_names, reason = "the file's own word")]
     pub identities: BTreeMap<String, Identity>,
     /// App registrations by display name.
     pub applications: BTreeMap<String, Application>,

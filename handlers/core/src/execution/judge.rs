@@ -94,7 +94,7 @@ impl Worker {
         let Some(facts) = facts else { return Err(no("the target does not exist")) };
         let request = request
             .authorize(scope, &self.policies, &decisions, Some(facts))
-            .map_err(|refusal| not_authorized(refusal))?;
+            .map_err(not_authorized)?;
         request.matches(&opened.permit, self.app).map_err(|error| {
             tracing::error!(error = %error, "permit does not fit");
             match error {
