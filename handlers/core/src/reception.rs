@@ -176,6 +176,7 @@ impl Reception {
             caller.evidence.open(&request, &trust, now).map_err(NotAuthenticated::NotVerified)?;
         fresh(ask.iat, now)?;
         let scope = self.trust.scope(&trust, authenticated.tenant()).await?;
+        scope.standing(&caller.person)?;
         self.not_revoked(&trust, &caller.person, now).await?;
         let name = RequestName { tenant: scope.tenant(), digest: authenticated.digest() };
         let mut record = Record {

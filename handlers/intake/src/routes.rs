@@ -25,6 +25,7 @@ pub fn routes(desk: Desk) -> Router {
     Router::new()
         .merge(public)
         .route("/api/health", get(requests::health))
+        .route("/health", get(requests::health))
         .route("/internal/confirmations", post(confirmations::confirm))
         .route("/resend", post(resend::resend))
         .with_state(desk)

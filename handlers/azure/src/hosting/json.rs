@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use http_body_util::BodyExt as _;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::Refusal;
@@ -83,6 +84,7 @@ pub(super) async fn body(request: Request, most_bytes: usize) -> Result<Bytes, R
         .and_then(|length| length.to_str().ok())
         .and_then(|length| length.parse::<usize>().ok());
     if announced.is_some_and(|length| length > most_bytes) {
+        drain(request).await;
         return Err(Refusal::new(Problem::TOO_LARGE));
     }
     to_bytes(request.into_body(), most_bytes).await.map_err(|error| {
@@ -94,6 +96,21 @@ pub(super) async fn body(request: Request, most_bytes: usize) -> Result<Bytes, R
         let problem = if too_large { Problem::TOO_LARGE } else { Problem::NOT_UNDERSTOOD };
         Refusal::because(problem, error)
     })
+}
+
+/// Most that is read of a body that nobody wants, in bytes.
+const DRAINED_BYTES: usize = 8 * 1024 * 1024;
+
+/// Reads on and forgets: closing a connection while the caller still sends would take the
+/// answer away with it.
+async fn drain(request: Request) {
+    let mut body = request.into_body();
+    let mut read = 0;
+    while read < DRAINED_BYTES
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        read += frame.data_ref().map_or(0, Bytes::len);
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
