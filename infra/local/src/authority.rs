@@ -61,28 +61,19 @@ impl Authority {
 
         subjects.push("127.0.0.1".to_owned());
         let (chain, key) = server(&issuer, subjects, now, certificate.der())?;
-        Ok(Self {
-            ca_pem: certificate.pem(),
-            server: Arc::new(config(chain, key)?),
-        })
+        Ok(Self { ca_pem: certificate.pem(), server: Arc::new(config(chain, key)?) })
     }
 }
 
 fn ca(subjects: &[String], now: OffsetDateTime) -> CertificateParams {
     let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "Airlock local cloud");
+    params.distinguished_name.push(DnType::CommonName, "Airlock local cloud");
     params.not_before = now - Duration::hours(1);
     params.not_after = now + LIFETIME;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.name_constraints = Some(NameConstraints {
-        permitted_subtrees: subjects
-            .iter()
-            .cloned()
-            .map(GeneralSubtree::DnsName)
-            .collect(),
+        permitted_subtrees: subjects.iter().cloned().map(GeneralSubtree::DnsName).collect(),
         excluded_subtrees: Vec::new(),
     });
     params
@@ -96,9 +87,7 @@ fn server(
 ) -> anyhow::Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(subjects).context("a host name was not understood")?;
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "Airlock local cloud: server");
+    params.distinguished_name.push(DnType::CommonName, "Airlock local cloud: server");
     params.not_before = now - Duration::hours(1);
     params.not_after = now + LIFETIME;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -148,9 +137,7 @@ mod tests {
         });
 
         let mut roots = RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_slice(trusted.ca_pem.as_bytes()).unwrap())
-            .unwrap();
+        roots.add(CertificateDer::from_pem_slice(trusted.ca_pem.as_bytes()).unwrap()).unwrap();
         let mut config =
             ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
                 .with_safe_default_protocol_versions()
@@ -160,15 +147,8 @@ mod tests {
         config.alpn_protocols = vec![b"h2".to_vec()];
         let stream = TcpStream::connect(address).await?;
         let name = ServerName::try_from(host.to_owned()).unwrap();
-        let stream = TlsConnector::from(Arc::new(config))
-            .connect(name, stream)
-            .await?;
-        let protocol = stream
-            .get_ref()
-            .1
-            .alpn_protocol()
-            .unwrap_or_default()
-            .to_vec();
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+        let protocol = stream.get_ref().1.alpn_protocol().unwrap_or_default().to_vec();
         drop(server);
         Ok(protocol)
     }
@@ -179,11 +159,7 @@ mod tests {
         let authority = Authority::new(&names).unwrap();
 
         for host in hosts(&names).into_iter().chain(["localhost", "127.0.0.1"]) {
-            assert_eq!(
-                handshake(&authority, &authority, host).await.unwrap(),
-                b"h2",
-                "{host}"
-            );
+            assert_eq!(handshake(&authority, &authority, host).await.unwrap(), b"h2", "{host}");
         }
     }
 
@@ -193,11 +169,7 @@ mod tests {
         let authority = Authority::new(&names).unwrap();
         let another = Authority::new(&names).unwrap();
 
-        assert!(
-            handshake(&authority, &authority, "example.com")
-                .await
-                .is_err()
-        );
+        assert!(handshake(&authority, &authority, "example.com").await.is_err());
         assert!(handshake(&authority, &another, &names.graph).await.is_err());
     }
 }

@@ -10,10 +10,7 @@ pub fn text(cloud: &Cloud, control: &SocketAddr, took: Duration) -> String {
     let names = &cloud.names;
     let mut lines = vec![
         String::new(),
-        format!(
-            "Airlock runs, {:.1} s after you asked for it.",
-            took.as_secs_f64()
-        ),
+        format!("Airlock runs, {:.1} s after you asked for it.", took.as_secs_f64()),
         String::new(),
         format!("  portal         {}   (start here)", names.portal),
         format!("  API            {}", names.api),
@@ -25,11 +22,7 @@ pub fn text(cloud: &Cloud, control: &SocketAddr, took: Duration) -> String {
         lines.push(format!("  {} ({})", tenant.name, tenant.domain));
         let people = cloud.directory.people(tenant.id);
         let longest = |text: fn(&crate::directory::PersonCard) -> String| {
-            people
-                .iter()
-                .map(|person| text(person).chars().count())
-                .max()
-                .unwrap_or(0)
+            people.iter().map(|person| text(person).chars().count()).max().unwrap_or(0)
         };
         let name = longest(|person| person.user_principal_name.clone());
         let roles = longest(|person| person.app_roles.join(", "));

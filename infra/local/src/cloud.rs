@@ -10,8 +10,8 @@ use http::{Request, Response};
 use uuid::Uuid;
 
 use crate::{
-    blob::Blobs, bus::Bus, cosmos::Cosmos, directory::Directory, entra::Entra,
-    faults::Faults, identities::Identities, record::Record, vault::Vault,
+    blob::Blobs, bus::Bus, cosmos::Cosmos, directory::Directory, entra::Entra, faults::Faults,
+    identities::Identities, record::Record, vault::Vault,
 };
 
 /// A whole request, body included.

@@ -32,16 +32,9 @@ impl Programs {
     pub fn find(release: bool) -> anyhow::Result<Self> {
         let this = env::current_exe().context("where this program is")?;
         let profile = this.parent().context("this program lies nowhere")?;
-        let target = profile
-            .parent()
-            .context("this program lies in no target folder")?
-            .to_owned();
+        let target = profile.parent().context("this program lies in no target folder")?.to_owned();
         let folder = target.join(if release { "release" } else { "debug" });
-        Ok(Self {
-            folder,
-            target,
-            release,
-        })
+        Ok(Self { folder, target, release })
     }
 
     /// The program of an app.
@@ -77,11 +70,7 @@ impl Programs {
         // `cargo run` says which cargo it is.
         let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
         let mut command = Command::new(&cargo);
-        command
-            .arg("build")
-            .current_dir(sources)
-            .arg("--target-dir")
-            .arg(&self.target);
+        command.arg("build").current_dir(sources).arg("--target-dir").arg(&self.target);
         for package in packages {
             command.arg("-p").arg(package);
         }

@@ -52,11 +52,7 @@ impl Control {
     /// Controls this cloud.
     #[must_use]
     pub const fn new(cloud: Shared, processes: Processes, opened: Opened) -> Self {
-        Self {
-            cloud,
-            processes,
-            opened,
-        }
+        Self { cloud, processes, opened }
     }
 
     /// Answers one request.
@@ -75,10 +71,7 @@ impl Control {
         // A page under another name that leads here must not even learn that the key is wrong.
         let port = self.opened.control.port();
         let known = ["127.0.0.1", "localhost"];
-        if !known
-            .iter()
-            .any(|name| is_at(&format!("http://{name}:{port}"), asked))
-        {
+        if !known.iter().any(|name| is_at(&format!("http://{name}:{port}"), asked)) {
             return Err(Refused(
                 StatusCode::MISDIRECTED_REQUEST,
                 "this is another place".to_owned(),
@@ -86,10 +79,7 @@ impl Control {
         }
         let mut keys = asked.headers().get_all(KEY_HEADER).iter();
         let (Some(key), None) = (keys.next(), keys.next()) else {
-            return Err(Refused(
-                StatusCode::UNAUTHORIZED,
-                format!("{KEY_HEADER} is missing"),
-            ));
+            return Err(Refused(StatusCode::UNAUTHORIZED, format!("{KEY_HEADER} is missing")));
         };
         verify_slices_are_equal(key.as_bytes(), self.opened.control_key.as_bytes())
             .map_err(|_| Refused(StatusCode::UNAUTHORIZED, format!("{KEY_HEADER} is wrong")))
@@ -124,11 +114,7 @@ impl Control {
             (&Method::GET, ["names"]) => Ok(self.names()),
             (&Method::GET, ["identity", name]) => self.identity(name),
             (&Method::POST, ["mint"]) => {
-                let Mint {
-                    claims,
-                    header,
-                    key,
-                } = read(asked.body())?;
+                let Mint { claims, header, key } = read(asked.body())?;
                 let token = self.cloud.entra.mint(key, &header, &claims);
                 let token = token.map_err(|error| {
                     Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
@@ -137,12 +123,7 @@ impl Control {
             }
             (&Method::POST, ["redirect-uris"]) => {
                 let Redirect { application, uri } = read(asked.body())?;
-                if !self
-                    .cloud
-                    .identities
-                    .applications
-                    .contains_key(&application)
-                {
+                if !self.cloud.identities.applications.contains_key(&application) {
                     return Err(absent());
                 }
                 done(self.cloud.entra.register_redirect(&application, &uri))
@@ -172,11 +153,7 @@ impl Control {
             }
             (&Method::DELETE, [id]) => {
                 let id = id.parse().map_err(|_| absent())?;
-                if faults.remove(id) {
-                    Ok(json!({}))
-                } else {
-                    Err(absent())
-                }
+                if faults.remove(id) { Ok(json!({})) } else { Err(absent()) }
             }
             _ => Err(absent()),
         }
@@ -197,15 +174,10 @@ impl Control {
         let tenants = self.cloud.directory.tenants();
         let applications = identities.applications.keys().map(|name| {
             let principal = |tenant: Uuid| service_principal_id(name, tenant).to_string();
-            let principals: Value = tenants
-                .iter()
-                .map(|card| (card.id.to_string(), principal(card.id)))
-                .collect();
+            let principals: Value =
+                tenants.iter().map(|card| (card.id.to_string(), principal(card.id))).collect();
             let client = application_id(name).to_string();
-            (
-                name.clone(),
-                json!({ "client_id": client, "service_principals": principals }),
-            )
+            (name.clone(), json!({ "client_id": client, "service_principals": principals }))
         });
         let applications: Value = applications.collect();
         let ids = |name: &String| {
@@ -214,11 +186,8 @@ impl Control {
                 "principal_id": principal_id(name).to_string(),
             })
         };
-        let managed: Value = identities
-            .identities
-            .keys()
-            .map(|name| (name.clone(), ids(name)))
-            .collect();
+        let managed: Value =
+            identities.identities.keys().map(|name| (name.clone(), ids(name))).collect();
         let tenants: Vec<Value> = tenants
             .iter()
             .map(|card| {
@@ -273,10 +242,7 @@ fn after(asked: &Asked) -> Result<u64, Refused> {
 
 /// The path's segments, decoded.
 fn segments(path: &str) -> Result<Vec<String>, Refused> {
-    path.split('/')
-        .skip(1)
-        .map(|segment| decoded(segment).ok_or_else(absent))
-        .collect()
+    path.split('/').skip(1).map(|segment| decoded(segment).ok_or_else(absent)).collect()
 }
 
 fn decoded(segment: &str) -> Option<String> {
@@ -300,15 +266,9 @@ fn respond(status: StatusCode, body: &Value) -> Answer {
     let mut answer = Answer::new(Bytes::from(body.to_string()));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     answer
 }
 

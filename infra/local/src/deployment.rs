@@ -47,10 +47,7 @@ pub fn describe(
             let identity = Identity {
                 client_id: identities::client_id(name),
                 principal_id: identities::principal_id(name),
-                keys: Keys {
-                    sign: &identity.keys.sign,
-                    wrap: &identity.keys.wrap,
-                },
+                keys: Keys { sign: &identity.keys.sign, wrap: &identity.keys.wrap },
                 signs: &identity.signs,
             };
             (name.as_str(), identity)
@@ -59,17 +56,10 @@ pub fn describe(
     let applications: BTreeMap<&str, Value> = identities
         .applications
         .keys()
-        .map(|name| {
-            (
-                name.as_str(),
-                json!({ "client_id": identities::application_id(name) }),
-            )
-        })
+        .map(|name| (name.as_str(), json!({ "client_id": identities::application_id(name) })))
         .collect();
-    let packages: BTreeMap<&str, _> = APPS
-        .iter()
-        .map(|app| (*app, packages.join(app).display().to_string()))
-        .collect();
+    let packages: BTreeMap<&str, _> =
+        APPS.iter().map(|app| (*app, packages.join(app).display().to_string())).collect();
     json!({
         "tenant": names.tenant,
         "authority": format!("https://{}", names.entra),
@@ -106,10 +96,7 @@ mod tests {
         let tenants = bindings["tenants"].as_array().unwrap();
         let homes = |tenant: &Value| -> Vec<String> {
             let homes = tenant["home_tenants"].as_array().unwrap();
-            homes
-                .iter()
-                .map(|home| home["tenant"].as_str().unwrap().to_owned())
-                .collect()
+            homes.iter().map(|home| home["tenant"].as_str().unwrap().to_owned()).collect()
         };
 
         assert_eq!(tenants.len(), 2);
@@ -122,9 +109,7 @@ mod tests {
     #[test]
     fn only_the_deployments_own_tenant_confers_platform_admin() {
         let bindings: Value = serde_json::from_slice(&std::fs::read(BINDINGS).unwrap()).unwrap();
-        let own = crate::names(&crate::Addresses::default())
-            .tenant
-            .to_string();
+        let own = crate::names(&crate::Addresses::default()).tenant.to_string();
 
         for tenant in bindings["tenants"].as_array().unwrap() {
             for home in tenant["home_tenants"].as_array().unwrap() {
@@ -141,21 +126,10 @@ mod tests {
         let identities = Identities::parse(crate::IDENTITIES).unwrap();
         let names = crate::names(&crate::Addresses::default());
 
-        let deployment = describe(
-            &identities,
-            &names,
-            "http://127.0.0.1:9",
-            Path::new("/apps"),
-        );
+        let deployment = describe(&identities, &names, "http://127.0.0.1:9", Path::new("/apps"));
 
-        assert_eq!(
-            deployment["may_override"],
-            json!(["SSL_CERT_FILE", "HTTPS_PROXY"])
-        );
+        assert_eq!(deployment["may_override"], json!(["SSL_CERT_FILE", "HTTPS_PROXY"]));
         assert_eq!(deployment["packages"]["drift"], "/apps/drift");
-        assert_eq!(
-            deployment["identities"]["execute"]["keys"]["sign"],
-            json!(["execute-signing"])
-        );
+        assert_eq!(deployment["identities"]["execute"]["keys"]["sign"], json!(["execute-signing"]));
     }
 }

@@ -224,10 +224,7 @@ impl Standing {
         self.taken < rule.times
             && rule.service == service
             && rule.method.as_deref().is_none_or(|wanted| wanted == method)
-            && rule
-                .path
-                .as_deref()
-                .is_none_or(|pattern| fits(pattern, path))
+            && rule.path.as_deref().is_none_or(|pattern| fits(pattern, path))
     }
 }
 
@@ -261,19 +258,13 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_any_characters_or_none() {
-        assert!(fits(
-            "/v1.0/users/*/revokeSignInSessions",
-            "/v1.0/users/17/revokeSignInSessions"
-        ));
+        assert!(fits("/v1.0/users/*/revokeSignInSessions", "/v1.0/users/17/revokeSignInSessions"));
         assert!(fits("*", ""));
         assert!(fits("/a*", "/a"));
         assert!(fits("*/sign", "/keys/k/1/sign"));
         assert!(fits("/a*b*c", "/a1b2b3c"));
 
-        assert!(!fits(
-            "/v1.0/users/*/revokeSignInSessions",
-            "/v1.0/users/17"
-        ));
+        assert!(!fits("/v1.0/users/*/revokeSignInSessions", "/v1.0/users/17"));
         assert!(!fits("/a", "/ab"));
         assert!(!fits("ab*ab", "ab"));
     }
@@ -299,9 +290,7 @@ mod tests {
     #[test]
     fn a_rule_bites_no_other_service() {
         let faults = Faults::new();
-        faults
-            .add(rule(r#"{"service":"vault","effect":{"kind":"drop"}}"#))
-            .unwrap();
+        faults.add(rule(r#"{"service":"vault","effect":{"kind":"drop"}}"#)).unwrap();
 
         assert_eq!(faults.take(Service::Cosmos, "GET", "/"), None);
         assert_eq!(faults.take(Service::Vault, "GET", "/"), Some(Effect::Drop));
@@ -327,11 +316,7 @@ mod tests {
     #[test]
     fn a_removed_rule_bites_no_more() {
         let faults = Faults::new();
-        let id = faults
-            .add(rule(
-                r#"{"service":"blob","effect":{"kind":"lose_answer"}}"#,
-            ))
-            .unwrap();
+        let id = faults.add(rule(r#"{"service":"blob","effect":{"kind":"lose_answer"}}"#)).unwrap();
 
         assert!(faults.remove(id));
         assert!(!faults.remove(id));

@@ -120,23 +120,15 @@ async fn api(
 fn served_as<B>(origin: &str, request: &Request<B>) -> Option<HeaderValue> {
     let (_, name) = origin.split_once("://")?;
     let asked = request.headers().get(header::HOST)?;
-    asked
-        .as_bytes()
-        .eq_ignore_ascii_case(name.as_bytes())
-        .then(|| asked.clone())
+    asked.as_bytes().eq_ignore_ascii_case(name.as_bytes()).then(|| asked.clone())
 }
 
 /// Whether no segment of a path leads up, however it is written. Whoever normalizes later would
 /// see another path than the one that was let through here.
 fn is_plain(path: &str) -> bool {
-    let path = path
-        .to_ascii_lowercase()
-        .replace("%2e", ".")
-        .replace("%2f", "/")
-        .replace("%5c", "/");
-    !path
-        .split(['/', '\\'])
-        .any(|segment| segment == "." || segment == "..")
+    let path =
+        path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
+    !path.split(['/', '\\']).any(|segment| segment == "." || segment == "..")
 }
 
 /// Says who called and how, in the place of what the caller says about itself.
@@ -166,19 +158,14 @@ fn portal<B>(cloud: &Shared, host: &Host, request: &Request<B>) -> Response<Body
         return proxy::bare(StatusCode::METHOD_NOT_ALLOWED);
     }
     match request.uri().path() {
-        "/" => file(
-            "text/html; charset=utf-8",
-            page::render(cloud, &host.processes()),
-        ),
+        "/" => file("text/html; charset=utf-8", page::render(cloud, &host.processes())),
         "/style.css" => file("text/css; charset=utf-8", page::STYLE.to_owned()),
         _ => proxy::bare(StatusCode::NOT_FOUND),
     }
 }
 
 fn file(media: &'static str, text: String) -> Response<Body> {
-    let body = Full::from(text)
-        .map_err(|never| match never {})
-        .boxed_unsync();
+    let body = Full::from(text).map_err(|never| match never {}).boxed_unsync();
     let mut answer = Response::new(body);
     for (name, value) in [
         (header::CONTENT_TYPE, media),
@@ -192,9 +179,7 @@ fn file(media: &'static str, text: String) -> Response<Body> {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
     ] {
-        answer
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     answer
 }
@@ -238,9 +223,7 @@ mod tests {
     fn request(headers: &[(&'static str, &'static str)]) -> Request<()> {
         let mut request = Request::new(());
         for (name, value) in headers {
-            request
-                .headers_mut()
-                .append(*name, HeaderValue::from_static(value));
+            request.headers_mut().append(*name, HeaderValue::from_static(value));
         }
         request
     }
@@ -257,19 +240,10 @@ mod tests {
         ]);
         let caller = SocketAddr::from(([127, 0, 0, 1], 4711));
 
-        vouch(
-            &mut forged,
-            &HeaderValue::from_static("localhost:7071"),
-            caller,
-        );
+        vouch(&mut forged, &HeaderValue::from_static("localhost:7071"), caller);
 
         let all = |name: &str| -> Vec<&str> {
-            forged
-                .headers()
-                .get_all(name)
-                .iter()
-                .map(|value| value.to_str().unwrap())
-                .collect()
+            forged.headers().get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
         };
         assert_eq!(all("x-forwarded-for"), ["127.0.0.1:4711"]);
         assert_eq!(all("x-forwarded-proto"), ["http"]);
@@ -284,29 +258,15 @@ mod tests {
 
         assert!(served_as(origin, &request(&[("host", "localhost:7071")])).is_some());
         assert!(served_as(origin, &request(&[("host", "LOCALHOST:7071")])).is_some());
-        for other in [
-            "localhost:7070",
-            "localhost",
-            "attacker.example:7071",
-            "127.0.0.1:7071",
-        ] {
-            assert!(
-                served_as(origin, &request(&[("host", other)])).is_none(),
-                "{other}"
-            );
+        for other in ["localhost:7070", "localhost", "attacker.example:7071", "127.0.0.1:7071"] {
+            assert!(served_as(origin, &request(&[("host", other)])).is_none(), "{other}");
         }
         assert!(served_as(origin, &request(&[])).is_none());
     }
 
     #[test]
     fn a_path_that_leads_elsewhere_for_someone_else_is_not_passed_on() {
-        for plain in [
-            "/api/requests",
-            "/api/",
-            "/api/a..b",
-            "/auth/callback",
-            "/api/a%2Fb",
-        ] {
+        for plain in ["/api/requests", "/api/", "/api/a..b", "/auth/callback", "/api/a%2Fb"] {
             assert!(is_plain(plain), "{plain}");
         }
         for elsewhere in [

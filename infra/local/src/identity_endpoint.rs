@@ -47,9 +47,7 @@ impl IdentityEndpoint {
             getrandom::fill(&mut bytes).context("no randomness")?;
             Ok((name.clone(), BASE64URL.encode(bytes)))
         });
-        Ok(Self {
-            headers: headers.collect::<anyhow::Result<_>>()?,
-        })
+        Ok(Self { headers: headers.collect::<anyhow::Result<_>>()? })
     }
 
     /// What `IDENTITY_HEADER` must be for a process with each identity.
@@ -76,9 +74,7 @@ impl IdentityEndpoint {
             }
         };
         if let Some(holder) = holder {
-            answer
-                .extensions_mut()
-                .insert(CallerName(holder.to_owned()));
+            answer.extensions_mut().insert(CallerName(holder.to_owned()));
         }
         answer
     }
@@ -96,10 +92,7 @@ impl IdentityEndpoint {
 /// The token that the holder of a header value asked for, as the platform writes it.
 fn token(cloud: &Cloud, holder: Option<&str>, asked: &Asked) -> Result<Value, NoToken> {
     if asked.uri().path() != PATH || asked.method() != Method::GET {
-        return Err(NoToken(
-            StatusCode::NOT_FOUND,
-            "No such endpoint.".to_owned(),
-        ));
+        return Err(NoToken(StatusCode::NOT_FOUND, "No such endpoint.".to_owned()));
     }
     let holder = holder.ok_or_else(|| {
         let message = "The X-IDENTITY-HEADER is missing or not valid.";
@@ -114,11 +107,9 @@ fn token(cloud: &Cloud, holder: Option<&str>, asked: &Asked) -> Result<Value, No
         .optional("resource")
         .ok_or_else(|| bad("The parameter resource is missing.".to_owned()))?;
     if !names(&form, holder) {
-        return Err(bad(
-            "No User Assigned or Delegated Managed Identity found for specified \
+        return Err(bad("No User Assigned or Delegated Managed Identity found for specified \
              ClientId/ResourceId/PrincipalId."
-                .to_owned(),
-        ));
+            .to_owned()));
     }
     let tenant = cloud.names.tenant;
     let now_s = now_s();
@@ -128,9 +119,7 @@ fn token(cloud: &Cloud, holder: Option<&str>, asked: &Asked) -> Result<Value, No
         Ok((token, resource.audience()))
     });
     let (token, audience) = issued.map_err(|refusal| bad(refusal.description()))?;
-    cloud
-        .record
-        .token(holder, &audience, tenant, "managed_identity");
+    cloud.record.token(holder, &audience, tenant, "managed_identity");
     Ok(json!({
         "access_token": token,
         // A string: clients refuse a number here.
@@ -149,10 +138,7 @@ fn names(form: &Form, holder: &str) -> bool {
         (form.optional("principal_id"), principal_id(holder)),
         (form.optional("object_id"), principal_id(holder)),
     ];
-    let mut named = ids
-        .iter()
-        .filter_map(|(asked, id)| asked.map(|asked| (asked, id)))
-        .peekable();
+    let mut named = ids.iter().filter_map(|(asked, id)| asked.map(|asked| (asked, id))).peekable();
     named.peek().is_some()
         && named.all(|(asked, id)| Uuid::parse_str(asked).is_ok_and(|asked| asked == *id))
 }
@@ -165,10 +151,7 @@ fn respond(status: StatusCode, body: &Value) -> Answer {
     let mut answer = Answer::new(Bytes::from(body.to_string()));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
@@ -188,10 +171,7 @@ mod tests {
     }
 
     fn good(identity: &str, resource: &str) -> String {
-        format!(
-            "api-version=2019-08-01&resource={resource}&client_id={}",
-            client_id(identity)
-        )
+        format!("api-version=2019-08-01&resource={resource}&client_id={}", client_id(identity))
     }
 
     fn body(answer: &Answer) -> Value {
@@ -212,17 +192,9 @@ mod tests {
         let mut headers = HeaderMap::new();
         let bearer = format!("Bearer {}", body["access_token"].as_str().unwrap());
         headers.insert(header::AUTHORIZATION, bearer.parse().unwrap());
-        let caller = cloud
-            .entra
-            .verify(&cloud, &headers, audience::VAULT)
-            .unwrap();
+        let caller = cloud.entra.verify(&cloud, &headers, audience::VAULT).unwrap();
         assert_eq!(caller.identity.as_deref(), Some("execute"));
-        assert!(
-            cloud
-                .entra
-                .verify(&cloud, &headers, audience::GRAPH)
-                .is_err()
-        );
+        assert!(cloud.entra.verify(&cloud, &headers, audience::GRAPH).is_err());
     }
 
     #[tokio::test]
@@ -235,10 +207,7 @@ mod tests {
         let stranger = endpoint.answer(&cloud, &ask("guess", &good("intake", audience::VAULT)));
         let system = endpoint.answer(
             &cloud,
-            &ask(
-                header,
-                "api-version=2019-08-01&resource=https://vault.azure.net",
-            ),
+            &ask(header, "api-version=2019-08-01&resource=https://vault.azure.net"),
         );
 
         assert_eq!(other.status(), StatusCode::BAD_REQUEST);
@@ -269,12 +238,7 @@ mod tests {
 
         let execute = token("execute");
         assert_eq!(execute.status(), StatusCode::BAD_REQUEST);
-        assert!(
-            body(&execute)["message"]
-                .as_str()
-                .unwrap()
-                .starts_with("AADSTS501051")
-        );
+        assert!(body(&execute)["message"].as_str().unwrap().starts_with("AADSTS501051"));
     }
 
     #[tokio::test]
@@ -287,12 +251,7 @@ mod tests {
         let version = good("drift", audience::VAULT).replace("2019-08-01", "2017-09-01");
         let version = endpoint.answer(&cloud, &ask(header, &version));
 
-        assert!(
-            body(&resource)["message"]
-                .as_str()
-                .unwrap()
-                .starts_with("AADSTS500011")
-        );
+        assert!(body(&resource)["message"].as_str().unwrap().starts_with("AADSTS500011"));
         assert_eq!(version.status(), StatusCode::BAD_REQUEST);
     }
 }

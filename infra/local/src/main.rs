@@ -126,10 +126,8 @@ async fn run(
     let stack = stack_slot.get_or_init(|| stack);
     let bound = options.ports.bind()?;
     let confirmations = std::net::TcpListener::bind(("127.0.0.1", 0)).context("no port is free")?;
-    let confirmations_url = format!(
-        "http://127.0.0.1:{}/internal/confirmations",
-        Bound::port(&confirmations)?
-    );
+    let confirmations_url =
+        format!("http://127.0.0.1:{}/internal/confirmations", Bound::port(&confirmations)?);
     let addresses = Addresses::of(&bound)?;
     steps.done("ports are free");
 
@@ -140,10 +138,7 @@ async fn run(
     }
 
     let cloud: Shared = Arc::new(assemble(names(&addresses))?);
-    let listeners = door::Listeners {
-        pages: bound.pages,
-        control: bound.control,
-    };
+    let listeners = door::Listeners { pages: bound.pages, control: bound.control };
     let opened = door::open(Arc::clone(&cloud), listeners, Arc::clone(host_slot)).await?;
     let platform = Platform::of(&opened, &state)?;
     steps.done("the cloud is open");
@@ -165,22 +160,14 @@ async fn run(
     for app in package::APPS {
         let mut settings = package::settings(&cloud.identities, &cloud.names, app)?;
         settings.extend(platform.environment(app)?);
-        deployed.push(Deployed {
-            name: app.to_owned(),
-            package: apps.join(app),
-            settings,
-        });
+        deployed.push(Deployed { name: app.to_owned(), package: apps.join(app), settings });
     }
     let host = Arc::new(Host::open(&cloud, &state, deployed)?);
     drop(host_slot.set(Arc::clone(&host)));
     host.ready().await?;
     steps.done("five handlers answer");
 
-    let fronts = front::Listeners {
-        portal: bound.portal,
-        api: bound.api,
-        confirmations,
-    };
+    let fronts = front::Listeners { portal: bound.portal, api: bound.api, confirmations };
     front::open(&cloud, &host, fronts)?;
     stack.write(&json!({
         "pid": std::process::id(),
@@ -201,10 +188,7 @@ async fn run(
         "tenant": cloud.names.tenant,
         "processes": host.processes(),
     }))?;
-    println!(
-        "{}",
-        banner::text(&cloud, &opened.control, steps.0.elapsed())
-    );
+    println!("{}", banner::text(&cloud, &opened.control, steps.0.elapsed()));
     println!("AIRLOCK READY {}", stack.file().display());
     std::future::pending().await
 }
@@ -258,10 +242,7 @@ struct Addresses {
 impl Addresses {
     fn of(bound: &Bound) -> anyhow::Result<Self> {
         let port = |listeners: &[std::net::TcpListener]| {
-            listeners
-                .first()
-                .context("nothing is bound")
-                .and_then(|one| Ok(Bound::port(one)?))
+            listeners.first().context("nothing is bound").and_then(|one| Ok(Bound::port(one)?))
         };
         Ok(Self {
             portal: format!("http://localhost:{}", port(&bound.portal)?),

@@ -35,10 +35,7 @@ pub fn lay(sources: &Path, app: &str, package: &Path, program: &Path) -> anyhow:
         let function = entry?;
         let folder = package.join(function.file_name());
         fs::create_dir(&folder).with_context(|| folder.display().to_string())?;
-        copy(
-            &function.path().join("function.json"),
-            &folder.join("function.json"),
-        )?;
+        copy(&function.path().join("function.json"), &folder.join("function.json"))?;
     }
     lay_program(program, &package.join(HANDLER))
 }
@@ -59,9 +56,7 @@ fn lay_program(program: &Path, handler: &Path) -> anyhow::Result<()> {
 }
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
-    fs::copy(from, to)
-        .map(drop)
-        .with_context(|| format!("{} to {}", from.display(), to.display()))
+    fs::copy(from, to).map(drop).with_context(|| format!("{} to {}", from.display(), to.display()))
 }
 
 /// The app settings: the same names as in Azure, and the only thing that differs between stages.
@@ -75,15 +70,9 @@ pub fn settings(
     names: &Names,
     app: &str,
 ) -> anyhow::Result<BTreeMap<String, String>> {
-    let identity = identities
-        .identities
-        .get(app)
-        .with_context(|| format!("{app} has no identity"))?;
-    let key = |keys: &[String]| {
-        keys.first()
-            .cloned()
-            .with_context(|| format!("{app} lacks a key"))
-    };
+    let identity =
+        identities.identities.get(app).with_context(|| format!("{app} has no identity"))?;
+    let key = |keys: &[String]| keys.first().cloned().with_context(|| format!("{app} lacks a key"));
     let client = identities::client_id(app).to_string();
     let settings = [
         ("AIRLOCK_CLIENT_ID", client.clone()),
@@ -96,9 +85,7 @@ pub fn settings(
         ("AirlockBus__credential", "managedidentity".to_owned()),
         ("AirlockBus__clientId", client),
     ];
-    Ok(settings
-        .map(|(name, value)| (name.to_owned(), value))
-        .into())
+    Ok(settings.map(|(name, value)| (name.to_owned(), value)).into())
 }
 
 #[cfg(test)]
@@ -118,14 +105,10 @@ mod tests {
         let mut given = settings(&identities, &names, "signin").unwrap();
         given.insert("FUNCTIONS_WORKER_RUNTIME".to_owned(), "custom".to_owned());
 
-        let sampled: Vec<&String> = sample["Values"].as_object().unwrap().keys().collect();
+        let mut sampled: Vec<&String> = sample["Values"].as_object().unwrap().keys().collect();
+        sampled.sort();
         assert_eq!(sampled, given.keys().collect::<Vec<_>>());
-        for name in [
-            "AIRLOCK_SIGNING_KEY",
-            "AIRLOCK_DATA_KEY",
-            "AIRLOCK_DATABASE",
-            "AIRLOCK_LOG",
-        ] {
+        for name in ["AIRLOCK_SIGNING_KEY", "AIRLOCK_DATA_KEY", "AIRLOCK_DATABASE", "AIRLOCK_LOG"] {
             assert_eq!(sample["Values"][name], given[name], "{name}");
         }
     }

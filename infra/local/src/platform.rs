@@ -54,10 +54,7 @@ impl Platform {
             ("SSL_CERT_FILE", self.ca.display().to_string()),
             ("HTTPS_PROXY", self.proxy.clone()),
             // Without it Cosmos' client would not look at the proxy.
-            (
-                "AZURE_COSMOS_CONNECTION_POOL_IS_PROXY_ALLOWED",
-                "true".to_owned(),
-            ),
+            ("AZURE_COSMOS_CONNECTION_POOL_IS_PROXY_ALLOWED", "true".to_owned()),
         ];
         Ok(given.map(|(name, value)| (name.to_owned(), value)).into())
     }

@@ -121,12 +121,7 @@ mod tests {
     #[test]
     fn any_four_ports_are_four_different_ones() {
         let bound = Ports::Any.bind().unwrap();
-        let first = [
-            &bound.portal[0],
-            &bound.api[0],
-            &bound.pages,
-            &bound.control,
-        ];
+        let first = [&bound.portal[0], &bound.api[0], &bound.pages, &bound.control];
         let mut ports = first.map(|listener| Bound::port(listener).unwrap());
         ports.sort_unstable();
 

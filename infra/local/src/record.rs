@@ -110,16 +110,7 @@ impl Record {
         self.write(|entries, n, at_ms| {
             keep(
                 &mut entries.calls,
-                Call {
-                    n,
-                    at_ms,
-                    service,
-                    method,
-                    path,
-                    caller,
-                    status,
-                    fault,
-                },
+                Call { n, at_ms, service, method, path, caller, status, fault },
             );
         });
     }
@@ -129,17 +120,7 @@ impl Record {
         let (holder, audience) = (holder.to_owned(), audience.to_owned());
         let (tenant, how) = (tenant.to_string(), how.to_owned());
         self.write(|entries, n, at_ms| {
-            keep(
-                &mut entries.tokens,
-                Token {
-                    n,
-                    at_ms,
-                    holder,
-                    audience,
-                    tenant,
-                    how,
-                },
-            );
+            keep(&mut entries.tokens, Token { n, at_ms, holder, audience, tenant, how });
         });
     }
 
@@ -147,16 +128,7 @@ impl Record {
     pub fn refusal(&self, by: &str, who: Option<&str>, why: &str) {
         let (by, who, why) = (by.to_owned(), who.map(str::to_owned), why.to_owned());
         self.write(|entries, n, at_ms| {
-            keep(
-                &mut entries.refusals,
-                Refusal {
-                    n,
-                    at_ms,
-                    by,
-                    who,
-                    why,
-                },
-            );
+            keep(&mut entries.refusals, Refusal { n, at_ms, by, who, why });
         });
     }
 
@@ -164,15 +136,7 @@ impl Record {
     pub fn effect(&self, service: &str, what: Value) {
         let service = service.to_owned();
         self.write(|entries, n, at_ms| {
-            keep(
-                &mut entries.effects,
-                Effect {
-                    n,
-                    at_ms,
-                    service,
-                    what,
-                },
-            );
+            keep(&mut entries.effects, Effect { n, at_ms, service, what });
         });
     }
 
@@ -180,29 +144,15 @@ impl Record {
     #[must_use]
     pub fn calls(&self, after: u64) -> Value {
         let entries = self.lock();
-        json!(
-            entries
-                .calls
-                .iter()
-                .filter(|call| call.n > after)
-                .collect::<Vec<_>>()
-        )
+        json!(entries.calls.iter().filter(|call| call.n > after).collect::<Vec<_>>())
     }
 
     /// Tokens issued and things refused, numbered above `after`, oldest first.
     #[must_use]
     pub fn tokens(&self, after: u64) -> Value {
         let entries = self.lock();
-        let issued: Vec<_> = entries
-            .tokens
-            .iter()
-            .filter(|token| token.n > after)
-            .collect();
-        let refused: Vec<_> = entries
-            .refusals
-            .iter()
-            .filter(|refusal| refusal.n > after)
-            .collect();
+        let issued: Vec<_> = entries.tokens.iter().filter(|token| token.n > after).collect();
+        let refused: Vec<_> = entries.refusals.iter().filter(|refusal| refusal.n > after).collect();
         json!({ "issued": issued, "refused": refused })
     }
 
@@ -210,13 +160,7 @@ impl Record {
     #[must_use]
     pub fn effects(&self, after: u64) -> Value {
         let entries = self.lock();
-        json!(
-            entries
-                .effects
-                .iter()
-                .filter(|effect| effect.n > after)
-                .collect::<Vec<_>>()
-        )
+        json!(entries.effects.iter().filter(|effect| effect.n > after).collect::<Vec<_>>())
     }
 
     fn write(&self, entry: impl FnOnce(&mut Entries, u64, u64)) {
@@ -261,12 +205,7 @@ mod tests {
     #[test]
     fn entries_are_read_from_where_the_reader_left_off() {
         let record = Record::new();
-        record.token(
-            "execute",
-            "https://graph.microsoft.com",
-            Uuid::nil(),
-            "client_credentials",
-        );
+        record.token("execute", "https://graph.microsoft.com", Uuid::nil(), "client_credentials");
         record.effect("graph", json!({ "disabled": "u1" }));
         record.refusal("entra", Some("execute"), "AADSTS700213");
 

@@ -78,11 +78,7 @@ pub fn write_private(file: &Path, what: &Value) -> anyhow::Result<()> {
     let half = file.with_extension("half");
     let write = || -> anyhow::Result<()> {
         remove(&half)?;
-        let mut to = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&half)?;
+        let mut to = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&half)?;
         to.write_all(serde_json::to_string_pretty(what)?.as_bytes())?;
         to.write_all(b"\n")?;
         fs::rename(&half, file)?;
@@ -131,9 +127,7 @@ fn program(process: u32) -> Option<PathBuf> {
     let program = fs::read_link(format!("/proc/{process}/exe")).ok()?;
     // So the kernel marks a program whose file was replaced since.
     let name = program.to_str()?;
-    Some(PathBuf::from(
-        name.strip_suffix(" (deleted)").unwrap_or(name),
-    ))
+    Some(PathBuf::from(name.strip_suffix(" (deleted)").unwrap_or(name)))
 }
 
 /// By the shell, whose `kill` is built in: the system call is `unsafe` in Rust.

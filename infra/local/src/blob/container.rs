@@ -104,18 +104,10 @@ impl Container {
         }
         let blobs = self.blobs();
         let blob = blobs.get(name).ok_or(Problem::BLOB_NOT_FOUND)?;
-        if conditions
-            .matches
-            .as_deref()
-            .is_some_and(|it| !matches(it, blob))
-        {
+        if conditions.matches.as_deref().is_some_and(|it| !matches(it, blob)) {
             return Err(Problem::CONDITION_NOT_MET);
         }
-        if conditions
-            .none_match
-            .as_deref()
-            .is_some_and(|it| matches(it, blob))
-        {
+        if conditions.none_match.as_deref().is_some_and(|it| matches(it, blob)) {
             return Err(Problem::NOT_MODIFIED);
         }
         Ok(blob.clone())
@@ -162,15 +154,9 @@ impl Container {
         let mut found = blobs
             .range::<str, _>((Bound::Included(start), Bound::Unbounded))
             .take_while(|(name, _)| name.starts_with(prefix));
-        let page = found
-            .by_ref()
-            .take(limit)
-            .map(|(name, blob)| (name.clone(), blob.clone()))
-            .collect();
-        Ok(Page {
-            blobs: page,
-            next: found.next().map(|(name, _)| name.clone()),
-        })
+        let page =
+            found.by_ref().take(limit).map(|(name, blob)| (name.clone(), blob.clone())).collect();
+        Ok(Page { blobs: page, next: found.next().map(|(name, _)| name.clone()) })
     }
 
     /// Every blob, for people and tests to look at.

@@ -78,13 +78,7 @@ pub(super) fn listed(host: &str, container: &str, query: &Query, page: &Page) ->
     }
     xml.push_str("<Blobs>");
     for (name, blob) in &page.blobs {
-        let Blob {
-            body,
-            etag,
-            content_type,
-            made,
-            ..
-        } = blob;
+        let Blob { body, etag, content_type, made, .. } = blob;
         xml.push_str("<Blob>");
         append(&mut xml, "Name", name);
         xml.push_str("<Properties>");
@@ -93,10 +87,7 @@ pub(super) fn listed(host: &str, container: &str, query: &Query, page: &Page) ->
             ("Last-Modified", rfc1123(*made)),
             ("Etag", etag.trim_matches('"').to_owned()),
             ("Content-Length", body.len().to_string()),
-            (
-                "Content-Type",
-                String::from_utf8_lossy(content_type.as_bytes()).into_owned(),
-            ),
+            ("Content-Type", String::from_utf8_lossy(content_type.as_bytes()).into_owned()),
             ("BlobType", "BlockBlob".to_owned()),
             ("LeaseStatus", "unlocked".to_owned()),
             ("LeaseState", "available".to_owned()),
@@ -107,11 +98,7 @@ pub(super) fn listed(host: &str, container: &str, query: &Query, page: &Page) ->
         xml.push_str("</Properties></Blob>");
     }
     xml.push_str("</Blobs>");
-    append(
-        &mut xml,
-        "NextMarker",
-        &page.next.as_deref().map(marker).unwrap_or_default(),
-    );
+    append(&mut xml, "NextMarker", &page.next.as_deref().map(marker).unwrap_or_default());
     xml.push_str("</EnumerationResults>");
     xml
 }

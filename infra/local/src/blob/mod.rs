@@ -41,24 +41,11 @@ impl Blobs {
     /// The containers on which `identities.json` grants anything, all empty.
     #[must_use]
     pub fn new(identities: &Identities) -> Self {
-        let mut blobs = Self {
-            main: BTreeMap::new(),
-            anchors: BTreeMap::new(),
-        };
-        for name in identities
-            .identities
-            .values()
-            .flat_map(|identity| identity.blobs.keys())
-        {
-            let account = if name == ANCHORS {
-                &mut blobs.anchors
-            } else {
-                &mut blobs.main
-            };
+        let mut blobs = Self { main: BTreeMap::new(), anchors: BTreeMap::new() };
+        for name in identities.identities.values().flat_map(|identity| identity.blobs.keys()) {
+            let account = if name == ANCHORS { &mut blobs.anchors } else { &mut blobs.main };
             let immutable = IMMUTABLE.contains(&name.as_str());
-            account
-                .entry(name.clone())
-                .or_insert_with(|| Container::new(immutable));
+            account.entry(name.clone()).or_insert_with(|| Container::new(immutable));
         }
         blobs
     }
@@ -97,10 +84,8 @@ fn stamped(status: StatusCode, body: Bytes) -> Answer {
     let mut answer = Answer::new(body);
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
-    headers.insert(
-        "server",
-        HeaderValue::from_static("Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0"),
-    );
+    headers
+        .insert("server", HeaderValue::from_static("Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0"));
     if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
         headers.insert("x-ms-request-id", id);
     }

@@ -20,10 +20,7 @@ impl Path {
             "" => None,
             blob => Some(decoded(blob)?),
         };
-        Some(Self {
-            container: container.to_owned(),
-            blob,
-        })
+        Some(Self { container: container.to_owned(), blob })
     }
 }
 
@@ -35,23 +32,15 @@ fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
-        bytes.push(if byte == b'%' {
-            hex(rest.next()?)? << 4 | hex(rest.next()?)?
-        } else {
-            byte
-        });
+        bytes.push(if byte == b'%' { hex(rest.next()?)? << 4 | hex(rest.next()?)? } else { byte });
     }
     let name = String::from_utf8(bytes).ok()?;
-    let listable = !name
-        .chars()
-        .any(|it| it.is_control() || matches!(it, '\u{fffe}' | '\u{ffff}'));
+    let listable = !name.chars().any(|it| it.is_control() || matches!(it, '\u{fffe}' | '\u{ffff}'));
     (listable && name.chars().count() <= LIMIT_CHARS).then_some(name)
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]
@@ -62,28 +51,15 @@ mod tests {
     fn a_slash_in_a_blobs_name_may_be_encoded_or_not() {
         let named = |path| Path::parse(path).and_then(|path| path.blob);
 
-        assert_eq!(
-            named("/claims/tenant/digest").as_deref(),
-            Some("tenant/digest")
-        );
-        assert_eq!(
-            named("/claims/tenant%2Fdigest").as_deref(),
-            Some("tenant/digest")
-        );
+        assert_eq!(named("/claims/tenant/digest").as_deref(), Some("tenant/digest"));
+        assert_eq!(named("/claims/tenant%2Fdigest").as_deref(), Some("tenant/digest"));
         assert_eq!(named("/claims/a%20b+c").as_deref(), Some("a b+c"));
         assert_eq!(named("/claims"), None);
     }
 
     #[test]
     fn what_is_no_name_is_refused() {
-        for path in [
-            "/",
-            "//blob",
-            "/claims/%",
-            "/claims/%zz",
-            "/claims/%ff",
-            "/claims/%00",
-        ] {
+        for path in ["/", "//blob", "/claims/%", "/claims/%zz", "/claims/%ff", "/claims/%00"] {
             assert_eq!(Path::parse(path), None, "{path}");
         }
     }

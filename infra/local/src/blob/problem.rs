@@ -66,10 +66,7 @@ impl Problem {
             .unwrap_or_default();
         let Self { code, message, .. } = self;
         let detail = detail.map_or_else(String::new, |detail| {
-            format!(
-                "<AuthenticationErrorDetail>{}</AuthenticationErrorDetail>",
-                escaped(detail)
-            )
+            format!("<AuthenticationErrorDetail>{}</AuthenticationErrorDetail>", escaped(detail))
         });
         let body = format!(
             "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>{code}</Code>\
@@ -79,10 +76,7 @@ impl Problem {
         let mut answer = stamped(self.status, Bytes::from(body));
         let headers = answer.headers_mut();
         headers.insert("x-ms-error-code", HeaderValue::from_static(code));
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/xml"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         if self.status == StatusCode::NOT_MODIFIED {
             answer.headers_mut().remove(header::CONTENT_TYPE);
             *answer.body_mut() = Bytes::new();
@@ -93,8 +87,5 @@ impl Problem {
 
 /// Text as XML carries it.
 pub(super) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

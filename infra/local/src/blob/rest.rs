@@ -19,10 +19,7 @@ use crate::{
 
 pub(super) fn answer(cloud: &Shared, asked: &Asked) -> Answer {
     let names = &cloud.names;
-    let mut answer = match cloud
-        .entra
-        .verify(cloud, asked.headers(), audience::STORAGE)
-    {
+    let mut answer = match cloud.entra.verify(cloud, asked.headers(), audience::STORAGE) {
         Ok(caller) => cloud.blobs.handle(&cloud.identities, names, &caller, asked),
         Err(error) => not_authenticated(names, asked.headers(), &error),
     };
@@ -30,9 +27,7 @@ pub(super) fn answer(cloud: &Shared, asked: &Asked) -> Answer {
         answer.headers_mut().insert("x-ms-version", version.clone());
     }
     if let Some(id) = asked.headers().get("x-ms-client-request-id") {
-        answer
-            .headers_mut()
-            .insert("x-ms-client-request-id", id.clone());
+        answer.headers_mut().insert("x-ms-client-request-id", id.clone());
     }
     // What a HEAD says of a body that it does not have stands in its headers.
     if asked.method() == Method::HEAD {
@@ -67,10 +62,8 @@ impl Blobs {
             host if host == names.anchors => &self.anchors,
             _ => return Err(Problem::INVALID_URI),
         };
-        let Path {
-            container: name,
-            blob,
-        } = Path::parse(asked.uri().path()).ok_or(Problem::INVALID_URI)?;
+        let Path { container: name, blob } =
+            Path::parse(asked.uri().path()).ok_or(Problem::INVALID_URI)?;
         let container = account.get(&name).ok_or(Problem::CONTAINER_NOT_FOUND)?;
         let rights = rights(identities, caller, &name);
         let query = Query::read(asked)?;
@@ -96,9 +89,7 @@ fn on_blob(
     let conditions = conditions(headers)?;
     match *asked.method() {
         Method::PUT => {
-            let kind = headers
-                .get("x-ms-blob-type")
-                .ok_or(Problem::MISSING_HEADER)?;
+            let kind = headers.get("x-ms-blob-type").ok_or(Problem::MISSING_HEADER)?;
             if kind != "BlockBlob" {
                 return Err(Problem::INVALID_HEADER);
             }
@@ -106,10 +97,9 @@ fn on_blob(
             container.put(name, blob.clone(), rights, &conditions)?;
             let mut answer = stamped(StatusCode::CREATED, Bytes::new());
             version(answer.headers_mut(), &blob.etag, blob.made);
-            answer.headers_mut().insert(
-                "x-ms-request-server-encrypted",
-                HeaderValue::from_static("true"),
-            );
+            answer
+                .headers_mut()
+                .insert("x-ms-request-server-encrypted", HeaderValue::from_static("true"));
             Ok(answer)
         }
         Method::GET | Method::HEAD => {
@@ -132,18 +122,11 @@ fn on_container(
     query: &Query,
     asked: &Asked,
 ) -> Result<Answer, Problem> {
-    match (
-        asked.method().as_str(),
-        query.restype.as_deref(),
-        query.comp.as_deref(),
-    ) {
+    match (asked.method().as_str(), query.restype.as_deref(), query.comp.as_deref()) {
         ("GET", Some("container"), Some("list")) => {
             let limit = query.max_results.unwrap_or(PAGE_LIMIT).min(PAGE_LIMIT);
             let page = container.list(&query.prefix, &query.from, limit, rights)?;
-            let mut answer = stamped(
-                StatusCode::OK,
-                Bytes::from(listed(host, name, query, &page)),
-            );
+            let mut answer = stamped(StatusCode::OK, Bytes::from(listed(host, name, query, &page)));
             let xml = HeaderValue::from_static("application/xml");
             answer.headers_mut().insert(header::CONTENT_TYPE, xml);
             Ok(answer)
@@ -153,9 +136,7 @@ fn on_container(
             version(answer.headers_mut(), &container.etag, container.made);
             let immutable =
                 HeaderValue::from_static(if container.immutable { "true" } else { "false" });
-            answer
-                .headers_mut()
-                .insert("x-ms-has-immutability-policy", immutable);
+            answer.headers_mut().insert("x-ms-has-immutability-policy", immutable);
             Ok(answer)
         }
         // Containers are made, changed and deleted by the deployment, not by a data-plane right.
@@ -171,9 +152,7 @@ fn uploaded(headers: &HeaderMap, body: &Bytes) -> Blob {
         .cloned()
         .unwrap_or_else(|| HeaderValue::from_static("application/octet-stream"));
     let metadata = |(name, value): (&HeaderName, &HeaderValue)| {
-        name.as_str()
-            .starts_with("x-ms-meta-")
-            .then(|| (name.clone(), value.clone()))
+        name.as_str().starts_with("x-ms-meta-").then(|| (name.clone(), value.clone()))
     };
     Blob {
         body: body.clone(),
@@ -186,11 +165,7 @@ fn uploaded(headers: &HeaderMap, body: &Bytes) -> Blob {
 
 fn downloaded(blob: &Blob, asked: &Asked) -> Result<Answer, Problem> {
     let whole = blob.body.len();
-    let range = if asked.method() == Method::GET {
-        range(asked.headers())
-    } else {
-        None
-    };
+    let range = if asked.method() == Method::GET { range(asked.headers()) } else { None };
     let mut answer = match range {
         Some((first, _)) if first >= whole => return Err(Problem::INVALID_RANGE),
         Some((first, last)) => {
@@ -202,11 +177,7 @@ fn downloaded(blob: &Blob, asked: &Asked) -> Result<Answer, Problem> {
         }
         None => stamped(StatusCode::OK, blob.body.clone()),
     };
-    let length = if asked.method() == Method::HEAD {
-        whole
-    } else {
-        answer.body().len()
-    };
+    let length = if asked.method() == Method::HEAD { whole } else { answer.body().len() };
     let headers = answer.headers_mut();
     version(headers, &blob.etag, blob.made);
     insert(headers, "content-length", &length.to_string());
@@ -227,14 +198,8 @@ fn downloaded(blob: &Blob, asked: &Asked) -> Result<Answer, Problem> {
 
 /// First and last byte of a range that begins somewhere. As in Azure, another kind is ignored.
 fn range(headers: &HeaderMap) -> Option<(usize, Option<usize>)> {
-    let range = headers
-        .get("x-ms-range")
-        .or_else(|| headers.get(header::RANGE))?;
-    let (first, last) = range
-        .to_str()
-        .ok()?
-        .strip_prefix("bytes=")?
-        .split_once('-')?;
+    let range = headers.get("x-ms-range").or_else(|| headers.get(header::RANGE))?;
+    let (first, last) = range.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
     let first = first.parse().ok()?;
     let last = match last {
         "" => None,
@@ -246,9 +211,7 @@ fn range(headers: &HeaderMap) -> Option<(usize, Option<usize>)> {
 fn conditions(headers: &HeaderMap) -> Result<Conditions, Problem> {
     let text = |name: HeaderName| {
         let value = headers.get(name).map(HeaderValue::to_str).transpose();
-        value
-            .map(|it| it.map(str::to_owned))
-            .map_err(|_| Problem::INVALID_HEADER)
+        value.map(|it| it.map(str::to_owned)).map_err(|_| Problem::INVALID_HEADER)
     };
     // By time, no two versions within a second can be told apart: better refused than ignored.
     if headers.contains_key(header::IF_MODIFIED_SINCE)
@@ -256,26 +219,14 @@ fn conditions(headers: &HeaderMap) -> Result<Conditions, Problem> {
     {
         return Err(Problem::INVALID_HEADER);
     }
-    Ok(Conditions {
-        matches: text(header::IF_MATCH)?,
-        none_match: text(header::IF_NONE_MATCH)?,
-    })
+    Ok(Conditions { matches: text(header::IF_MATCH)?, none_match: text(header::IF_NONE_MATCH)? })
 }
 
 /// The account that was called, without a port.
 fn host(asked: &Asked) -> Option<String> {
-    let named = asked
-        .headers()
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let authority = asked
-        .uri()
-        .authority()
-        .map(http::uri::Authority::as_str)
-        .or(named)?;
-    let host = authority
-        .rsplit_once(':')
-        .map_or(authority, |(host, _)| host);
+    let named = asked.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let authority = asked.uri().authority().map(http::uri::Authority::as_str).or(named)?;
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
     Some(host.to_ascii_lowercase())
 }
 

@@ -17,10 +17,7 @@ const ID_LIMIT_CHARS: usize = 128;
 
 /// A message as its sender wrote it.
 #[derive(Clone, Debug, Default)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "`message_id` is what Service Bus calls it"
-)]
+#[expect(clippy::struct_field_names, reason = "`message_id` is what Service Bus calls it")]
 pub struct Message {
     /// By which duplicates are known. The broker makes one up for a message without.
     pub message_id: String,
@@ -59,11 +56,8 @@ impl Message {
     /// Bytes that count against [`MESSAGE_LIMIT_BYTES`].
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        let properties: usize = self
-            .properties
-            .iter()
-            .map(|(name, value)| name.len() + value.to_string().len())
-            .sum();
+        let properties: usize =
+            self.properties.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
         self.body.len() + properties
     }
 
@@ -85,9 +79,7 @@ impl Message {
                 .filter(|header| is_property(header.as_str()))
                 .ok_or_else(|| format!("property name '{name}' cannot be a header's name"))?;
             if !matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_)) {
-                return Err(format!(
-                    "property '{name}' is neither text, number nor boolean"
-                ));
+                return Err(format!("property '{name}' is neither text, number nor boolean"));
             }
         }
         if self.time_to_live_s == Some(0) {

@@ -46,10 +46,7 @@ struct Slot {
 
 /// A message that was handed out and, unless it was deleted with that, locked.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "`delivery_count` is what Service Bus calls it"
-)]
+#[expect(clippy::struct_field_names, reason = "`delivery_count` is what Service Bus calls it")]
 pub struct Delivery {
     /// The queue that it came from.
     pub queue: String,
@@ -104,17 +101,9 @@ impl Bus {
     pub fn new(identities: &Identities) -> Self {
         let slot = |(name, settings): (&String, &Settings)| {
             let queue = Mutex::new(Queue::new(name, settings));
-            (
-                name.clone(),
-                Slot {
-                    queue,
-                    changed: Notify::new(),
-                },
-            )
+            (name.clone(), Slot { queue, changed: Notify::new() })
         };
-        Self {
-            queues: identities.queues.iter().map(slot).collect(),
-        }
+        Self { queues: identities.queues.iter().map(slot).collect() }
     }
 
     /// Answers one REST call.
@@ -135,8 +124,7 @@ impl Bus {
         identity: &str,
         queue: &str,
     ) -> Result<Delivery, NotReceived> {
-        self.receive_granted(&cloud.identities, identity, queue)
-            .await
+        self.receive_granted(&cloud.identities, identity, queue).await
     }
 
     async fn receive_granted(
@@ -159,8 +147,7 @@ impl Bus {
     /// [`LockLost`] if its lock is no longer held; then it is delivered again.
     pub fn complete(&self, delivery: &Delivery) -> Result<(), LockLost> {
         let slot = self.queues.get(&delivery.queue).ok_or(LockLost)?;
-        slot.state()
-            .complete(now_ms(), delivery.side, delivery.lock_token)
+        slot.state().complete(now_ms(), delivery.side, delivery.lock_token)
     }
 
     /// Gives a delivered message back, to be delivered again at once.
@@ -180,9 +167,7 @@ impl Bus {
     /// [`LockLost`] if its lock is no longer held.
     pub fn renew(&self, delivery: &Delivery) -> Result<(), LockLost> {
         let slot = self.queues.get(&delivery.queue).ok_or(LockLost)?;
-        slot.state()
-            .renew(now_ms(), delivery.side, delivery.lock_token)
-            .map(drop)
+        slot.state().renew(now_ms(), delivery.side, delivery.lock_token).map(drop)
     }
 
     /// Every queue: active, scheduled, locked and dead messages, bodies in base64.
@@ -200,15 +185,10 @@ impl Bus {
     ///
     /// If there is no such queue, or the broker cannot carry the message.
     pub fn inject(&self, queue: &str, message: Message) -> Result<(), String> {
-        let slot = self
-            .queues
-            .get(queue)
-            .ok_or_else(|| format!("there is no queue '{queue}'"))?;
+        let slot = self.queues.get(queue).ok_or_else(|| format!("there is no queue '{queue}'"))?;
         message.check()?;
         if message.size_bytes() > MESSAGE_LIMIT_BYTES {
-            return Err(format!(
-                "the message is larger than {MESSAGE_LIMIT_BYTES} bytes"
-            ));
+            return Err(format!("the message is larger than {MESSAGE_LIMIT_BYTES} bytes"));
         }
         // To a sender, a swallowed duplicate looks like any accepted message.
         let (Sent::Accepted | Sent::Duplicate) = slot.send(message, Routing::default());
@@ -303,11 +283,7 @@ mod tests {
     }
 
     fn named(id: &str) -> Message {
-        Message {
-            message_id: id.to_owned(),
-            body: "body".into(),
-            ..Message::default()
-        }
+        Message { message_id: id.to_owned(), body: "body".into(), ..Message::default() }
     }
 
     #[tokio::test]
@@ -315,19 +291,14 @@ mod tests {
         let (identities, bus) = world();
         let waiting = tokio::spawn({
             let bus = bus.clone();
-            async move {
-                bus.receive_granted(&identities, "execute", "permits-execute")
-                    .await
-            }
+            async move { bus.receive_granted(&identities, "execute", "permits-execute").await }
         });
         tokio::task::yield_now().await;
 
         bus.inject("permits-execute", named("a")).unwrap();
 
-        let delivery = tokio::time::timeout(Duration::from_secs(5), waiting)
-            .await
-            .unwrap()
-            .unwrap();
+        let delivery =
+            tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap();
         assert_eq!(delivery.unwrap().message.message_id, "a");
     }
 
@@ -335,20 +306,11 @@ mod tests {
     async fn a_waiting_receiver_gets_a_scheduled_message_at_its_time() {
         let (identities, bus) = world();
         let due_ms = now_ms() + 80;
-        bus.inject(
-            "permits-execute",
-            Message {
-                scheduled_ms: Some(due_ms),
-                ..named("a")
-            },
-        )
-        .unwrap();
+        bus.inject("permits-execute", Message { scheduled_ms: Some(due_ms), ..named("a") })
+            .unwrap();
 
         let receiving = bus.receive_granted(&identities, "execute", "permits-execute");
-        tokio::time::timeout(Duration::from_secs(5), receiving)
-            .await
-            .unwrap()
-            .unwrap();
+        tokio::time::timeout(Duration::from_secs(5), receiving).await.unwrap().unwrap();
 
         assert!(now_ms() >= due_ms);
     }
@@ -357,10 +319,8 @@ mod tests {
     async fn a_delivery_is_settled_once() {
         let (identities, bus) = world();
         bus.inject("permits-execute", named("a")).unwrap();
-        let delivery = bus
-            .receive_granted(&identities, "execute", "permits-execute")
-            .await
-            .unwrap();
+        let delivery =
+            bus.receive_granted(&identities, "execute", "permits-execute").await.unwrap();
 
         assert_eq!(bus.renew(&delivery), Ok(()));
         assert_eq!(bus.complete(&delivery), Ok(()));
@@ -374,25 +334,13 @@ mod tests {
         let (identities, bus) = world();
         bus.inject("permits-execute", named("a")).unwrap();
 
-        let refused = bus
-            .receive_granted(&identities, "intake", "permits-execute")
-            .await;
+        let refused = bus.receive_granted(&identities, "intake", "permits-execute").await;
         assert_eq!(refused.unwrap_err(), NotReceived::NotGranted);
-        let refused = bus
-            .receive_granted(&identities, "execute", "permits-rotate")
-            .await;
+        let refused = bus.receive_granted(&identities, "execute", "permits-rotate").await;
         assert_eq!(refused.unwrap_err(), NotReceived::NotGranted);
-        let refused = bus
-            .receive_granted(&identities, "execute", "no-such-queue")
-            .await;
+        let refused = bus.receive_granted(&identities, "execute", "no-such-queue").await;
         assert_eq!(refused.unwrap_err(), NotReceived::NoSuchQueue);
 
-        assert_eq!(
-            bus.snapshot()["permits-execute"]["active"]
-                .as_array()
-                .unwrap()
-                .len(),
-            1
-        );
+        assert_eq!(bus.snapshot()["permits-execute"]["active"].as_array().unwrap().len(), 1);
     }
 }

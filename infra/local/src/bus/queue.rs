@@ -104,8 +104,7 @@ impl Queue {
             // The window of a scheduled message too begins when it is sent.
             let until_ms = now_ms + self.settings.duplicate_detection_s * 1000;
             self.seen.insert(message.message_id.clone(), until_ms);
-            self.forgetting
-                .push_back((until_ms, message.message_id.clone()));
+            self.forgetting.push_back((until_ms, message.message_id.clone()));
         }
         let sequence_number = self.sequence_number();
         let due_ms = message.scheduled_ms.filter(|&due| due > now_ms);
@@ -133,9 +132,7 @@ impl Queue {
         let token = Uuid::new_v4();
         let until_ms = now_ms + self.settings.lock_duration_s * 1000;
         let delivery = self.delivery(&held, token, until_ms, side);
-        self.shelf(side)
-            .locked
-            .insert(token, Locked { held, until_ms });
+        self.shelf(side).locked.insert(token, Locked { held, until_ms });
         Some(delivery)
     }
 
@@ -174,12 +171,9 @@ impl Queue {
     /// Whether this token locks the message with this sequence number or `MessageId`.
     pub(super) fn locks(&mut self, now_ms: u64, side: Side, token: Uuid, which: &str) -> bool {
         self.advance(now_ms);
-        self.shelf(side)
-            .locked
-            .get(&token)
-            .is_some_and(|Locked { held, .. }| {
-                held.message.message_id == which || held.sequence_number.to_string() == which
-            })
+        self.shelf(side).locked.get(&token).is_some_and(|Locked { held, .. }| {
+            held.message.message_id == which || held.sequence_number.to_string() == which
+        })
     }
 
     /// When, without anyone's doing, the next message may become available.
@@ -188,10 +182,7 @@ impl Queue {
         let locks = self.main.locked.values().chain(self.dead.locked.values());
         let lock_ends = locks.map(|locked| locked.until_ms).min();
         let due = match side {
-            Side::Main => self
-                .scheduled
-                .first_key_value()
-                .map(|(&(due_ms, _), _)| due_ms),
+            Side::Main => self.scheduled.first_key_value().map(|(&(due_ms, _), _)| due_ms),
             Side::Dead => None,
         };
         lock_ends.into_iter().chain(due).min()
@@ -344,8 +335,7 @@ impl Queue {
 }
 
 fn expired(held: &Held, now_ms: u64) -> bool {
-    held.expires_ms
-        .is_some_and(|expires_ms| expires_ms <= now_ms)
+    held.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms)
 }
 
 fn entry(held: &Held) -> Value {

@@ -27,12 +27,7 @@ pub(super) fn not_authenticated(
         let reason = why.to_ascii_lowercase();
         let code = ["expired", "audience", "issuer", "signature"]
             .into_iter()
-            .zip([
-                "ExpiredToken",
-                "InvalidAudience",
-                "InvalidIssuer",
-                "InvalidSignature",
-            ])
+            .zip(["ExpiredToken", "InvalidAudience", "InvalidIssuer", "InvalidSignature"])
             .find_map(|(word, code)| reason.contains(word).then_some(code))
             .unwrap_or("InvalidToken");
         format!("{code}: {why}")
@@ -45,9 +40,7 @@ pub(super) fn not_authenticated(
 impl Refused {
     pub(super) fn into_answer(self, host: &str, path: &str) -> Answer {
         let now = OffsetDateTime::now_utc()
-            .format(format_description!(
-                "[year]-[month]-[day]T[hour]:[minute]:[second]"
-            ))
+            .format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]"))
             .unwrap_or_default();
         let detail = format!(
             "{} TrackingId:{}_G1, SystemTracker:{host}:{}, Timestamp:{now}",
@@ -55,10 +48,7 @@ impl Refused {
             Uuid::new_v4(),
             path.trim_matches('/'),
         );
-        let detail = detail
-            .replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;");
+        let detail = detail.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let code = self.status.as_u16();
         let body = format!("<Error><Code>{code}</Code><Detail>{detail}</Detail></Error>");
         let mut answer = Answer::new(Bytes::from(body));

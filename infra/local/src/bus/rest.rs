@@ -51,12 +51,7 @@ pub(super) async fn answer(cloud: &Shared, asked: Asked) -> Answer {
     let caller = cloud.entra.verify(cloud, asked.headers(), audience::BUS);
     let host = cloud.names.bus.as_str();
     let answered = match caller {
-        Ok(caller) => {
-            cloud
-                .bus
-                .handle(&cloud.identities, host, &caller, &asked)
-                .await
-        }
+        Ok(caller) => cloud.bus.handle(&cloud.identities, host, &caller, &asked).await,
         Err(error) => Err(not_authenticated(asked.headers(), &error)),
     };
     answered.unwrap_or_else(|refused| refused.into_answer(host, asked.uri().path()))
@@ -71,22 +66,14 @@ impl Bus {
         caller: &Caller,
         asked: &Asked,
     ) -> Result<Answer, Refused> {
-        let Target {
-            queue,
-            side,
-            operation,
-        } = target(asked.method(), asked.uri().path())?;
+        let Target { queue, side, operation } = target(asked.method(), asked.uri().path())?;
         let slot = self.queues.get(&queue).ok_or_else(|| {
             refused(
                 StatusCode::NOT_FOUND,
                 format!("The messaging entity 'sb://{host}/{queue}' could not be found."),
             )
         })?;
-        let claim = if operation == Operation::Send {
-            Claim::Send
-        } else {
-            Claim::Listen
-        };
+        let claim = if operation == Operation::Send { Claim::Send } else { Claim::Listen };
         if !may(identities, caller.identity.as_deref(), &queue, claim) {
             // Service Bus answers 401 where other services answer 403.
             return Err(refused(
@@ -110,15 +97,15 @@ impl Bus {
                         .await;
                 Ok(found.map_or_else(|_| empty(StatusCode::NO_CONTENT), |it| deleted(&it)))
             }
-            Operation::Complete(lock) => slot.settle(side, &lock, |queue, now| {
-                queue.complete(now, side, lock.token)
-            }),
-            Operation::Abandon(lock) => slot.settle(side, &lock, |queue, now| {
-                queue.abandon(now, side, lock.token)
-            }),
-            Operation::Renew(lock) => slot.settle(side, &lock, |queue, now| {
-                queue.renew(now, side, lock.token).map(drop)
-            }),
+            Operation::Complete(lock) => {
+                slot.settle(side, &lock, |queue, now| queue.complete(now, side, lock.token))
+            }
+            Operation::Abandon(lock) => {
+                slot.settle(side, &lock, |queue, now| queue.abandon(now, side, lock.token))
+            }
+            Operation::Renew(lock) => {
+                slot.settle(side, &lock, |queue, now| queue.renew(now, side, lock.token).map(drop))
+            }
         }
     }
 }
@@ -127,10 +114,7 @@ impl Slot {
     fn post(&self, headers: &HeaderMap, body: &Bytes) -> Result<Answer, Refused> {
         let bad = |why| refused(StatusCode::BAD_REQUEST, why);
         let messages = wire::read(headers, body).map_err(bad)?;
-        let size_bytes: usize = messages
-            .iter()
-            .map(|(message, _)| message.size_bytes())
-            .sum();
+        let size_bytes: usize = messages.iter().map(|(message, _)| message.size_bytes()).sum();
         if size_bytes > MESSAGE_LIMIT_BYTES {
             return Err(refused(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -172,10 +156,7 @@ impl Slot {
 
 fn target(method: &Method, path: &str) -> Result<Target, Refused> {
     let unknown = || {
-        refused(
-            StatusCode::BAD_REQUEST,
-            format!("{method} {path} is not an operation on a queue."),
-        )
+        refused(StatusCode::BAD_REQUEST, format!("{method} {path} is not an operation on a queue."))
     };
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     let (queue, rest) = segments.split_first().ok_or_else(unknown)?;
@@ -189,10 +170,7 @@ fn target(method: &Method, path: &str) -> Result<Target, Refused> {
         ("DELETE", ["messages", "head"]) => Operation::ReceiveAndDelete,
         (verb, ["messages", message, token]) => {
             let token = token.parse().map_err(|_| unknown())?;
-            let lock = Lock {
-                message: (*message).to_owned(),
-                token,
-            };
+            let lock = Lock { message: (*message).to_owned(), token };
             match verb {
                 "DELETE" => Operation::Complete(lock),
                 "PUT" => Operation::Abandon(lock),
@@ -202,11 +180,7 @@ fn target(method: &Method, path: &str) -> Result<Target, Refused> {
         }
         _ => return Err(unknown()),
     };
-    Ok(Target {
-        queue: (*queue).to_owned(),
-        side,
-        operation,
-    })
+    Ok(Target { queue: (*queue).to_owned(), side, operation })
 }
 
 fn is_dead_letter_queue(segment: &str) -> bool {
@@ -223,22 +197,13 @@ fn wait(asked: &Asked) -> Result<Duration, Refused> {
         return Ok(Duration::from_secs(DEFAULT_WAIT_S));
     };
     let seconds: u16 = seconds.parse().map_err(|_| {
-        refused(
-            StatusCode::BAD_REQUEST,
-            format!("timeout '{seconds}' is not a number of seconds."),
-        )
+        refused(StatusCode::BAD_REQUEST, format!("timeout '{seconds}' is not a number of seconds."))
     })?;
     Ok(Duration::from_secs(seconds.into()))
 }
 
 fn peeked(host: &str, delivery: &Delivery) -> Answer {
-    let Delivery {
-        queue,
-        side,
-        sequence_number,
-        lock_token,
-        ..
-    } = delivery;
+    let Delivery { queue, side, sequence_number, lock_token, .. } = delivery;
     let side = match side {
         Side::Main => "",
         Side::Dead => "/$DeadLetterQueue",

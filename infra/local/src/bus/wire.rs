@@ -121,11 +121,8 @@ impl Delivery {
         let broker = json_header(&self.broker_properties());
         headers.insert(BROKER_PROPERTIES, broker);
         // INVARIANT: `Message::check` let in nothing here that cannot be a header.
-        if let Some(content_type) = self
-            .message
-            .content_type
-            .as_deref()
-            .and_then(|it| HeaderValue::from_str(it).ok())
+        if let Some(content_type) =
+            self.message.content_type.as_deref().and_then(|it| HeaderValue::from_str(it).ok())
         {
             headers.insert(header::CONTENT_TYPE, content_type);
         }
@@ -136,10 +133,7 @@ impl Delivery {
         }
         if let Some(death) = &self.death {
             headers.insert("deadletterreason", json_header(&json!(death.reason)));
-            headers.insert(
-                "deadlettererrordescription",
-                json_header(&json!(death.description)),
-            );
+            headers.insert("deadlettererrordescription", json_header(&json!(death.description)));
         }
         headers
     }
@@ -148,12 +142,9 @@ impl Delivery {
         /// Seconds in .NET's longest time span: how the broker writes "for ever".
         const FOREVER_S: f64 = 922_337_203_685.477_5;
 
-        let Self {
-            message, routing, ..
-        } = self;
-        let time_to_live = message
-            .time_to_live_s
-            .map_or(json!(FOREVER_S), |seconds| json!(seconds));
+        let Self { message, routing, .. } = self;
+        let time_to_live =
+            message.time_to_live_s.map_or(json!(FOREVER_S), |seconds| json!(seconds));
         let mut properties = json!({
             "DeliveryCount": self.delivery_count,
             "EnqueuedTimeUtc": rfc1123(self.enqueued_at_ms),
@@ -174,14 +165,8 @@ impl Delivery {
             ("To", &routing.to),
             ("ReplyTo", &routing.reply_to),
             ("ReplyToSessionId", &routing.reply_to_session_id),
-            (
-                "ScheduledEnqueueTimeUtc",
-                &message.scheduled_ms.map(rfc1123),
-            ),
-            (
-                "DeadLetterSource",
-                &self.death.as_ref().map(|_| self.queue.clone()),
-            ),
+            ("ScheduledEnqueueTimeUtc", &message.scheduled_ms.map(rfc1123)),
+            ("DeadLetterSource", &self.death.as_ref().map(|_| self.queue.clone())),
         ];
         for (name, value) in optional {
             if let Some(value) = value {
@@ -198,11 +183,7 @@ fn assemble(
     properties: BTreeMap<String, Value>,
     body: Bytes,
 ) -> Result<(Message, Routing), String> {
-    let scheduled_ms = sendable
-        .scheduled_enqueue_time_utc
-        .as_deref()
-        .map(moment)
-        .transpose()?;
+    let scheduled_ms = sendable.scheduled_enqueue_time_utc.as_deref().map(moment).transpose()?;
     let time_to_live_s = match (sendable.time_to_live, &sendable.time_to_live_time_span) {
         (Some(seconds), _) => Some(whole_seconds(seconds)?),
         (None, Some(span)) => Some(time_span(span)?),
@@ -343,10 +324,7 @@ mod tests {
     ) -> Result<Vec<(Message, Routing)>, String> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            map.insert(
-                HeaderName::from_bytes(name.as_bytes()).unwrap(),
-                value.parse().unwrap(),
-            );
+            map.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
         }
         read(&map, &Bytes::from_static(body.as_bytes()))
     }
@@ -387,10 +365,7 @@ mod tests {
 
     #[test]
     fn a_scheduled_time_is_read_with_a_numeric_zone_too() {
-        assert_eq!(
-            moment("Sun, 06 Nov 1994 08:49:37 +0000").unwrap(),
-            784_111_777_000
-        );
+        assert_eq!(moment("Sun, 06 Nov 1994 08:49:37 +0000").unwrap(), 784_111_777_000);
         assert_eq!(rfc1123(784_111_777_000), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert!(moment("1994-11-06T08:49:37Z").is_err());
     }
@@ -416,14 +391,7 @@ mod tests {
         assert!(sent(&[("content-type", BATCH)], body).is_err());
         assert!(sent(&[("brokerproperties", r#"{"TimeToLive":0}"#)], "").is_err());
         assert!(
-            sent(
-                &[(
-                    "brokerproperties",
-                    r#"{"SessionId":"a","PartitionKey":"b"}"#
-                )],
-                ""
-            )
-            .is_err()
+            sent(&[("brokerproperties", r#"{"SessionId":"a","PartitionKey":"b"}"#)], "").is_err()
         );
         let long = format!(r#"{{"MessageId":"{}"}}"#, "m".repeat(129));
         assert!(sent(&[("brokerproperties", &long)], "").is_err());

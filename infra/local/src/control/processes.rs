@@ -25,9 +25,7 @@ impl Processes {
     }
 
     fn host(&self) -> Result<&Arc<Host>, String> {
-        self.0
-            .get()
-            .ok_or_else(|| "the Functions host has not started".to_owned())
+        self.0.get().ok_or_else(|| "the Functions host has not started".to_owned())
     }
 
     /// Every app's process.
@@ -54,9 +52,7 @@ impl Processes {
                 sleep(Duration::from_millis(2)).await;
             }
         };
-        timeout(DEATH, dead)
-            .await
-            .map_err(|_| format!("{app} did not die"))
+        timeout(DEATH, dead).await.map_err(|_| format!("{app} did not die"))
     }
 
     /// Stops an app.

@@ -17,11 +17,7 @@ pub async fn outcome(
 ) -> Outcome {
     let cosmos = &cloud.cosmos;
     match (method, rest) {
-        (&Method::GET, []) => cosmos
-            .documents(container)
-            .await
-            .map(Value::Array)
-            .map_err(bad),
+        (&Method::GET, []) => cosmos.documents(container).await.map(Value::Array).map_err(bad),
         (&Method::PUT, [partition, id]) => {
             let document: Value = read(body)?;
             if document["id"].as_str() != Some(id) {
@@ -41,18 +37,11 @@ pub async fn outcome(
 /// Puts a whole partition back to what it may once have been.
 async fn replace(cloud: &Cloud, container: &str, partition: &str, documents: &[Value]) -> Outcome {
     let cosmos = &cloud.cosmos;
-    let key = &cloud
-        .identities
-        .containers
-        .get(container)
-        .ok_or_else(absent)?
-        .partition_key;
+    let key = &cloud.identities.containers.get(container).ok_or_else(absent)?.partition_key;
     let in_partition =
         |document: &&Value| document.pointer(key).and_then(Value::as_str) == Some(partition);
     let id = |document: &Value| -> Result<String, Refused> {
-        let id = document["id"]
-            .as_str()
-            .ok_or_else(|| bad("a document has no id"))?;
+        let id = document["id"].as_str().ok_or_else(|| bad("a document has no id"))?;
         Ok(id.to_owned())
     };
     // Everything is looked at before anything is changed.
@@ -65,18 +54,12 @@ async fn replace(cloud: &Cloud, container: &str, partition: &str, documents: &[V
     for document in standing.iter().filter(in_partition) {
         let id = id(document)?;
         if !ids.contains(&id) {
-            cosmos
-                .remove(container, partition, &id)
-                .await
-                .map_err(bad)?;
+            cosmos.remove(container, partition, &id).await.map_err(bad)?;
             removed += 1;
         }
     }
     for document in documents {
-        cosmos
-            .put(container, partition, document)
-            .await
-            .map_err(bad)?;
+        cosmos.put(container, partition, document).await.map_err(bad)?;
     }
     Ok(json!({ "removed": removed, "put": documents.len() }))
 }

@@ -29,10 +29,8 @@ const BAD_HEADER: u32 = 5001;
 /// The header is `type=aad&ver=1.0&sig=<token>`, percent-encoded as a whole.
 pub fn bearer(headers: &HeaderMap) -> Result<HeaderMap, Refusal> {
     let Some(value) = headers.get(AUTHORIZATION) else {
-        return Err(
-            Refusal::unauthorized("Required Header authorization is missing.")
-                .with_substatus(NO_HEADER),
-        );
+        return Err(Refusal::unauthorized("Required Header authorization is missing.")
+            .with_substatus(NO_HEADER));
     };
     token(value.as_bytes())
         .and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok())
@@ -52,10 +50,7 @@ fn token(header: &[u8]) -> Option<String> {
     if kind != "type=aad" || version != "ver=1.0" || fields.next().is_some() {
         return None;
     }
-    signature
-        .strip_prefix("sig=")
-        .filter(|token| !token.is_empty())
-        .map(str::to_owned)
+    signature.strip_prefix("sig=").filter(|token| !token.is_empty()).map(str::to_owned)
 }
 
 /// Whether this caller may do this.
@@ -69,10 +64,7 @@ pub fn allow(
     operation: &Operation,
     body: &[u8],
 ) -> Result<(), Refusal> {
-    let known = caller
-        .identity
-        .as_deref()
-        .and_then(|name| identities.identities.get(name));
+    let known = caller.identity.as_deref().and_then(|name| identities.identities.get(name));
     match operation {
         Operation::Control => Err(Refusal::forbidden(
             NOT_BY_ENTRA,
@@ -134,10 +126,7 @@ fn actions(act: Act, held: &[Right], body: &[u8]) -> Result<Vec<Action>, Refusal
         Act::Write => vec![Action::Change],
         // A stranger is refused before the body is looked at.
         Act::Batch if held.is_empty() => vec![Action::Change],
-        Act::Batch => batch::read(body)?
-            .iter()
-            .map(batch::Operation::action)
-            .collect(),
+        Act::Batch => batch::read(body)?.iter().map(batch::Operation::action).collect(),
     })
 }
 

@@ -32,11 +32,7 @@ pub struct Held {
 impl Locks {
     /// Locks for these containers.
     pub fn new<'a>(containers: impl Iterator<Item = &'a String>) -> Self {
-        Self(
-            containers
-                .map(|name| (name.clone(), Gate::default()))
-                .collect(),
-        )
+        Self(containers.map(|name| (name.clone(), Gate::default())).collect())
     }
 
     /// Waits until nobody else is in this partition; without one, in this container.
@@ -70,10 +66,7 @@ impl Locks {
 
 impl Gate {
     fn partition(&self, key: &str) -> Arc<RwLock<()>> {
-        let mut partitions = self
-            .partitions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
         if partitions.len() > IDLE_LOCKS {
             // INVARIANT: locks are cloned under this mutex only, so a count of one means idle.
             partitions.retain(|_, lock| Arc::strong_count(lock) > 1);

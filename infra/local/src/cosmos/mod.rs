@@ -77,14 +77,7 @@ impl Cosmos {
             partition_keys.insert(name.clone(), container.partition_key.clone());
         }
         let locks = Locks::new(partition_keys.keys());
-        Ok(Self {
-            account: Arc::new(Account {
-                emulator,
-                origin,
-                partition_keys,
-                locks,
-            }),
-        })
+        Ok(Self { account: Arc::new(Account { emulator, origin, partition_keys, locks }) })
     }
 
     /// Answers one request to the account.
@@ -105,9 +98,7 @@ impl Cosmos {
         let request = wire::request(&account.origin, asked)?;
         let operation = Operation::of(&request);
         access::allow(&cloud.identities, &caller, &operation, asked.body())?;
-        Arc::clone(account)
-            .perform(operation, request, asked.body().clone())
-            .await
+        Arc::clone(account).perform(operation, request, asked.body().clone()).await
     }
 
     /// Every document of a container, as stored, in no promised order.
@@ -200,16 +191,10 @@ impl Account {
         partition: &str,
         request: &Request,
     ) -> Result<(), String> {
-        let _among_others = self
-            .locks
-            .among_others(container, &wire::partition_key(partition))
-            .await;
+        let _among_others =
+            self.locks.among_others(container, &wire::partition_key(partition)).await;
         let answer = self.ask(request).await.map_err(|refusal| refusal.message)?;
-        if answer.status().is_success() {
-            Ok(())
-        } else {
-            Err(wire::message(&answer))
-        }
+        if answer.status().is_success() { Ok(()) } else { Err(wire::message(&answer)) }
     }
 
     /// Carries out what was allowed.
@@ -219,12 +204,7 @@ impl Account {
         request: Request,
         body: bytes::Bytes,
     ) -> Result<Answer, Refusal> {
-        let Operation::Documents {
-            container,
-            act,
-            partition,
-        } = operation
-        else {
+        let Operation::Documents { container, act, partition } = operation else {
             return wire::answer(&self.ask(&request).await?);
         };
         match (act, partition) {
@@ -249,13 +229,9 @@ impl Account {
 
     /// Asks the emulator.
     async fn ask(&self, request: &Request) -> Result<RawResponse, Refusal> {
-        let response = self
-            .emulator
-            .execute_request(request)
-            .await
-            .map_err(|error| {
-                Refusal::new(StatusCode::BAD_REQUEST, "BadRequest", error.to_string())
-            })?;
+        let response = self.emulator.execute_request(request).await.map_err(|error| {
+            Refusal::new(StatusCode::BAD_REQUEST, "BadRequest", error.to_string())
+        })?;
         response
             .try_into_raw_response()
             .await

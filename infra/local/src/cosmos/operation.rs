@@ -45,10 +45,7 @@ impl Operation {
     /// Reads a request.
     pub fn of(request: &Request) -> Self {
         let path = request.url().path();
-        let segments: Vec<&str> = path
-            .split('/')
-            .filter(|segment| !segment.is_empty())
-            .collect();
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let queries = flag(request, &wire::IS_QUERY) || flag(request, &wire::IS_QUERY_LEGACY);
         let plans = flag(request, &wire::IS_QUERY_PLAN);
         match (request.method(), segments.as_slice()) {
@@ -86,21 +83,12 @@ impl Operation {
     }
 
     fn documents(request: &Request, container: &str, act: Act) -> Self {
-        let partition = request
-            .headers()
-            .get_optional_str(&wire::PARTITION_KEY)
-            .and_then(wire::one_partition);
-        Self::Documents {
-            container: container.to_owned(),
-            act,
-            partition,
-        }
+        let partition =
+            request.headers().get_optional_str(&wire::PARTITION_KEY).and_then(wire::one_partition);
+        Self::Documents { container: container.to_owned(), act, partition }
     }
 }
 
 fn flag(request: &Request, name: &HeaderName) -> bool {
-    request
-        .headers()
-        .get_optional_str(name)
-        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    request.headers().get_optional_str(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }

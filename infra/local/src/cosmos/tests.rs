@@ -43,9 +43,8 @@ fn asked(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Aske
 async fn perform(cosmos: &Cosmos, asked: Asked) -> (StatusCode, Value) {
     let request = wire::request(&cosmos.account.origin, &asked).unwrap();
     let operation = Operation::of(&request);
-    let answer = Arc::clone(&cosmos.account)
-        .perform(operation, request, asked.body().clone())
-        .await;
+    let answer =
+        Arc::clone(&cosmos.account).perform(operation, request, asked.body().clone()).await;
     read(&answer.unwrap_or_else(|refusal| refusal.answer(&HeaderMap::new())))
 }
 
@@ -56,10 +55,7 @@ async fn emulate(cosmos: &Cosmos, asked: Asked) -> (StatusCode, Value) {
 }
 
 fn read(answer: &Answer) -> (StatusCode, Value) {
-    (
-        answer.status(),
-        serde_json::from_slice(answer.body()).unwrap_or(Value::Null),
-    )
+    (answer.status(), serde_json::from_slice(answer.body()).unwrap_or(Value::Null))
 }
 
 fn batch(operations: &Value) -> Asked {
@@ -68,12 +64,7 @@ fn batch(operations: &Value) -> Asked {
         ("x-ms-cosmos-is-batch-request", "True"),
         ("x-ms-cosmos-batch-atomic", "True"),
     ];
-    asked(
-        "POST",
-        "/dbs/airlock/colls/tenants/docs",
-        &headers,
-        &operations.to_string(),
-    )
+    asked("POST", "/dbs/airlock/colls/tenants/docs", &headers, &operations.to_string())
 }
 
 fn document(id: &str, size: u64) -> Value {
@@ -82,10 +73,7 @@ fn document(id: &str, size: u64) -> Value {
 
 async fn etag_of(cosmos: &Cosmos, id: &str) -> String {
     let documents = cosmos.documents("tenants").await.unwrap();
-    documents
-        .iter()
-        .find(|document| document["id"] == id)
-        .unwrap()["_etag"]
+    documents.iter().find(|document| document["id"] == id).unwrap()["_etag"]
         .as_str()
         .unwrap()
         .to_owned()
@@ -102,10 +90,9 @@ fn stripped(value: &Value) -> Value {
                     !matches!(name.as_str(), "_rid" | "_self" | "_ts" | "requestCharge")
                 })
                 .map(|(name, value)| match name.as_str() {
-                    "_etag" | "eTag" => (
-                        name.clone(),
-                        json!(value.as_str().is_some_and(|etag| !etag.is_empty())),
-                    ),
+                    "_etag" | "eTag" => {
+                        (name.clone(), json!(value.as_str().is_some_and(|etag| !etag.is_empty())))
+                    }
                     _ => (name.clone(), stripped(value)),
                 });
             Value::Object(kept.collect())
@@ -118,12 +105,7 @@ async fn everything(cosmos: &Cosmos) -> BTreeMap<String, Value> {
     let documents = cosmos.documents("tenants").await.unwrap();
     documents
         .iter()
-        .map(|document| {
-            (
-                document["id"].as_str().unwrap().to_owned(),
-                stripped(document),
-            )
-        })
+        .map(|document| (document["id"].as_str().unwrap().to_owned(), stripped(document)))
         .collect()
 }
 
@@ -194,9 +176,7 @@ async fn a_batch_ends_as_the_emulators_own_would() {
             }
         }
         let with_etag = |etag: String| {
-            let operations = operations
-                .to_string()
-                .replace("\"E\"", &json!(etag).to_string());
+            let operations = operations.to_string().replace("\"E\"", &json!(etag).to_string());
             batch(&serde_json::from_str(&operations).unwrap())
         };
 
@@ -204,20 +184,13 @@ async fn a_batch_ends_as_the_emulators_own_would() {
         let (expected_status, expected_body) =
             emulate(&theirs, with_etag(etag_of(&theirs, "head").await)).await;
 
-        assert_eq!(
-            status, expected_status,
-            "{operations}\n{body}\n{expected_body}"
-        );
+        assert_eq!(status, expected_status, "{operations}\n{body}\n{expected_body}");
         if status.is_success() {
             assert_eq!(stripped(&body), stripped(&expected_body), "{operations}");
         } else {
             assert_eq!(body["code"], expected_body["code"], "{operations}");
         }
-        assert_eq!(
-            everything(&ours).await,
-            everything(&theirs).await,
-            "{operations}"
-        );
+        assert_eq!(everything(&ours).await, everything(&theirs).await, "{operations}");
     }
 }
 
@@ -226,9 +199,7 @@ async fn a_batch_shows_written_documents_only_to_who_wants_them() {
     let cosmos = cosmos();
     let mut minimal =
         batch(&json!([{ "operationType": "Create", "resourceBody": document("leaf", 1) }]));
-    minimal
-        .headers_mut()
-        .insert("prefer", HeaderValue::from_static("return=minimal"));
+    minimal.headers_mut().insert("prefer", HeaderValue::from_static("return=minimal"));
 
     let (status, body) = perform(&cosmos, minimal).await;
 
@@ -240,10 +211,7 @@ async fn a_batch_shows_written_documents_only_to_who_wants_them() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_two_batches_on_one_head_exactly_one_wins() {
     let cosmos = Arc::new(cosmos());
-    cosmos
-        .put("tenants", "t1", &document("head", 0))
-        .await
-        .unwrap();
+    cosmos.put("tenants", "t1", &document("head", 0)).await.unwrap();
     let mut won = 0;
 
     for round in 0..20_u64 {
@@ -282,16 +250,9 @@ async fn nobody_sees_half_a_batch() {
         })
     };
     let query = || {
-        let headers = [
-            ("x-ms-documentdb-partitionkey", "[\"t1\"]"),
-            ("x-ms-documentdb-isquery", "True"),
-        ];
-        asked(
-            "POST",
-            "/dbs/airlock/colls/tenants/docs",
-            &headers,
-            r#"{"query":"SELECT * FROM c"}"#,
-        )
+        let headers =
+            [("x-ms-documentdb-partitionkey", "[\"t1\"]"), ("x-ms-documentdb-isquery", "True")];
+        asked("POST", "/dbs/airlock/colls/tenants/docs", &headers, r#"{"query":"SELECT * FROM c"}"#)
     };
 
     while !writer.is_finished() {
@@ -302,10 +263,7 @@ async fn nobody_sees_half_a_batch() {
             .iter()
             .map(|document| &document["size"])
             .collect();
-        assert!(
-            sizes.is_empty() || (sizes.len() == 2 && sizes[0] == sizes[1]),
-            "{sizes:?}"
-        );
+        assert!(sizes.is_empty() || (sizes.len() == 2 && sizes[0] == sizes[1]), "{sizes:?}");
         tokio::task::yield_now().await;
     }
 }
@@ -317,11 +275,7 @@ async fn a_batch_finishes_although_its_caller_hung_up() {
         .map(|n| json!({ "operationType": "Create", "resourceBody": document(&n.to_string(), n) }))
         .collect();
     let asked = batch(&json!(operations));
-    let held = cosmos
-        .account
-        .locks
-        .among_others("tenants", "[\"t1\"]")
-        .await;
+    let held = cosmos.account.locks.among_others("tenants", "[\"t1\"]").await;
 
     let hung_up = tokio::time::timeout(Duration::from_millis(20), perform(&cosmos, asked)).await;
     drop(held);
@@ -338,13 +292,8 @@ async fn the_account_read_keeps_the_sdk_at_the_accounts_own_name() {
     assert_eq!(status, StatusCode::OK);
     assert_eq!(account["id"], "airlock-local");
     for locations in ["writableLocations", "readableLocations"] {
-        let endpoint = account[locations][0]["databaseAccountEndpoint"]
-            .as_str()
-            .unwrap();
-        assert_eq!(
-            endpoint.trim_end_matches('/'),
-            "https://airlock-local.documents.azure.com"
-        );
+        let endpoint = account[locations][0]["databaseAccountEndpoint"].as_str().unwrap();
+        assert_eq!(endpoint.trim_end_matches('/'), "https://airlock-local.documents.azure.com");
     }
 }
 
@@ -353,17 +302,11 @@ async fn every_container_of_the_file_exists_with_its_partition_key() {
     let cosmos = cosmos();
 
     for (name, container) in &Identities::parse(IDENTITIES).unwrap().containers {
-        let (status, properties) = perform(
-            &cosmos,
-            asked("GET", &format!("/dbs/airlock/colls/{name}"), &[], ""),
-        )
-        .await;
+        let (status, properties) =
+            perform(&cosmos, asked("GET", &format!("/dbs/airlock/colls/{name}"), &[], "")).await;
 
         assert_eq!(status, StatusCode::OK);
-        assert_eq!(
-            properties["partitionKey"]["paths"][0],
-            container.partition_key
-        );
+        assert_eq!(properties["partitionKey"]["paths"][0], container.partition_key);
     }
 }
 
@@ -371,25 +314,14 @@ async fn every_container_of_the_file_exists_with_its_partition_key() {
 async fn tests_can_put_and_remove_any_document() {
     let cosmos = cosmos();
 
-    cosmos
-        .put("tenants", "t1", &document("head", 1))
-        .await
-        .unwrap();
-    cosmos
-        .put("tenants", "t1", &document("head", 2))
-        .await
-        .unwrap();
+    cosmos.put("tenants", "t1", &document("head", 1)).await.unwrap();
+    cosmos.put("tenants", "t1", &document("head", 2)).await.unwrap();
     assert_eq!(cosmos.documents("tenants").await.unwrap()[0]["size"], 2);
     cosmos.remove("tenants", "t1", "head").await.unwrap();
 
     assert!(cosmos.documents("tenants").await.unwrap().is_empty());
     assert!(cosmos.remove("tenants", "t1", "head").await.is_err());
-    assert!(
-        cosmos
-            .put("tenants", "t2", &document("head", 1))
-            .await
-            .is_err()
-    );
+    assert!(cosmos.put("tenants", "t2", &document("head", 1)).await.is_err());
     assert!(cosmos.documents("nothing").await.is_err());
 }
 
@@ -417,10 +349,7 @@ fn the_token_is_taken_out_of_the_accounts_own_header() {
         );
     }
     let refusal = access::bearer(&HeaderMap::new()).unwrap_err();
-    assert_eq!(
-        (refusal.status, refusal.substatus),
-        (StatusCode::UNAUTHORIZED, Some(5000))
-    );
+    assert_eq!((refusal.status, refusal.substatus), (StatusCode::UNAUTHORIZED, Some(5000)));
 }
 
 /// Status of an operation that is not allowed, or 200.
@@ -460,35 +389,18 @@ async fn an_identity_may_do_what_the_file_grants_and_nothing_else() {
 
     for (index, request) in requests.iter().enumerate() {
         let denied = (403, Some(5302));
-        assert_eq!(
-            verdict(&caller("admin"), request),
-            (200, None),
-            "{request:?}"
-        );
+        assert_eq!(verdict(&caller("admin"), request), (200, None), "{request:?}");
         let expected = if index < 5 { (200, None) } else { denied };
-        assert_eq!(
-            verdict(&caller("execute"), request),
-            expected,
-            "{request:?}"
-        );
+        assert_eq!(verdict(&caller("execute"), request), expected, "{request:?}");
         assert_eq!(verdict(&caller("nobody"), request), denied, "{request:?}");
         assert_eq!(
-            verdict(
-                &Caller {
-                    identity: None,
-                    ..caller("")
-                },
-                request
-            ),
+            verdict(&Caller { identity: None, ..caller("") }, request),
             denied,
             "{request:?}"
         );
     }
     assert_eq!(
-        verdict(
-            &caller("signin"),
-            &asked("GET", "/dbs/airlock/colls/tenants/docs/x", &[], "")
-        ),
+        verdict(&caller("signin"), &asked("GET", "/dbs/airlock/colls/tenants/docs/x", &[], "")),
         (403, Some(5302))
     );
 }
@@ -533,11 +445,7 @@ async fn a_path_cannot_climb_into_another_container() {
         "/dbs/airlock/colls/bindings/%2e%2e/sessions/docs/x",
         "/dbs/airlock/colls/bindings/docs/%2e%2e/%2e%2e/sessions/docs/x",
     ] {
-        assert_eq!(
-            verdict(&caller("execute"), &asked("GET", path, &[], "")).0,
-            403,
-            "{path}"
-        );
+        assert_eq!(verdict(&caller("execute"), &asked("GET", path, &[], "")).0, 403, "{path}");
     }
 }
 
@@ -548,13 +456,7 @@ async fn a_request_is_served_with_a_token_for_cosmos_db_and_no_other() {
         let (identities, tenant) = (&cloud.identities, cloud.names.tenant);
         let token = cloud
             .entra
-            .identity_token(
-                identities,
-                tenant,
-                "execute",
-                Resource::Service(resource),
-                now_s(),
-            )
+            .identity_token(identities, tenant, "execute", Resource::Service(resource), now_s())
             .unwrap();
         let header = format!("type%3Daad%26ver%3D1.0%26sig%3D{token}");
         let asked = asked("GET", path, &[("authorization", &header)], "");

@@ -53,12 +53,7 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal without substatus.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            substatus: None,
-            code,
-            message: message.into(),
-        }
+        Self { status, substatus: None, code, message: message.into() }
     }
 
     /// 400
@@ -78,19 +73,12 @@ impl Refusal {
 
     /// 500
     pub fn internal(message: &str) -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "InternalServerError",
-            message,
-        )
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", message)
     }
 
     /// The same with a finer reason.
     pub fn with_substatus(self, substatus: u32) -> Self {
-        Self {
-            substatus: Some(substatus),
-            ..self
-        }
+        Self { substatus: Some(substatus), ..self }
     }
 
     /// The answer to a request with these headers.
@@ -99,10 +87,7 @@ impl Refusal {
         let mut answer = Answer::new(Bytes::from(body));
         *answer.status_mut() = self.status;
         let headers = answer.headers_mut();
-        headers.insert(
-            http::header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert("x-ms-version", HeaderValue::from_static("2020-07-15"));
         headers.insert("x-ms-request-charge", HeaderValue::from_static("0"));
         let activity = asked
@@ -133,14 +118,9 @@ pub fn request(origin: &Url, asked: &Asked) -> Result<Request, Refusal> {
     url.set_query(asked.uri().query());
     let mut request = Request::new(url, method);
     for name in asked.headers().keys() {
-        let value = asked
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok());
+        let value = asked.headers().get(name).and_then(|value| value.to_str().ok());
         let Some(value) = value else {
-            return Err(Refusal::bad_request(format!(
-                "The header {name} is not text."
-            )));
+            return Err(Refusal::bad_request(format!("The header {name} is not text.")));
         };
         request.insert_header(HeaderName::from(name.as_str().to_owned()), value.to_owned());
     }
@@ -158,9 +138,7 @@ pub fn answer(response: &RawResponse) -> Result<Answer, Refusal> {
         if let (Ok(name), Ok(value)) = (name, value) {
             answer.headers_mut().insert(name, value);
         } else {
-            return Err(Refusal::internal(
-                "The emulator answered with a header that is none.",
-            ));
+            return Err(Refusal::internal("The emulator answered with a header that is none."));
         }
     }
     Ok(answer)
@@ -175,11 +153,7 @@ fn status(response: &RawResponse) -> Result<StatusCode, Refusal> {
 pub fn message(response: &RawResponse) -> String {
     serde_json::from_slice::<Value>(response.body())
         .ok()
-        .and_then(|body| {
-            body.get("message")
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        })
+        .and_then(|body| body.get("message").and_then(Value::as_str).map(str::to_owned))
         .unwrap_or_else(|| format!("answered with status {}", u16::from(response.status())))
 }
 

@@ -100,20 +100,13 @@ impl Directory {
     #[must_use]
     pub fn new(names: &Names) -> Self {
         let tenants = seed::tenants(names.tenant, OffsetDateTime::now_utc());
-        Self {
-            state: Mutex::new(State {
-                tenants,
-                effects: Vec::new(),
-            }),
-        }
+        Self { state: Mutex::new(State { tenants, effects: Vec::new() }) }
     }
 
     /// The enabled person of this name, whatever the case.
     #[must_use]
     pub fn sign_in(&self, tenant: Uuid, user_principal_name: &str) -> Option<SignedInPerson> {
-        self.find(tenant, |person| {
-            person.is_called(user_principal_name) && person.enabled
-        })
+        self.find(tenant, |person| person.is_called(user_principal_name) && person.enabled)
     }
 
     /// The person with this object id, enabled or not.
@@ -124,12 +117,7 @@ impl Directory {
 
     fn find(&self, tenant: Uuid, wanted: impl Fn(&Person) -> bool) -> Option<SignedInPerson> {
         let state = self.state();
-        let person = state
-            .tenants
-            .get(&tenant)?
-            .people
-            .values()
-            .find(|person| wanted(person))?;
+        let person = state.tenants.get(&tenant)?.people.values().find(|person| wanted(person))?;
         Some(SignedInPerson {
             tenant,
             object: person.id,
@@ -199,11 +187,7 @@ impl Directory {
         change: impl FnOnce(&mut Person, OffsetDateTime) -> Result<R, E>,
     ) -> Option<Result<R, E>> {
         let mut state = self.state();
-        let person = state
-            .tenants
-            .get_mut(&effect.tenant)?
-            .people
-            .get_mut(&effect.person)?;
+        let person = state.tenants.get_mut(&effect.tenant)?.people.get_mut(&effect.person)?;
         let changed = change(person, effect.at);
         if changed.is_ok() {
             state.effects.push(effect);
@@ -227,8 +211,5 @@ pub fn effect(effect: &Effect) -> Value {
 #[must_use]
 pub fn written(at: OffsetDateTime) -> String {
     // RFC 3339 has no year above 9999, which no clock here shows.
-    at.replace_nanosecond(0)
-        .unwrap_or(at)
-        .format(&Rfc3339)
-        .unwrap_or_default()
+    at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default()
 }

@@ -85,10 +85,7 @@ pub fn stable_user_id(user_principal_name: &str) -> Uuid {
 }
 
 /// Builds the tenants. `deployment` is the id of the one that the deployment lives in.
-#[expect(
-    clippy::expect_used,
-    reason = "the seed is part of this binary, and a test reads it"
-)]
+#[expect(clippy::expect_used, reason = "the seed is part of this binary, and a test reads it")]
 pub fn tenants(deployment: Uuid, now: OffsetDateTime) -> BTreeMap<Uuid, Tenant> {
     let seed: Seed = serde_json::from_str(SEED).expect("seed.json is what this module describes");
     let roles: Vec<Role> = seed
@@ -104,11 +101,8 @@ pub fn tenants(deployment: Uuid, now: OffsetDateTime) -> BTreeMap<Uuid, Tenant> 
         .into_iter()
         .enumerate()
         .map(|(order, tenant)| {
-            let id = if tenant.deployment {
-                deployment
-            } else {
-                stable_id("tenant", &tenant.domain)
-            };
+            let id =
+                if tenant.deployment { deployment } else { stable_id("tenant", &tenant.domain) };
             (id, tenant.build(id, order, &roles, now))
         })
         .collect()
@@ -121,57 +115,33 @@ impl SeedTenant {
         let domain = self.domain;
         let user = |name: &String| stable_user_id(&format!("{name}@{domain}"));
         let group = |name: &String| stable_id("group", &format!("{domain}/{name}"));
-        let template = |name: &str| {
-            roles
-                .iter()
-                .find(|role| role.name == name)
-                .map(|role| role.template)
-        };
+        let template =
+            |name: &str| roles.iter().find(|role| role.name == name).map(|role| role.template);
         let grants = |kind: &str, grants: Vec<SeedGrant>| -> Vec<(Uuid, Uuid, Uuid)> {
             grants
                 .into_iter()
                 .filter_map(|grant| {
-                    let principal = grant
-                        .person
-                        .as_ref()
-                        .map(user)
-                        .or(grant.group.as_ref().map(group))?;
+                    let principal =
+                        grant.person.as_ref().map(user).or(grant.group.as_ref().map(group))?;
                     let role = template(&grant.role)?;
-                    Some((
-                        stable_id(kind, &format!("{id}/{principal}/{role}")),
-                        principal,
-                        role,
-                    ))
+                    Some((stable_id(kind, &format!("{id}/{principal}/{role}")), principal, role))
                 })
                 .collect()
         };
         let assignments = grants("role-assignment", self.assignments)
             .into_iter()
-            .map(|(id, principal, role)| Assignment {
-                id,
-                principal,
-                role,
-            })
+            .map(|(id, principal, role)| Assignment { id, principal, role })
             .collect();
         let eligible = grants("role-eligibility", self.eligible)
             .into_iter()
-            .map(|(id, principal, role)| Eligibility {
-                id,
-                principal,
-                role,
-                since: created,
-            })
+            .map(|(id, principal, role)| Eligibility { id, principal, role, since: created })
             .collect();
         let groups = self
             .groups
             .iter()
             .map(|seed| {
-                let members: BTreeSet<Uuid> = seed
-                    .members
-                    .iter()
-                    .map(user)
-                    .chain(seed.nested.iter().map(group))
-                    .collect();
+                let members: BTreeSet<Uuid> =
+                    seed.members.iter().map(user).chain(seed.nested.iter().map(group)).collect();
                 let group = Group {
                     id: group(&seed.name),
                     name: seed.name.clone(),

@@ -165,10 +165,7 @@ impl Tenant {
     pub fn person(&self, id_or_name: &str) -> Option<&Person> {
         match Uuid::try_parse(id_or_name) {
             Ok(id) => self.people.get(&id),
-            Err(_) => self
-                .people
-                .values()
-                .find(|person| person.is_called(id_or_name)),
+            Err(_) => self.people.values().find(|person| person.is_called(id_or_name)),
         }
     }
 
@@ -178,11 +175,7 @@ impl Tenant {
         let mut found: BTreeMap<Uuid, &Group> = BTreeMap::new();
         let mut from = vec![member];
         while let Some(member) = from.pop() {
-            for group in self
-                .groups
-                .values()
-                .filter(|group| group.members.contains(&member))
-            {
+            for group in self.groups.values().filter(|group| group.members.contains(&member)) {
                 if found.insert(group.id, group).is_none() {
                     from.push(group.id);
                 }
@@ -193,19 +186,14 @@ impl Tenant {
 
     /// The groups that someone owns.
     pub fn owned_by(&self, owner: Uuid) -> impl Iterator<Item = &Group> {
-        self.groups
-            .values()
-            .filter(move |group| group.owners.contains(&owner))
+        self.groups.values().filter(move |group| group.owners.contains(&owner))
     }
 
     /// The active role assignments of someone, directly or through groups.
     #[must_use]
     pub fn assignments_of(&self, principal: Uuid) -> Vec<&Assignment> {
-        let mut holders: BTreeSet<Uuid> = self
-            .groups_of(principal)
-            .into_iter()
-            .map(|group| group.id)
-            .collect();
+        let mut holders: BTreeSet<Uuid> =
+            self.groups_of(principal).into_iter().map(|group| group.id).collect();
         holders.insert(principal);
         self.assignments
             .iter()
@@ -219,10 +207,7 @@ impl Tenant {
         let held = self.assignments_of(principal);
         self.roles
             .iter()
-            .filter(|role| {
-                held.iter()
-                    .any(|assignment| assignment.role == role.template)
-            })
+            .filter(|role| held.iter().any(|assignment| assignment.role == role.template))
             .collect()
     }
 
@@ -237,10 +222,7 @@ impl Tenant {
     #[must_use]
     pub fn protects(&self, person: Uuid) -> bool {
         !self.roles_of(person).is_empty()
-            || self
-                .groups_of(person)
-                .iter()
-                .any(|group| group.role_assignable)
+            || self.groups_of(person).iter().any(|group| group.role_assignable)
             || self.owned_by(person).any(|group| group.role_assignable)
     }
 
@@ -251,30 +233,15 @@ impl Tenant {
         for role in self.roles_of(person.id) {
             words.push(format!("holds the directory role {}", role.name));
         }
-        for eligible in self
-            .eligible
-            .iter()
-            .filter(|eligible| eligible.principal == person.id)
-        {
-            if let Some(role) = self
-                .roles
-                .iter()
-                .find(|role| role.template == eligible.role)
-            {
+        for eligible in self.eligible.iter().filter(|eligible| eligible.principal == person.id) {
+            if let Some(role) = self.roles.iter().find(|role| role.template == eligible.role) {
                 words.push(format!("is eligible for {}", role.name));
             }
         }
-        for group in self
-            .groups_of(person.id)
-            .into_iter()
-            .filter(|group| group.role_assignable)
-        {
+        for group in self.groups_of(person.id).into_iter().filter(|group| group.role_assignable) {
             words.push(format!("is in the role-assignable group {}", group.name));
         }
-        for group in self
-            .owned_by(person.id)
-            .filter(|group| group.role_assignable)
-        {
+        for group in self.owned_by(person.id).filter(|group| group.role_assignable) {
             words.push(format!("owns the role-assignable group {}", group.name));
         }
         let facts = [
@@ -282,12 +249,7 @@ impl Tenant {
             (!person.enabled, "is disabled"),
             (person.guest, "is a guest"),
         ];
-        words.extend(
-            facts
-                .iter()
-                .filter(|(holds, _)| *holds)
-                .map(|(_, what)| (*what).to_owned()),
-        );
+        words.extend(facts.iter().filter(|(holds, _)| *holds).map(|(_, what)| (*what).to_owned()));
         words.join("; ")
     }
 }
@@ -302,8 +264,7 @@ impl Person {
     /// Whether this is their user principal name, whatever the case.
     #[must_use]
     pub fn is_called(&self, user_principal_name: &str) -> bool {
-        self.user_principal_name
-            .eq_ignore_ascii_case(user_principal_name)
+        self.user_principal_name.eq_ignore_ascii_case(user_principal_name)
     }
 
     /// The pass that counts, if there is one.

@@ -24,20 +24,12 @@ fn the_seed_names_only_what_it_contains() {
             for group in tenant.groups.values() {
                 assert!(group.members.iter().all(exists), "{}", group.name);
                 assert!(
-                    group
-                        .owners
-                        .iter()
-                        .all(|owner| tenant.people.contains_key(owner)),
+                    group.owners.iter().all(|owner| tenant.people.contains_key(owner)),
                     "{}",
                     group.name
                 );
             }
-            assert!(
-                tenant
-                    .assignments
-                    .iter()
-                    .all(|held| exists(&held.principal))
-            );
+            assert!(tenant.assignments.iter().all(|held| exists(&held.principal)));
             assert!(tenant.eligible.iter().all(|held| exists(&held.principal)));
             assert!(!tenant.assignments.is_empty());
         });
@@ -49,10 +41,7 @@ fn the_tenant_of_the_deployment_comes_first() {
     let tenants = Directory::new(&names()).tenants();
 
     assert_eq!(
-        tenants
-            .iter()
-            .map(|tenant| tenant.name.as_str())
-            .collect::<Vec<_>>(),
+        tenants.iter().map(|tenant| tenant.name.as_str()).collect::<Vec<_>>(),
         ["Contoso", "Fabrikam"]
     );
     assert_eq!(tenants[0].id, contoso());
@@ -63,24 +52,13 @@ fn the_tenant_of_the_deployment_comes_first() {
 fn people_sign_in_by_name_whatever_the_case_and_only_at_home() {
     let directory = Directory::new(&names());
 
-    let harriet = directory
-        .sign_in(contoso(), "Harriet@Contoso.Example")
-        .unwrap();
+    let harriet = directory.sign_in(contoso(), "Harriet@Contoso.Example").unwrap();
 
     assert_eq!(harriet.app_roles, ["HelpdeskAgent"]);
     assert_eq!(harriet.object, stable_user_id("harriet@contoso.example"));
-    assert_eq!(
-        directory.by_object(contoso(), harriet.object),
-        Some(harriet)
-    );
-    assert_eq!(
-        directory.sign_in(fabrikam(), "harriet@contoso.example"),
-        None
-    );
-    assert_eq!(
-        directory.sign_in(Uuid::nil(), "harriet@contoso.example"),
-        None
-    );
+    assert_eq!(directory.by_object(contoso(), harriet.object), Some(harriet));
+    assert_eq!(directory.sign_in(fabrikam(), "harriet@contoso.example"), None);
+    assert_eq!(directory.sign_in(Uuid::nil(), "harriet@contoso.example"), None);
 }
 
 #[test]
@@ -89,10 +67,7 @@ fn a_disabled_person_does_not_sign_in_but_is_known() {
 
     assert_eq!(directory.sign_in(contoso(), "dora@contoso.example"), None);
     assert!(
-        !directory
-            .by_object(contoso(), stable_user_id("dora@contoso.example"))
-            .unwrap()
-            .enabled
+        !directory.by_object(contoso(), stable_user_id("dora@contoso.example")).unwrap().enabled
     );
 }
 
@@ -131,11 +106,7 @@ fn membership_reaches_through_nested_groups() {
     let mut groups = directory
         .look(contoso(), |tenant| {
             let nina = stable_user_id("nina@contoso.example");
-            tenant
-                .groups_of(nina)
-                .iter()
-                .map(|group| group.name.clone())
-                .collect::<Vec<_>>()
+            tenant.groups_of(nina).iter().map(|group| group.name.clone()).collect::<Vec<_>>()
         })
         .unwrap();
 
@@ -166,10 +137,7 @@ fn a_refused_change_leaves_no_effect() {
     });
     assert_eq!(made, Some(Ok(())));
     let snapshot = directory.snapshot();
-    assert_eq!(
-        snapshot["effects"][0]["change"],
-        json!({ "accountEnabled": false })
-    );
+    assert_eq!(snapshot["effects"][0]["change"], json!({ "accountEnabled": false }));
     let nina = &snapshot["tenants"][contoso().to_string()]["people"]["nina@contoso.example"];
     assert_eq!(nina["accountEnabled"], false);
 }
@@ -186,24 +154,12 @@ fn cards_say_what_is_special_about_people() {
             .what
     };
 
-    assert_eq!(
-        what(contoso(), "olga"),
-        "holds the directory role User Administrator"
-    );
-    assert_eq!(
-        what(contoso(), "elias"),
-        "is eligible for Global Administrator"
-    );
-    assert_eq!(
-        what(contoso(), "owen"),
-        "owns the role-assignable group Helpdesk Tier 2"
-    );
+    assert_eq!(what(contoso(), "olga"), "holds the directory role User Administrator");
+    assert_eq!(what(contoso(), "elias"), "is eligible for Global Administrator");
+    assert_eq!(what(contoso(), "owen"), "owns the role-assignable group Helpdesk Tier 2");
     assert_eq!(what(contoso(), "sven"), "is synchronised from on-premises");
     assert_eq!(what(contoso(), "dora"), "is disabled");
     assert_eq!(what(contoso(), "gus"), "is a guest");
     assert_eq!(what(contoso(), "nina"), "");
-    assert_eq!(
-        what(fabrikam(), "fabio"),
-        "holds the directory role Global Administrator"
-    );
+    assert_eq!(what(fabrikam(), "fabio"), "holds the directory role Global Administrator");
 }

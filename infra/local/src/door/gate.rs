@@ -50,13 +50,7 @@ impl Gate {
         }
         let host = asked.uri().host().unwrap_or_default();
         let status = StatusCode::NOT_FOUND;
-        self.cloud.record.call(
-            "unknown",
-            asked.method().as_str(),
-            host,
-            None,
-            status.as_u16(),
-        );
+        self.cloud.record.call("unknown", asked.method().as_str(), host, None, status.as_u16());
         Ok(bare(status))
     }
 
@@ -105,15 +99,11 @@ impl Gate {
 
         let outcome = self.met(place, asked, fault).await;
 
-        let named = outcome
-            .as_ref()
-            .ok()
-            .and_then(|answer| answer.extensions().get::<CallerName>());
+        let named =
+            outcome.as_ref().ok().and_then(|answer| answer.extensions().get::<CallerName>());
         let caller = bearer.or_else(|| named.map(|CallerName(name)| name.clone()));
         let status = outcome.as_ref().ok().map(|answer| answer.status().as_u16());
-        self.cloud
-            .record
-            .met(service.as_str(), &method, &path, caller, status, kind);
+        self.cloud.record.met(service.as_str(), &method, &path, caller, status, kind);
         outcome
     }
 
@@ -173,15 +163,10 @@ fn failed(status: u16) -> Answer {
 }
 
 fn throttled(retry_after_s: Option<u64>) -> Answer {
-    let mut answer = errored(
-        StatusCode::TOO_MANY_REQUESTS,
-        "TooManyRequests",
-        "Too many requests.",
-    );
+    let mut answer =
+        errored(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", "Too many requests.");
     if let Some(seconds) = retry_after_s {
-        answer
-            .headers_mut()
-            .insert(header::RETRY_AFTER, seconds.into());
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     answer
 }

@@ -94,23 +94,13 @@ pub async fn open(
         control_key: key()?,
     };
 
-    let gate = Arc::new(Gate {
-        cloud: Arc::clone(&cloud),
-        identity,
-        processes: processes.clone(),
-    });
+    let gate = Arc::new(Gate { cloud: Arc::clone(&cloud), identity, processes: processes.clone() });
     let through = Arc::clone(&gate);
-    tokio::spawn(serve(tls, Some(authority.server), move |asked| {
-        Arc::clone(&through).host(asked)
-    }));
+    tokio::spawn(serve(tls, Some(authority.server), move |asked| Arc::clone(&through).host(asked)));
     let through = Arc::clone(&gate);
-    tokio::spawn(serve(pages, None, move |asked| {
-        Arc::clone(&through).pages(asked)
-    }));
+    tokio::spawn(serve(pages, None, move |asked| Arc::clone(&through).pages(asked)));
     let through = gate;
-    tokio::spawn(serve(identity_listener, None, move |asked| {
-        Arc::clone(&through).identity(asked)
-    }));
+    tokio::spawn(serve(identity_listener, None, move |asked| Arc::clone(&through).identity(asked)));
     tokio::spawn(proxy::serve(proxy, Arc::clone(&cloud), opened.tls));
 
     let control = Arc::new(Control::new(cloud, processes, opened.clone()));
@@ -122,9 +112,7 @@ pub async fn open(
 }
 
 async fn free() -> anyhow::Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .await
-        .context("no free port on 127.0.0.1")
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no free port on 127.0.0.1")
 }
 
 fn given(listener: std::net::TcpListener) -> anyhow::Result<TcpListener> {

@@ -43,16 +43,8 @@ fn answered(cloud: &Shared, tls: SocketAddr, request: Request<Incoming>) -> Resp
     if request.method() != Method::CONNECT || !is_ours(cloud, &request) {
         let host = request.uri().host().unwrap_or("unknown");
         let status = StatusCode::FORBIDDEN;
-        cloud.record.call(
-            "proxy",
-            request.method().as_str(),
-            host,
-            None,
-            status.as_u16(),
-        );
-        cloud
-            .record
-            .refusal("proxy", None, &format!("{host} is not a host of the cloud"));
+        cloud.record.call("proxy", request.method().as_str(), host, None, status.as_u16());
+        cloud.record.refusal("proxy", None, &format!("{host} is not a host of the cloud"));
         *answer.status_mut() = status;
         return answer;
     }
@@ -72,8 +64,6 @@ fn answered(cloud: &Shared, tls: SocketAddr, request: Request<Incoming>) -> Resp
 fn is_ours(cloud: &Shared, request: &Request<Incoming>) -> bool {
     let uri = request.uri();
     let host = uri.host().unwrap_or_default();
-    let known = authority::hosts(&cloud.names)
-        .iter()
-        .any(|name| name.eq_ignore_ascii_case(host));
+    let known = authority::hosts(&cloud.names).iter().any(|name| name.eq_ignore_ascii_case(host));
     known && uri.port_u16() == Some(443)
 }

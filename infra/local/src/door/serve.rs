@@ -94,17 +94,12 @@ where
                 Err(never) => match never {},
             };
             // To hyper an error means: close (HTTP/1.1) or reset the stream (HTTP/2), unanswered.
-            if answer.extensions().get::<Unanswered>().is_some() {
-                Err(Lost)
-            } else {
-                Ok(answer)
-            }
+            if answer.extensions().get::<Unanswered>().is_some() { Err(Lost) } else { Ok(answer) }
         }
     });
     // The peer learns of its own errors by the connection's end, and nobody else needs to.
-    let _ended = Builder::new(TokioExecutor::new())
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ended =
+        Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// Marks an answer that must not be sent: a warp filter cannot fail to answer.
@@ -126,25 +121,23 @@ where
         .and(warp::host::optional())
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
-        .then(
-            move |method, path: FullPath, query: String, host, headers, body| {
-                let answer = answer.clone();
-                async move {
-                    let body = match whole(body).await {
-                        Ok(body) => body,
-                        Err(status) => return bare(status),
-                    };
-                    let Some(asked) = asked(method, &path, &query, host, headers, body) else {
-                        return bare(StatusCode::BAD_REQUEST);
-                    };
-                    answer(asked).await.unwrap_or_else(|Lost| {
-                        let mut unsent = bare(StatusCode::INTERNAL_SERVER_ERROR);
-                        unsent.extensions_mut().insert(Unanswered);
-                        unsent
-                    })
-                }
-            },
-        )
+        .then(move |method, path: FullPath, query: String, host, headers, body| {
+            let answer = answer.clone();
+            async move {
+                let body = match whole(body).await {
+                    Ok(body) => body,
+                    Err(status) => return bare(status),
+                };
+                let Some(asked) = asked(method, &path, &query, host, headers, body) else {
+                    return bare(StatusCode::BAD_REQUEST);
+                };
+                answer(asked).await.unwrap_or_else(|Lost| {
+                    let mut unsent = bare(StatusCode::INTERNAL_SERVER_ERROR);
+                    unsent.extensions_mut().insert(Unanswered);
+                    unsent
+                })
+            }
+        })
 }
 
 /// The body in one piece.
@@ -184,10 +177,7 @@ fn asked(
         format!("{}?{query}", path.as_str())
     };
     let named = HeaderValue::from_str(authority.as_str()).ok()?;
-    let uri = Uri::builder()
-        .scheme("http")
-        .authority(authority)
-        .path_and_query(target);
+    let uri = Uri::builder().scheme("http").authority(authority).path_and_query(target);
     let mut asked = Asked::new(body);
     *asked.method_mut() = method;
     *asked.uri_mut() = uri.build().ok()?;

@@ -28,14 +28,9 @@ struct World {
 
 async fn world() -> World {
     let bind = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let listeners = Listeners {
-        pages: bind(),
-        control: bind(),
-    };
+    let listeners = Listeners { pages: bind(), control: bind() };
     let cloud = cloud();
-    let opened = open(Arc::clone(&cloud), listeners, Arc::default())
-        .await
-        .unwrap();
+    let opened = open(Arc::clone(&cloud), listeners, Arc::default()).await.unwrap();
     World { cloud, opened }
 }
 
@@ -81,24 +76,12 @@ impl World {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let name = ServerName::try_from(host.to_owned()).unwrap();
-        let stream = TlsConnector::from(Arc::new(config))
-            .connect(name, stream)
-            .await
-            .unwrap();
-        exchange(
-            stream,
-            &format!("{line} HTTP/1.1\r\nhost: {host}{headers}"),
-            "",
-        )
-        .await
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        exchange(stream, &format!("{line} HTTP/1.1\r\nhost: {host}{headers}"), "").await
     }
 
     async fn control(&self, line: &str, body: &str) -> (u16, Value) {
-        let Opened {
-            control,
-            control_key,
-            ..
-        } = &self.opened;
+        let Opened { control, control_key, .. } = &self.opened;
         let head =
             format!("{line} HTTP/1.1\r\nhost: {control}\r\nx-airlock-control: {control_key}");
         let (status, body) = self.plain(*control, &head, body).await.unwrap();
@@ -137,10 +120,7 @@ async fn a_handler_that_wants_elsewhere_is_refused_and_recorded() {
 
     assert_eq!(refused.0, 403);
     let calls = world.cloud.record.calls(0);
-    assert_eq!(
-        (&calls[0]["service"], &calls[0]["path"]),
-        (&json!("proxy"), &json!("example.com"))
-    );
+    assert_eq!((&calls[0]["service"], &calls[0]["path"]), (&json!("proxy"), &json!("example.com")));
 }
 
 #[tokio::test]
@@ -159,11 +139,7 @@ async fn an_unknown_host_behind_the_tls_is_nothing() {
 #[tokio::test]
 async fn the_record_names_the_caller_and_keeps_no_query() {
     let world = world().await;
-    let Opened {
-        identity_endpoint,
-        identity_headers,
-        ..
-    } = &world.opened;
+    let Opened { identity_endpoint, identity_headers, .. } = &world.opened;
     let head = format!(
         "GET /msi/token?api-version=2019-08-01&resource={}&client_id={} HTTP/1.1\r\n\
          host: {identity_endpoint}\r\nx-identity-header: {}",
@@ -177,20 +153,14 @@ async fn the_record_names_the_caller_and_keeps_no_query() {
     let token = token["access_token"].as_str().unwrap();
 
     let bearer = format!("\r\nauthorization: Bearer {token}");
-    world
-        .azure("graph.microsoft.com", "GET /v1.0/users?$top=1", &bearer)
-        .await
-        .unwrap();
+    world.azure("graph.microsoft.com", "GET /v1.0/users?$top=1", &bearer).await.unwrap();
 
     let calls = world.cloud.record.calls(0);
     assert_eq!(
         (&calls[0]["service"], &calls[0]["caller"]),
         (&json!("identity"), &json!("execute"))
     );
-    assert_eq!(
-        (&calls[1]["service"], &calls[1]["caller"]),
-        (&json!("graph"), &json!("execute"))
-    );
+    assert_eq!((&calls[1]["service"], &calls[1]["caller"]), (&json!("graph"), &json!("execute")));
     assert_eq!(calls[1]["path"], "/v1.0/users");
     let all = format!("{calls}{}", world.cloud.record.tokens(0));
     assert!(!all.contains(token) && !all.contains(&identity_headers["execute"]));
@@ -199,18 +169,10 @@ async fn the_record_names_the_caller_and_keeps_no_query() {
 #[tokio::test]
 async fn faults_strike_as_often_as_they_say_and_then_no_more() {
     let world = world().await;
-    world
-        .fault(json!({"service":"entra","effect":{"kind":"fail","status":503}}))
-        .await;
-    world
-        .fault(json!({"service":"entra","effect":{"kind":"throttle","retry_after_s":2}}))
-        .await;
-    world
-        .fault(json!({"service":"entra","effect":{"kind":"drop"}}))
-        .await;
-    world
-        .fault(json!({"service":"entra","effect":{"kind":"delay","ms":1}}))
-        .await;
+    world.fault(json!({"service":"entra","effect":{"kind":"fail","status":503}})).await;
+    world.fault(json!({"service":"entra","effect":{"kind":"throttle","retry_after_s":2}})).await;
+    world.fault(json!({"service":"entra","effect":{"kind":"drop"}})).await;
+    world.fault(json!({"service":"entra","effect":{"kind":"delay","ms":1}})).await;
 
     assert_eq!(world.keys().await.unwrap().0, 503);
     assert_eq!(world.keys().await.unwrap().0, 429);
@@ -219,23 +181,9 @@ async fn faults_strike_as_often_as_they_say_and_then_no_more() {
     assert_eq!(world.keys().await.unwrap().0, 200);
 
     let calls = world.cloud.record.calls(0);
-    let struck: Vec<_> = calls
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|call| &call["fault"])
-        .collect();
+    let struck: Vec<_> = calls.as_array().unwrap().iter().map(|call| &call["fault"]).collect();
     let (none, drop) = (&Value::Null, &json!("drop"));
-    assert_eq!(
-        struck,
-        [
-            &json!("fail"),
-            &json!("throttle"),
-            drop,
-            &json!("delay"),
-            none
-        ]
-    );
+    assert_eq!(struck, [&json!("fail"), &json!("throttle"), drop, &json!("delay"), none]);
     assert_eq!(calls[2]["status"], Value::Null);
 }
 
@@ -244,11 +192,7 @@ async fn a_lost_answer_is_a_call_that_was_carried_out() {
     let world = world().await;
     let redirect = json!({"service":"identity","effect":{"kind":"lose_answer"}});
     world.fault(redirect).await;
-    let Opened {
-        identity_endpoint,
-        identity_headers,
-        ..
-    } = &world.opened;
+    let Opened { identity_endpoint, identity_headers, .. } = &world.opened;
     let head = format!(
         "GET /msi/token?api-version=2019-08-01&resource={}&client_id={} HTTP/1.1\r\n\
          host: {identity_endpoint}\r\nx-identity-header: {}",
@@ -267,23 +211,16 @@ async fn http_2_without_prelude_is_spoken_too_and_a_dropped_call_resets_its_stre
     let world = world().await;
     let address = world.opened.identity_endpoint;
     let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream)
-        .await
-        .unwrap();
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
     tokio::spawn(connection);
     let mut ask = async || {
         let uri = format!("http://{address}/msi/token?a=b");
         let request = http::Request::get(uri).body(Empty::<Bytes>::new()).unwrap();
-        sender
-            .send_request(request)
-            .await
-            .map(|answer| answer.status().as_u16())
+        sender.send_request(request).await.map(|answer| answer.status().as_u16())
     };
 
     assert_eq!(ask().await.unwrap(), 401);
-    world
-        .fault(json!({"service":"identity","effect":{"kind":"drop"}}))
-        .await;
+    world.fault(json!({"service":"identity","effect":{"kind":"drop"}})).await;
     assert!(ask().await.is_err());
     assert_eq!(ask().await.unwrap(), 401);
 }
@@ -304,11 +241,7 @@ async fn a_body_beyond_the_limit_is_refused() {
 #[tokio::test]
 async fn control_opens_only_to_its_key_at_its_own_address() {
     let world = world().await;
-    let Opened {
-        control,
-        control_key,
-        ..
-    } = &world.opened;
+    let Opened { control, control_key, .. } = &world.opened;
     let ask = async |host: String, key: String| {
         let head = format!("GET /names HTTP/1.1\r\nhost: {host}{key}");
         world.plain(*control, &head, "").await.unwrap()
@@ -317,12 +250,7 @@ async fn control_opens_only_to_its_key_at_its_own_address() {
 
     assert_eq!(ask(control.to_string(), good.clone()).await.0, 200);
     assert_eq!(ask(control.to_string(), String::new()).await.0, 401);
-    assert_eq!(
-        ask(control.to_string(), "\r\nx-airlock-control: x".to_owned())
-            .await
-            .0,
-        401
-    );
+    assert_eq!(ask(control.to_string(), "\r\nx-airlock-control: x".to_owned()).await.0, 401);
     assert_eq!(ask(control.to_string(), good.repeat(2)).await.0, 401);
     assert_eq!(ask("rebound.example".to_owned(), good).await.0, 421);
 }
@@ -334,9 +262,7 @@ async fn control_puts_a_partition_of_the_store_back() {
     let two = json!({"id":"2","tenant":"t"});
     let other = json!({"id":"1","tenant":"u"});
     let put = async |path: &str, body: &Value| {
-        world
-            .control(&format!("PUT /cosmos/tenants/{path}"), &body.to_string())
-            .await
+        world.control(&format!("PUT /cosmos/tenants/{path}"), &body.to_string()).await
     };
     assert_eq!(put("t/1", &one).await.0, 200);
     assert_eq!(put("t/2", &two).await.0, 200);
@@ -355,13 +281,7 @@ async fn control_puts_a_partition_of_the_store_back() {
         .map(|document| (document["tenant"].to_string(), document["v"].clone()))
         .collect();
     left.sort_by(|a, b| a.0.cmp(&b.0));
-    assert_eq!(
-        left,
-        [
-            ("\"t\"".to_owned(), json!(0)),
-            ("\"u\"".to_owned(), Value::Null)
-        ]
-    );
+    assert_eq!(left, [("\"t\"".to_owned(), json!(0)), ("\"u\"".to_owned(), Value::Null)]);
 }
 
 #[tokio::test]
@@ -374,57 +294,21 @@ async fn control_mints_what_no_one_may_accept_and_shows_what_is_there() {
     assert_eq!(minted["token"].as_str().unwrap().split('.').count(), 3);
 
     let message = json!({"message_id":"m","body_base64":BASE64_STANDARD.encode("{}")});
-    assert_eq!(
-        world
-            .control("POST /bus/intake-events", &message.to_string())
-            .await
-            .0,
-        200
-    );
-    assert_eq!(
-        world
-            .control("POST /bus/nowhere", &message.to_string())
-            .await
-            .0,
-        400
-    );
+    assert_eq!(world.control("POST /bus/intake-events", &message.to_string()).await.0, 200);
+    assert_eq!(world.control("POST /bus/nowhere", &message.to_string()).await.0, 400);
 
     let (_, names) = world.control("GET /names", "").await;
     assert_eq!(names["tenant"], world.cloud.names.tenant.to_string());
     let (_, identity) = world.control("GET /identity/admin", "").await;
     assert_eq!(identity["header"], world.opened.identity_headers["admin"]);
-    for path in [
-        "calls",
-        "tokens",
-        "effects",
-        "bus",
-        "blobs",
-        "directory",
-        "faults",
-    ] {
-        assert_eq!(
-            world.control(&format!("GET /{path}?after=0"), "").await.0,
-            200,
-            "{path}"
-        );
+    for path in ["calls", "tokens", "effects", "bus", "blobs", "directory", "faults"] {
+        assert_eq!(world.control(&format!("GET /{path}?after=0"), "").await.0, 200, "{path}");
     }
     assert_eq!(world.control("GET /processes", "").await.0, 400);
     assert_eq!(world.control("GET /nothing", "").await.0, 404);
 
     let uri = json!({"application":"airlock-portal","uri":"http://127.0.0.1:9/cb"});
-    assert_eq!(
-        world
-            .control("POST /redirect-uris", &uri.to_string())
-            .await
-            .0,
-        200
-    );
+    assert_eq!(world.control("POST /redirect-uris", &uri.to_string()).await.0, 200);
     let uri = json!({"application":"airlock-portal","uri":"javascript:x"});
-    assert_eq!(
-        world
-            .control("POST /redirect-uris", &uri.to_string())
-            .await
-            .0,
-        400
-    );
+    assert_eq!(world.control("POST /redirect-uris", &uri.to_string()).await.0, 400);
 }

@@ -44,9 +44,7 @@ impl Entra {
         if form.optional("client_secret").is_some() {
             return Err(Refusal::WrongSecret(application_id(client.name)));
         }
-        let assertion = form
-            .optional("client_assertion")
-            .ok_or(Refusal::NoCredential)?;
+        let assertion = form.optional("client_assertion").ok_or(Refusal::NoCredential)?;
         if form.required("client_assertion_type")? != JWT_BEARER {
             return Err(Refusal::Malformed);
         }
@@ -77,10 +75,7 @@ impl Entra {
         if claimed.aud != audience::EXCHANGE {
             return Err(Refusal::AssertionAudience(claimed.aud));
         }
-        let proved = self
-            .keys
-            .verified(assertion)
-            .ok_or(Refusal::AssertionSignature)?;
+        let proved = self.keys.verified(assertion).ok_or(Refusal::AssertionSignature)?;
         if (&proved.iss, &proved.sub, &proved.aud) != (&claimed.iss, &claimed.sub, &claimed.aud) {
             return Err(Refusal::AssertionSignature);
         }
@@ -104,8 +99,5 @@ pub fn registered<'a>(
         .iter()
         .find(|(name, _)| application_id(name).to_string() == client)
         .map(|(name, application)| Client { name, application })
-        .ok_or_else(|| Refusal::UnknownApplication {
-            client: client.to_owned(),
-            tenant,
-        })
+        .ok_or_else(|| Refusal::UnknownApplication { client: client.to_owned(), tenant })
 }

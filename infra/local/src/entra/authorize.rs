@@ -50,9 +50,7 @@ pub fn ask(cloud: &Cloud, tenant: &TenantCard, asked: &Asked, now_s: u64) -> Ans
         .and_then(|form| request(cloud, tenant.id, &form))
         .and_then(|request| {
             let handle = cloud.entra.grants.await_choice(request.clone(), now_s);
-            handle
-                .map(|handle| (request, handle))
-                .map_err(NotAsked::Shown)
+            handle.map(|handle| (request, handle)).map_err(NotAsked::Shown)
         });
     match kept {
         Ok((request, handle)) => {
@@ -60,14 +58,8 @@ pub fn ask(cloud: &Cloud, tenant: &TenantCard, asked: &Asked, now_s: u64) -> Ans
             page::sign_in(tenant, &request, &handle, &people)
         }
         Err(NotAsked::Shown(refusal)) => shown(cloud, &refusal),
-        Err(NotAsked::Redirected {
-            refusal,
-            redirect_uri,
-            state,
-        }) => {
-            cloud
-                .record
-                .refusal("entra", None, &format!("AADSTS{}", refusal.code()));
+        Err(NotAsked::Redirected { refusal, redirect_uri, state }) => {
+            cloud.record.refusal("entra", None, &format!("AADSTS{}", refusal.code()));
             redirect_refusal(&redirect_uri, state.as_deref(), &refusal)
         }
     }
@@ -87,24 +79,16 @@ fn chosen(cloud: &Cloud, tenant: Uuid, asked: &Asked, now_s: u64) -> Result<Answ
     }
     let form = Form::parse(asked.body())?;
     let grants = &cloud.entra.grants;
-    let pending = grants
-        .chosen(form.required("request")?, now_s)
-        .ok_or(Refusal::UnknownGrant)?;
+    let pending = grants.chosen(form.required("request")?, now_s).ok_or(Refusal::UnknownGrant)?;
     if pending.tenant != tenant {
         return Err(Refusal::CodeOfOtherTenant);
     }
     let state = pending.state.as_deref();
     if form.optional("cancel").is_some() {
-        return Ok(redirect_refusal(
-            &pending.redirect_uri,
-            state,
-            &Refusal::Declined,
-        ));
+        return Ok(redirect_refusal(&pending.redirect_uri, state, &Refusal::Declined));
     }
-    let person = cloud
-        .directory
-        .sign_in(tenant, form.required("person")?)
-        .ok_or(Refusal::UnknownPerson)?;
+    let person =
+        cloud.directory.sign_in(tenant, form.required("person")?).ok_or(Refusal::UnknownPerson)?;
     if !person.enabled {
         return Err(Refusal::AccountDisabled);
     }
@@ -129,19 +113,13 @@ fn chosen(cloud: &Cloud, tenant: Uuid, asked: &Asked, now_s: u64) -> Result<Answ
     )?;
     let session = sid.to_string();
     let parameters = [("code", code.as_str()), ("session_state", session.as_str())];
-    Ok(redirect(
-        &pending.redirect_uri,
-        pending.state.as_deref(),
-        &parameters,
-    ))
+    Ok(redirect(&pending.redirect_uri, pending.state.as_deref(), &parameters))
 }
 
 /// A form that another site posts would sign a person in without their knowing. Machines send no
 /// `Origin`, browsers always do.
 fn from_our_page(pages: &str, headers: &HeaderMap) -> bool {
-    headers
-        .get(header::ORIGIN)
-        .is_none_or(|origin| origin.as_bytes() == pages.as_bytes())
+    headers.get(header::ORIGIN).is_none_or(|origin| origin.as_bytes() == pages.as_bytes())
 }
 
 /// Reads an authorization request.
@@ -165,9 +143,7 @@ pub fn request(cloud: &Cloud, tenant: Uuid, form: &Form) -> Result<Pending, NotA
     checked(tenant, client, redirect_uri, form).map_err(|refusal| NotAsked::Redirected {
         refusal,
         redirect_uri: redirect_uri.to_owned(),
-        state: state
-            .filter(|state| state.len() <= CARRIED_BYTES)
-            .map(str::to_owned),
+        state: state.filter(|state| state.len() <= CARRIED_BYTES).map(str::to_owned),
     })
 }
 
@@ -181,10 +157,7 @@ fn checked(
     if kind != "code" {
         return Err(Refusal::ResponseType(kind.to_owned()));
     }
-    if form
-        .optional("response_mode")
-        .is_some_and(|mode| mode != "query")
-    {
+    if form.optional("response_mode").is_some_and(|mode| mode != "query") {
         return Err(Refusal::ResponseMode);
     }
     let asked = form.required("scope")?;
@@ -192,9 +165,7 @@ fn checked(
     if !scopes.iter().any(|scope| scope == "openid") {
         return Err(Refusal::Scope(asked.to_owned()));
     }
-    let challenge = form
-        .optional("code_challenge")
-        .ok_or(Refusal::ChallengeSize)?;
+    let challenge = form.optional("code_challenge").ok_or(Refusal::ChallengeSize)?;
     // A SHA-256 digest in base64url.
     let base64url = |c: u8| c.is_ascii_alphanumeric() || b"-_".contains(&c);
     if challenge.len() != 43 || !challenge.bytes().all(base64url) {
@@ -247,9 +218,7 @@ fn contexts(claims: Option<&str>, token: &str) -> Result<Vec<String>, Refusal> {
         _ => return Err(Refusal::Malformed),
     };
     let is_context = |value: &String| {
-        let number = value
-            .strip_prefix('c')
-            .and_then(|number| number.parse::<u8>().ok());
+        let number = value.strip_prefix('c').and_then(|number| number.parse::<u8>().ok());
         number.is_some_and(|number| (1..=99).contains(&number) && *value == format!("c{number}"))
     };
     if !values.iter().all(is_context) {
@@ -259,18 +228,13 @@ fn contexts(claims: Option<&str>, token: &str) -> Result<Vec<String>, Refusal> {
 }
 
 fn shown(cloud: &Cloud, refusal: &Refusal) -> Answer {
-    cloud
-        .record
-        .refusal("entra", None, &format!("AADSTS{}", refusal.code()));
+    cloud.record.refusal("entra", None, &format!("AADSTS{}", refusal.code()));
     page::refusal(refusal)
 }
 
 fn redirect_refusal(redirect_uri: &str, state: Option<&str>, refusal: &Refusal) -> Answer {
     let description = refusal.description();
-    let parameters = [
-        ("error", refusal.error()),
-        ("error_description", &description),
-    ];
+    let parameters = [("error", refusal.error()), ("error_description", &description)];
     redirect(redirect_uri, state, &parameters)
 }
 
@@ -300,10 +264,7 @@ mod tests {
         assert!(contexts(Some(one), "access_token").unwrap().is_empty());
 
         let several = r#"{"access_token":{"acrs":{"essential":true,"values":["c1","c25"]}}}"#;
-        assert_eq!(
-            contexts(Some(several), "access_token").unwrap(),
-            ["c1", "c25"]
-        );
+        assert_eq!(contexts(Some(several), "access_token").unwrap(), ["c1", "c25"]);
 
         let voluntary = r#"{"id_token":{"acrs":{"value":"c1"}}}"#;
         assert!(contexts(Some(voluntary), "id_token").unwrap().is_empty());
@@ -315,11 +276,7 @@ mod tests {
         for value in ["c0", "c100", "C1", "c01", "c+1", "1", ""] {
             let claims =
                 format!(r#"{{"id_token":{{"acrs":{{"essential":true,"value":"{value}"}}}}}}"#);
-            assert_eq!(
-                contexts(Some(&claims), "id_token"),
-                Err(Refusal::Malformed),
-                "{value}"
-            );
+            assert_eq!(contexts(Some(&claims), "id_token"), Err(Refusal::Malformed), "{value}");
         }
         assert_eq!(contexts(Some("{"), "id_token"), Err(Refusal::Malformed));
     }

@@ -18,10 +18,7 @@ impl Form {
     pub fn parse(text: &[u8]) -> Result<Self, Refusal> {
         let mut parameters = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(text) {
-            if parameters
-                .insert(name.into_owned(), value.into_owned())
-                .is_some()
-            {
+            if parameters.insert(name.into_owned(), value.into_owned()).is_some() {
                 return Err(Refusal::Malformed);
             }
         }
@@ -31,10 +28,7 @@ impl Form {
     /// A parameter that is there and not empty.
     #[must_use]
     pub fn optional(&self, name: &str) -> Option<&str> {
-        self.0
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// A parameter that must be there.
@@ -54,10 +48,7 @@ mod tests {
     #[test]
     fn a_parameter_stands_at_most_once() {
         assert_eq!(Form::parse(b"a=1&b=2&a=1").unwrap_err(), Refusal::Malformed);
-        assert_eq!(
-            Form::parse(b"a=1&b=x+%26").unwrap().optional("b"),
-            Some("x &")
-        );
+        assert_eq!(Form::parse(b"a=1&b=x+%26").unwrap().optional("b"), Some("x &"));
     }
 
     #[test]

@@ -127,13 +127,7 @@ impl Grants {
     /// If the system gives no randomness.
     pub fn await_choice(&self, request: Pending, now_s: u64) -> Result<String, Refusal> {
         let (text, handle) = fresh()?;
-        keep(
-            &mut self.lock().pending,
-            handle,
-            request,
-            now_s,
-            CODE_LIFETIME_S,
-        );
+        keep(&mut self.lock().pending, handle, request, now_s, CODE_LIFETIME_S);
         Ok(text)
     }
 
@@ -152,26 +146,9 @@ impl Grants {
     pub fn code(&self, code: Code, now_s: u64) -> Result<String, Refusal> {
         let (text, handle) = fresh()?;
         let mut kept = self.lock();
-        let SignIn {
-            tenant,
-            object,
-            sid,
-            ..
-        } = code.sign_in;
-        keep(
-            &mut kept.sessions,
-            sid,
-            (tenant, object),
-            now_s,
-            REFRESH_LIFETIME_S,
-        );
-        keep(
-            &mut kept.codes,
-            handle,
-            (code, false),
-            now_s,
-            CODE_LIFETIME_S,
-        );
+        let SignIn { tenant, object, sid, .. } = code.sign_in;
+        keep(&mut kept.sessions, sid, (tenant, object), now_s, REFRESH_LIFETIME_S);
+        keep(&mut kept.codes, handle, (code, false), now_s, CODE_LIFETIME_S);
         Ok(text)
     }
 
@@ -182,10 +159,7 @@ impl Grants {
     /// The refusal that Entra would answer with.
     pub fn redeem(&self, presented: Presented<'_>, now_s: u64) -> Result<Code, Refusal> {
         let mut kept = self.lock();
-        let entry = kept
-            .codes
-            .get_mut(&digest(presented.code))
-            .ok_or(Refusal::UnknownGrant)?;
+        let entry = kept.codes.get_mut(&digest(presented.code)).ok_or(Refusal::UnknownGrant)?;
         let (code, redeemed) = &mut entry.what;
         if code.sign_in.application != presented.application {
             return Err(Refusal::UnknownGrant);
@@ -202,10 +176,7 @@ impl Grants {
         if code.redirect_uri != presented.redirect_uri {
             return Err(Refusal::ReplyAddress);
         }
-        if !presented
-            .verifier
-            .is_some_and(|verifier| fits(verifier, &code.challenge))
-        {
+        if !presented.verifier.is_some_and(|verifier| fits(verifier, &code.challenge)) {
             return Err(Refusal::Verifier);
         }
         *redeemed = true;
@@ -219,13 +190,7 @@ impl Grants {
     /// If the system gives no randomness.
     pub fn refresh_token(&self, sign_in: SignIn, now_s: u64) -> Result<String, Refusal> {
         let (text, handle) = fresh()?;
-        keep(
-            &mut self.lock().refresh,
-            handle,
-            sign_in,
-            now_s,
-            REFRESH_LIFETIME_S,
-        );
+        keep(&mut self.lock().refresh, handle, sign_in, now_s, REFRESH_LIFETIME_S);
         Ok(text)
     }
 
@@ -243,10 +208,7 @@ impl Grants {
         now_s: u64,
     ) -> Result<SignIn, Refusal> {
         let kept = self.lock();
-        let entry = kept
-            .refresh
-            .get(&digest(token))
-            .ok_or(Refusal::UnknownGrant)?;
+        let entry = kept.refresh.get(&digest(token)).ok_or(Refusal::UnknownGrant)?;
         if entry.what.application != application || entry.what.tenant != tenant {
             return Err(Refusal::UnknownGrant);
         }
@@ -260,9 +222,7 @@ impl Grants {
     #[must_use]
     pub fn end_sessions(&self, tenant: Uuid, object: Uuid) -> Vec<Uuid> {
         let mut kept = self.lock();
-        let ended = kept
-            .sessions
-            .extract_if(.., |_, entry| entry.what == (tenant, object));
+        let ended = kept.sessions.extract_if(.., |_, entry| entry.what == (tenant, object));
         ended.map(|(sid, _)| sid).collect()
     }
 
@@ -304,21 +264,12 @@ fn keep<K: Ord + Copy, T>(
     // Twice the lifetime: what has just expired is still told from what never was.
     kept.retain(|_, entry| now_s < entry.until_s + lifetime_s);
     if kept.len() >= KEPT {
-        let first = kept
-            .iter()
-            .min_by_key(|(_, entry)| entry.until_s)
-            .map(|(key, _)| *key);
+        let first = kept.iter().min_by_key(|(_, entry)| entry.until_s).map(|(key, _)| *key);
         if let Some(first) = first {
             kept.remove(&first);
         }
     }
-    kept.insert(
-        key,
-        Until {
-            until_s: now_s + lifetime_s,
-            what,
-        },
-    );
+    kept.insert(key, Until { until_s: now_s + lifetime_s, what });
 }
 
 #[cfg(test)]
@@ -383,35 +334,17 @@ mod tests {
         let text = grants.code(code(), 100).unwrap();
         let good = good(&text);
 
-        let other = Presented {
-            code: "other",
-            ..good
-        };
+        let other = Presented { code: "other", ..good };
         assert_eq!(refused(&grants, other, 101), Refusal::UnknownGrant);
-        let other = Presented {
-            application: "other",
-            ..good
-        };
+        let other = Presented { application: "other", ..good };
         assert_eq!(refused(&grants, other, 101), Refusal::UnknownGrant);
-        let other = Presented {
-            tenant: Uuid::nil(),
-            ..good
-        };
+        let other = Presented { tenant: Uuid::nil(), ..good };
         assert_eq!(refused(&grants, other, 101), Refusal::CodeOfOtherTenant);
-        let other = Presented {
-            redirect_uri: "http://localhost/other",
-            ..good
-        };
+        let other = Presented { redirect_uri: "http://localhost/other", ..good };
         assert_eq!(refused(&grants, other, 101), Refusal::ReplyAddress);
-        let other = Presented {
-            verifier: None,
-            ..good
-        };
+        let other = Presented { verifier: None, ..good };
         assert_eq!(refused(&grants, other, 101), Refusal::Verifier);
-        let other = Presented {
-            verifier: Some(CHALLENGE),
-            ..good
-        };
+        let other = Presented { verifier: Some(CHALLENGE), ..good };
         assert_eq!(refused(&grants, other, 101), Refusal::Verifier);
         assert!(grants.redeem(good, 101).is_ok());
     }
@@ -421,10 +354,7 @@ mod tests {
         let grants = Grants::default();
         let text = grants.code(code(), 100).unwrap();
 
-        assert_eq!(
-            refused(&grants, good(&text), 100 + CODE_LIFETIME_S),
-            Refusal::CodeExpired
-        );
+        assert_eq!(refused(&grants, good(&text), 100 + CODE_LIFETIME_S), Refusal::CodeExpired);
     }
 
     #[test]
@@ -435,19 +365,10 @@ mod tests {
 
         let ask = |tenant, client, now_s| grants.refreshed(&token, tenant, client, now_s);
         assert!(ask(tenant, "portal", 101).is_ok());
-        assert_eq!(
-            ask(tenant, "other", 101).unwrap_err(),
-            Refusal::UnknownGrant
-        );
-        assert_eq!(
-            ask(Uuid::nil(), "portal", 101).unwrap_err(),
-            Refusal::UnknownGrant
-        );
+        assert_eq!(ask(tenant, "other", 101).unwrap_err(), Refusal::UnknownGrant);
+        assert_eq!(ask(Uuid::nil(), "portal", 101).unwrap_err(), Refusal::UnknownGrant);
         let late_s = 100 + REFRESH_LIFETIME_S;
-        assert_eq!(
-            ask(tenant, "portal", late_s).unwrap_err(),
-            Refusal::RefreshExpired
-        );
+        assert_eq!(ask(tenant, "portal", late_s).unwrap_err(), Refusal::RefreshExpired);
     }
 
     #[test]
@@ -455,17 +376,9 @@ mod tests {
         let grants = Grants::default();
         grants.code(code(), 100).unwrap();
 
-        assert!(
-            grants
-                .end_sessions(Uuid::from_u128(1), Uuid::from_u128(9))
-                .is_empty()
-        );
+        assert!(grants.end_sessions(Uuid::from_u128(1), Uuid::from_u128(9)).is_empty());
         let ended = grants.end_sessions(Uuid::from_u128(1), Uuid::from_u128(2));
         assert_eq!(ended, [Uuid::from_u128(3)]);
-        assert!(
-            grants
-                .end_sessions(Uuid::from_u128(1), Uuid::from_u128(2))
-                .is_empty()
-        );
+        assert!(grants.end_sessions(Uuid::from_u128(1), Uuid::from_u128(2)).is_empty());
     }
 }

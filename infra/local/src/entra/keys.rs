@@ -113,10 +113,7 @@ impl Keys {
     /// If the signature cannot be made.
     pub fn issue(&self, claims: &Value) -> anyhow::Result<String> {
         let key = &self.current;
-        key.signed(
-            &json!({ "typ": "JWT", "alg": "RS256", "kid": key.kid }),
-            claims,
-        )
+        key.signed(&json!({ "typ": "JWT", "alg": "RS256", "kid": key.kid }), claims)
     }
 
     /// Signs whatever is asked: tests need tokens that must be refused. Members of `header`
@@ -138,15 +135,8 @@ impl Keys {
         };
         let mut merged = Map::new();
         merged.insert("typ".to_owned(), "JWT".into());
-        merged.insert(
-            "alg".to_owned(),
-            if with == Minting::None {
-                "none"
-            } else {
-                "RS256"
-            }
-            .into(),
-        );
+        merged
+            .insert("alg".to_owned(), if with == Minting::None { "none" } else { "RS256" }.into());
         merged.insert("kid".to_owned(), key.kid.as_str().into());
         merged.extend(header.clone());
         merged.retain(|_, value| !value.is_null());
@@ -166,9 +156,7 @@ impl Keys {
             return None;
         }
         let kid = header.kid?;
-        let key = [&self.current, &self.next]
-            .into_iter()
-            .find(|key| key.kid == kid)?;
+        let key = [&self.current, &self.next].into_iter().find(|key| key.kid == kid)?;
         let mut signature_only = Validation::new(Algorithm::RS256);
         signature_only.required_spec_claims.clear();
         signature_only.validate_exp = false;
@@ -181,9 +169,7 @@ impl Keys {
     /// which federated credential an assertion claims to match.
     #[must_use]
     pub fn unverified(token: &str) -> Option<Claims> {
-        jsonwebtoken::dangerous::insecure_decode(token)
-            .ok()
-            .map(|token| token.claims)
+        jsonwebtoken::dangerous::insecure_decode(token).ok().map(|token| token.claims)
     }
 
     fn stranger(&self) -> anyhow::Result<&Key> {
@@ -207,28 +193,16 @@ struct Key {
 impl Key {
     fn generate() -> anyhow::Result<Self> {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| anyhow!("no RSA key made"))?;
-        let modulus = BASE64URL.encode(
-            pair.public_key()
-                .modulus()
-                .big_endian_without_leading_zero(),
-        );
-        let exponent = BASE64URL.encode(
-            pair.public_key()
-                .exponent()
-                .big_endian_without_leading_zero(),
-        );
+        let modulus =
+            BASE64URL.encode(pair.public_key().modulus().big_endian_without_leading_zero());
+        let exponent =
+            BASE64URL.encode(pair.public_key().exponent().big_endian_without_leading_zero());
         // RFC 7638: the members in this order, without white space.
         let thumbprint = format!(r#"{{"e":"{exponent}","kty":"RSA","n":"{modulus}"}}"#);
         let kid = BASE64URL.encode(Sha256::digest(thumbprint));
         let verifying = DecodingKey::from_rsa_components(&modulus, &exponent)
             .context("the public key was not understood")?;
-        Ok(Self {
-            pair,
-            kid,
-            modulus,
-            exponent,
-            verifying,
-        })
+        Ok(Self { pair, kid, modulus, exponent, verifying })
     }
 
     fn jwk(&self, issuer: &str) -> Value {
@@ -248,23 +222,14 @@ impl Key {
         let input = signing_input(header, claims);
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                input.as_bytes(),
-                &mut signature,
-            )
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input.as_bytes(), &mut signature)
             .map_err(|_| anyhow!("token not signed"))?;
         Ok(format!("{input}.{}", BASE64URL.encode(signature)))
     }
 }
 
 fn signing_input(header: &Value, claims: &Value) -> String {
-    format!(
-        "{}.{}",
-        BASE64URL.encode(header.to_string()),
-        BASE64URL.encode(claims.to_string())
-    )
+    format!("{}.{}", BASE64URL.encode(header.to_string()), BASE64URL.encode(claims.to_string()))
 }
 
 #[cfg(test)]
@@ -280,10 +245,7 @@ mod tests {
         let keys = Keys::generate().unwrap();
         let minted = |with| keys.mint(with, &Map::new(), &claims()).unwrap();
 
-        assert_eq!(
-            keys.verified(&keys.issue(&claims()).unwrap()).unwrap().sub,
-            "s"
-        );
+        assert_eq!(keys.verified(&keys.issue(&claims()).unwrap()).unwrap().sub, "s");
         assert!(keys.verified(&minted(Minting::Current)).is_some());
         assert!(keys.verified(&minted(Minting::OtherTenant)).is_none());
         assert!(keys.verified(&minted(Minting::Stranger)).is_none());
@@ -297,10 +259,7 @@ mod tests {
         header.insert("kid".to_owned(), keys.current.kid.as_str().into());
 
         for with in [Minting::Stranger, Minting::OtherTenant, Minting::None] {
-            assert!(
-                keys.verified(&keys.mint(with, &header, &claims()).unwrap())
-                    .is_none()
-            );
+            assert!(keys.verified(&keys.mint(with, &header, &claims()).unwrap()).is_none());
         }
     }
 
@@ -327,12 +286,8 @@ mod tests {
         let keys = Keys::generate().unwrap();
 
         let jwks = keys.jwks("https://login.microsoftonline.com/t/v2.0");
-        let issuers: Vec<_> = jwks["keys"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|k| &k["issuer"])
-            .collect();
+        let issuers: Vec<_> =
+            jwks["keys"].as_array().unwrap().iter().map(|k| &k["issuer"]).collect();
         assert_eq!(issuers.len(), 3);
         assert_eq!(issuers[0], issuers[1]);
         assert_ne!(issuers[0], issuers[2]);

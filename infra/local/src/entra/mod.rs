@@ -100,10 +100,8 @@ impl Entra {
     ) -> Result<Caller, NotAuthenticated> {
         let refused = |why: &str| NotAuthenticated(why.to_owned());
         let token = bearer(headers).ok_or_else(|| refused("no bearer token"))?;
-        let claims = self
-            .keys
-            .verified(token)
-            .ok_or_else(|| refused("the signature is not valid"))?;
+        let claims =
+            self.keys.verified(token).ok_or_else(|| refused("the signature is not valid"))?;
         let caller = caller(cloud, &claims).ok_or_else(|| refused("the issuer is not valid"))?;
         if claims.aud != audience {
             return Err(refused("the audience is not valid"));
@@ -145,14 +143,12 @@ impl Entra {
         if !matches!(url.scheme(), "http" | "https") || url.fragment().is_some() {
             return Err("the URI must be http or https, without fragment");
         }
-        self.redirects()
-            .insert((application.to_owned(), uri.to_owned()));
+        self.redirects().insert((application.to_owned(), uri.to_owned()));
         Ok(())
     }
 
     fn may_redirect(&self, application: &str, uri: &str) -> bool {
-        self.redirects()
-            .contains(&(application.to_owned(), uri.to_owned()))
+        self.redirects().contains(&(application.to_owned(), uri.to_owned()))
     }
 
     /// Whether sign-out may lead there: to the portal, or to a registered redirect URI.
@@ -161,25 +157,16 @@ impl Entra {
             (Ok(uri), Ok(portal)) => uri.origin() == portal.origin(),
             _ => false,
         };
-        of_portal
-            || self
-                .redirects()
-                .iter()
-                .any(|(_, registered)| registered == uri)
+        of_portal || self.redirects().iter().any(|(_, registered)| registered == uri)
     }
 
     fn redirects(&self) -> MutexGuard<'_, BTreeSet<(String, String)>> {
         // An insertion is whole or has not happened.
-        self.redirects
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.redirects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers `login.microsoftonline.com`.
-    #[expect(
-        clippy::unused_async,
-        reason = "every service of the cloud answers like this"
-    )]
+    #[expect(clippy::unused_async, reason = "every service of the cloud answers like this")]
     pub async fn answer(cloud: &Shared, asked: Asked) -> Answer {
         let path: Vec<&str> = asked.uri().path().split('/').skip(1).collect();
         let get = asked.method() == Method::GET;
@@ -191,9 +178,7 @@ impl Entra {
                 })
             }
             [tenant, "discovery", "v2.0", "keys"] if get => {
-                published(cloud, tenant, &asked, |issuer| {
-                    cloud.entra.keys.jwks(issuer)
-                })
+                published(cloud, tenant, &asked, |issuer| cloud.entra.keys.jwks(issuer))
             }
             [tenant, "oauth2", "v2.0", "token"] => match found(cloud, tenant) {
                 None => Refusal::UnknownTenant((*tenant).to_owned()).answer(asked.headers()),
@@ -207,10 +192,7 @@ impl Entra {
     }
 
     /// Answers the pages' origin.
-    #[expect(
-        clippy::unused_async,
-        reason = "every service of the cloud answers like this"
-    )]
+    #[expect(clippy::unused_async, reason = "every service of the cloud answers like this")]
     pub async fn answer_page(cloud: &Shared, asked: Asked) -> Answer {
         let path: Vec<&str> = asked.uri().path().split('/').skip(1).collect();
         let [named, rest @ ..] = path.as_slice() else {
@@ -236,9 +218,7 @@ impl Entra {
 fn found(cloud: &Cloud, named: &str) -> Option<TenantCard> {
     let id = Uuid::parse_str(named).ok();
     let tenants = cloud.directory.tenants();
-    tenants
-        .into_iter()
-        .find(|tenant| Some(tenant.id) == id || tenant.domain == named)
+    tenants.into_iter().find(|tenant| Some(tenant.id) == id || tenant.domain == named)
 }
 
 /// A document that every tenant publishes, and that `common` publishes with a placeholder.
@@ -282,20 +262,14 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
         return None;
     };
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then_some(token.trim())
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 /// Who verified claims speak for, if a tenant of ours says so.
 fn caller(cloud: &Cloud, claims: &Claims) -> Option<Caller> {
     let tenant = Uuid::parse_str(claims.tid.as_deref()?).ok()?;
     let object = Uuid::parse_str(claims.oid.as_deref()?).ok()?;
-    let known = cloud
-        .directory
-        .tenants()
-        .iter()
-        .any(|card| card.id == tenant);
+    let known = cloud.directory.tenants().iter().any(|card| card.id == tenant);
     if !known || claims.iss != issuer(tenant) || claims.ver.as_deref() != Some("2.0") {
         return None;
     }
@@ -312,13 +286,7 @@ fn caller(cloud: &Cloud, claims: &Claims) -> Option<Caller> {
                 && claims.azp.as_deref() == Some(application_id(name).to_string().as_str())
         })
         .cloned();
-    Some(Caller {
-        tenant,
-        object,
-        identity,
-        application,
-        roles: claims.roles.clone(),
-    })
+    Some(Caller { tenant, object, identity, application, roles: claims.roles.clone() })
 }
 
 fn json(status: StatusCode, body: &Value) -> Answer {

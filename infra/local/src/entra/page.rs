@@ -50,11 +50,8 @@ pub fn sign_in(
         escaped(&tenant.name),
         escaped(&tenant.domain)
     );
-    let mut contexts: Vec<&String> = request
-        .id_token_contexts
-        .iter()
-        .chain(&request.access_token_contexts)
-        .collect();
+    let mut contexts: Vec<&String> =
+        request.id_token_contexts.iter().chain(&request.access_token_contexts).collect();
     contexts.dedup();
     for context in contexts {
         // Writing to a string cannot fail, here and below.
@@ -97,10 +94,7 @@ pub fn sign_in(
 /// The page that tells a person what the client cannot be told.
 #[must_use]
 pub fn refusal(refusal: &Refusal) -> Answer {
-    let body = format!(
-        "<h1>We cannot sign you in</h1><p>{}</p>",
-        escaped(&refusal.description())
-    );
+    let body = format!("<h1>We cannot sign you in</h1><p>{}</p>", escaped(&refusal.description()));
     page(refusal.status(), "We cannot sign you in", &body, "", "")
 }
 
@@ -110,11 +104,7 @@ pub fn refusal(refusal: &Refusal) -> Answer {
 pub fn signed_out(frames: &[Url], next: Option<&Url>) -> Answer {
     let mut body = String::from("<h1>You are signed out</h1><p>You can close this page.</p>");
     for frame in frames {
-        let _ = write!(
-            body,
-            "<iframe src=\"{}\" title=\"\"></iframe>",
-            escaped(frame.as_str())
-        );
+        let _ = write!(body, "<iframe src=\"{}\" title=\"\"></iframe>", escaped(frame.as_str()));
     }
     let mut head = String::new();
     if let Some(next) = next {
@@ -122,10 +112,8 @@ pub fn signed_out(frames: &[Url], next: Option<&Url>) -> Answer {
         let _ = write!(head, "<meta http-equiv=refresh content=\"2;url={next}\">");
         let _ = write!(body, "<p><a href=\"{next}\">Continue</a></p>");
     }
-    let origins: Vec<String> = frames
-        .iter()
-        .map(|frame| frame.origin().ascii_serialization())
-        .collect();
+    let origins: Vec<String> =
+        frames.iter().map(|frame| frame.origin().ascii_serialization()).collect();
     let frame_src = if origins.is_empty() {
         String::new()
     } else {
@@ -144,10 +132,7 @@ pub fn leave(status: StatusCode, to: &Url) -> Answer {
         // A parsed URL is printable ASCII.
         Err(_) => return refusal(&Refusal::Unavailable),
     };
-    headers.insert(
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
-    );
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     answer
 }
 
@@ -175,10 +160,7 @@ fn page(status: StatusCode, title: &str, body: &str, head: &str, more_policy: &s
             HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
         );
     }
-    headers.insert(
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
-    );
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     answer
 }

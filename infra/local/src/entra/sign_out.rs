@@ -43,9 +43,7 @@ pub fn answer(cloud: &Cloud, tenant: &TenantCard, asked: &Asked) -> Answer {
 fn person(cloud: &Cloud, tenant: Uuid, form: &Form) -> Option<Uuid> {
     if let Some(hint) = form.optional("logout_hint") {
         let people = cloud.directory.people(tenant);
-        let hinted = people
-            .iter()
-            .find(|person| login_hint(tenant, person.object) == hint);
+        let hinted = people.iter().find(|person| login_hint(tenant, person.object) == hint);
         return hinted.map(|person| person.object);
     }
     // An expired ID token still says who signs out.

@@ -70,10 +70,7 @@ fn fabrikam() -> Uuid {
 fn assertion(cloud: &Cloud, identity: &str) -> String {
     let (identities, tenant) = (&cloud.identities, cloud.names.tenant);
     let resource = Resource::Service(audience::EXCHANGE);
-    cloud
-        .entra
-        .identity_token(identities, tenant, identity, resource, now_s())
-        .unwrap()
+    cloud.entra.identity_token(identities, tenant, identity, resource, now_s()).unwrap()
 }
 
 fn claims_of(token: &str) -> Value {
@@ -102,10 +99,7 @@ fn with(mut parameters: Parameters, name: &'static str, value: &str) -> Paramete
 fn worker(cloud: &Cloud) -> Parameters {
     vec![
         ("grant_type", "client_credentials".to_owned()),
-        (
-            "client_id",
-            application_id("airlock-worker-accounts").to_string(),
-        ),
+        ("client_id", application_id("airlock-worker-accounts").to_string()),
         ("client_assertion_type", BEARER.to_owned()),
         ("client_assertion", assertion(cloud, "execute")),
         ("scope", "https://graph.microsoft.com/.default".to_owned()),
@@ -113,19 +107,14 @@ fn worker(cloud: &Cloud) -> Parameters {
 }
 
 async fn post(cloud: &Shared, tenant: &str, parameters: &Parameters) -> (StatusCode, Value) {
-    let body = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(parameters)
-        .finish();
-    let asked = Request::post(format!(
-        "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"
-    ))
-    .body(Bytes::from(body))
-    .unwrap();
+    let body =
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    let asked =
+        Request::post(format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"))
+            .body(Bytes::from(body))
+            .unwrap();
     let answer = Entra::answer(cloud, asked).await;
-    (
-        answer.status(),
-        serde_json::from_slice(answer.body()).unwrap(),
-    )
+    (answer.status(), serde_json::from_slice(answer.body()).unwrap())
 }
 
 async fn code_of(cloud: &Shared, tenant: Uuid, parameters: &Parameters) -> (u16, Value, String) {
@@ -134,10 +123,7 @@ async fn code_of(cloud: &Shared, tenant: Uuid, parameters: &Parameters) -> (u16,
     let error = body["error"].as_str().unwrap().to_owned();
     let codes = body["error_codes"].clone();
     assert!(
-        body["error_description"]
-            .as_str()
-            .unwrap()
-            .starts_with(&format!("AADSTS{}: ", codes[0])),
+        body["error_description"].as_str().unwrap().starts_with(&format!("AADSTS{}: ", codes[0])),
         "{body}"
     );
     (status.as_u16(), codes[0].clone(), error)
@@ -154,16 +140,10 @@ async fn a_worker_gets_its_permissions_for_graph_in_every_tenant() {
         let mut headers = HeaderMap::new();
         let bearer = format!("Bearer {}", body["access_token"].as_str().unwrap());
         headers.insert(header::AUTHORIZATION, bearer.parse().unwrap());
-        let caller = cloud
-            .entra
-            .verify(&cloud, &headers, audience::GRAPH)
-            .unwrap();
+        let caller = cloud.entra.verify(&cloud, &headers, audience::GRAPH).unwrap();
         assert_eq!(caller.tenant, tenant);
         assert_eq!(caller.identity, None);
-        assert_eq!(
-            caller.application.as_deref(),
-            Some("airlock-worker-accounts")
-        );
+        assert_eq!(caller.application.as_deref(), Some("airlock-worker-accounts"));
         let granted = &cloud.identities.applications["airlock-worker-accounts"].permissions;
         assert_eq!(&caller.roles, granted);
     }
@@ -179,78 +159,18 @@ async fn each_fault_of_a_client_has_its_own_code() {
     let intake = application_id("airlock-intake").to_string();
 
     let cases = [
-        (
-            with(good.clone(), "client_id", &stranger),
-            400,
-            700_016,
-            "unauthorized_client",
-        ),
-        (
-            with(good.clone(), "client_id", ""),
-            400,
-            900_144,
-            "invalid_request",
-        ),
-        (
-            with(good.clone(), "grant_type", ""),
-            400,
-            900_144,
-            "invalid_request",
-        ),
-        (
-            with(good.clone(), "grant_type", "password"),
-            400,
-            70_003,
-            "unsupported_grant_type",
-        ),
-        (
-            with(good.clone(), "client_assertion", ""),
-            401,
-            7_000_218,
-            "invalid_client",
-        ),
-        (
-            with(good.clone(), "client_assertion", "x"),
-            400,
-            50_027,
-            "invalid_request",
-        ),
-        (
-            with(good.clone(), "client_secret", "x"),
-            401,
-            7_000_215,
-            "invalid_client",
-        ),
-        (
-            with(good.clone(), "client_id", &portal),
-            401,
-            700_213,
-            "invalid_client",
-        ),
-        (
-            with(good.clone(), "client_id", &intake),
-            401,
-            70_025,
-            "invalid_client",
-        ),
-        (
-            with(good.clone(), "scope", "User.Read"),
-            400,
-            1_002_012,
-            "invalid_scope",
-        ),
-        (
-            with(good.clone(), "scope", "https://x/.default"),
-            400,
-            500_011,
-            "invalid_resource",
-        ),
-        (
-            with(good, "scope", "api://airlock-intake/.default"),
-            400,
-            501_051,
-            "invalid_grant",
-        ),
+        (with(good.clone(), "client_id", &stranger), 400, 700_016, "unauthorized_client"),
+        (with(good.clone(), "client_id", ""), 400, 900_144, "invalid_request"),
+        (with(good.clone(), "grant_type", ""), 400, 900_144, "invalid_request"),
+        (with(good.clone(), "grant_type", "password"), 400, 70_003, "unsupported_grant_type"),
+        (with(good.clone(), "client_assertion", ""), 401, 7_000_218, "invalid_client"),
+        (with(good.clone(), "client_assertion", "x"), 400, 50_027, "invalid_request"),
+        (with(good.clone(), "client_secret", "x"), 401, 7_000_215, "invalid_client"),
+        (with(good.clone(), "client_id", &portal), 401, 700_213, "invalid_client"),
+        (with(good.clone(), "client_id", &intake), 401, 70_025, "invalid_client"),
+        (with(good.clone(), "scope", "User.Read"), 400, 1_002_012, "invalid_scope"),
+        (with(good.clone(), "scope", "https://x/.default"), 400, 500_011, "invalid_resource"),
+        (with(good, "scope", "api://airlock-intake/.default"), 400, 501_051, "invalid_grant"),
     ];
 
     for (parameters, status, code, error) in cases {
@@ -272,28 +192,15 @@ async fn each_fault_of_an_assertion_has_its_own_code() {
     let future = json!(now_s() + 600);
 
     let cases = [
+        (spoiled(&cloud, Current, set("iss", json!(issuer(fabrikam())))), 700_211),
         (
-            spoiled(&cloud, Current, set("iss", json!(issuer(fabrikam())))),
-            700_211,
-        ),
-        (
-            spoiled(
-                &cloud,
-                Current,
-                set("iss", json!(format!("https://sts.windows.net/{home}/"))),
-            ),
+            spoiled(&cloud, Current, set("iss", json!(format!("https://sts.windows.net/{home}/")))),
             700_211,
         ),
         (spoiled(&cloud, Current, set("sub", by_client_id)), 700_213),
         (spoiled(&cloud, Current, set("sub", other_subject)), 700_213),
-        (
-            spoiled(&cloud, Current, set("aud", json!(audience::GRAPH))),
-            7_002_121,
-        ),
-        (
-            spoiled(&cloud, Current, set("xms_mirid", Value::Null)),
-            700_226,
-        ),
+        (spoiled(&cloud, Current, set("aud", json!(audience::GRAPH))), 7_002_121),
+        (spoiled(&cloud, Current, set("xms_mirid", Value::Null)), 700_226),
         (spoiled(&cloud, Current, set("exp", past)), 700_024),
         (spoiled(&cloud, Current, set("nbf", future)), 700_024),
         (spoiled(&cloud, Stranger, |_| ()), 700_027),
@@ -305,11 +212,7 @@ async fn each_fault_of_an_assertion_has_its_own_code() {
         assert_eq!(refused, (401, json!(code), "invalid_client".to_owned()));
     }
 
-    let unsigned = with(
-        worker(&cloud),
-        "client_assertion",
-        &spoiled(&cloud, None, |_| ()),
-    );
+    let unsigned = with(worker(&cloud), "client_assertion", &spoiled(&cloud, None, |_| ()));
     assert_eq!(code_of(&cloud, home, &unsigned).await.0, 400);
 }
 
@@ -359,11 +262,7 @@ async fn discovery_sends_browsers_to_the_pages_and_programs_to_entra() {
     assert!(keys["keys"].as_array().unwrap().len() >= 2);
     assert_eq!(keys["keys"][0]["issuer"], issuer(home));
 
-    let unknown = get(format!(
-        "/{}/v2.0/.well-known/openid-configuration",
-        Uuid::nil()
-    ))
-    .await;
+    let unknown = get(format!("/{}/v2.0/.well-known/openid-configuration", Uuid::nil())).await;
     assert_eq!(unknown["error_codes"], json!([90_002]));
 
     let authority = format!("https://login.microsoftonline.com/{home}/oauth2/v2.0/authorize");
@@ -371,10 +270,7 @@ async fn discovery_sends_browsers_to_the_pages_and_programs_to_entra() {
         "/common/discovery/instance?api-version=1.1&authorization_endpoint={authority}"
     ))
     .await;
-    assert_eq!(
-        instance["metadata"][0]["preferred_network"],
-        "login.microsoftonline.com"
-    );
+    assert_eq!(instance["metadata"][0]["preferred_network"], "login.microsoftonline.com");
 }
 
 // People.
@@ -395,10 +291,7 @@ fn sign_in(cloud: &Cloud) -> Parameters {
         ("client_id", application_id("airlock-portal").to_string()),
         ("redirect_uri", format!("{}/auth/callback", cloud.names.api)),
         ("response_type", "code".to_owned()),
-        (
-            "scope",
-            "openid profile offline_access api://airlock-portal/access_as_user".to_owned(),
-        ),
+        ("scope", "openid profile offline_access api://airlock-portal/access_as_user".to_owned()),
         ("state", "a&b".to_owned()),
         ("nonce", "n".to_owned()),
         ("code_challenge", CHALLENGE.to_owned()),
@@ -407,13 +300,9 @@ fn sign_in(cloud: &Cloud) -> Parameters {
 }
 
 async fn authorize(cloud: &Shared, tenant: Uuid, parameters: &Parameters) -> Answer {
-    let query = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(parameters)
-        .finish();
-    let url = format!(
-        "{}/{tenant}/oauth2/v2.0/authorize?{query}",
-        cloud.names.pages
-    );
+    let query =
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    let url = format!("{}/{tenant}/oauth2/v2.0/authorize?{query}", cloud.names.pages);
     Entra::answer_page(cloud, Request::get(url).body(Bytes::new()).unwrap()).await
 }
 
@@ -424,9 +313,7 @@ fn handle_in(page: &Answer) -> String {
 }
 
 async fn choose(cloud: &Shared, tenant: Uuid, fields: &Parameters) -> Answer {
-    let body = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(fields)
-        .finish();
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let url = format!("{}/{tenant}/login", cloud.names.pages);
     Entra::answer_page(cloud, Request::post(url).body(Bytes::from(body)).unwrap()).await
 }
@@ -434,26 +321,16 @@ async fn choose(cloud: &Shared, tenant: Uuid, fields: &Parameters) -> Answer {
 fn returned(answer: &Answer) -> (String, Value) {
     assert_eq!(answer.status(), StatusCode::FOUND, "{:?}", answer.body());
     let url = Url::parse(answer.headers()[header::LOCATION].to_str().unwrap()).unwrap();
-    let query: Map<String, Value> = url
-        .query_pairs()
-        .map(|(k, v)| (k.into_owned(), v.into_owned().into()))
-        .collect();
-    (
-        url[..url::Position::AfterPath].to_owned(),
-        Value::Object(query),
-    )
+    let query: Map<String, Value> =
+        url.query_pairs().map(|(k, v)| (k.into_owned(), v.into_owned().into())).collect();
+    (url[..url::Position::AfterPath].to_owned(), Value::Object(query))
 }
 
 /// Signs in as far as the code.
 async fn code(cloud: &Shared, tenant: Uuid, parameters: &Parameters) -> String {
     let handle = handle_in(&authorize(cloud, tenant, parameters).await);
     let person = person(cloud, tenant).user_principal_name;
-    let answer = choose(
-        cloud,
-        tenant,
-        &vec![("request", handle), ("person", person)],
-    )
-    .await;
+    let answer = choose(cloud, tenant, &vec![("request", handle), ("person", person)]).await;
     returned(&answer).1["code"].as_str().unwrap().to_owned()
 }
 
@@ -500,10 +377,7 @@ async fn a_person_signs_in_and_the_tokens_say_who_where_and_how() {
         assert_eq!(access["idtyp"], "user");
         assert_eq!(access["azp"], portal);
         assert!(access["acrs"].is_null());
-        assert_eq!(
-            body["scope"],
-            "openid profile api://airlock-portal/access_as_user"
-        );
+        assert_eq!(body["scope"], "openid profile api://airlock-portal/access_as_user");
         assert!(body["client_info"].is_string());
         assert!(body["refresh_token"].is_string());
     }
@@ -534,10 +408,7 @@ async fn a_page_is_answered_only_at_its_own_tenant_and_by_its_own_form() {
     let handle = handle_in(&authorize(&cloud, home, &sign_in(&cloud)).await);
     let person = person(&cloud, fabrikam()).user_principal_name;
     let fields = vec![("request", handle), ("person", person)];
-    assert_eq!(
-        choose(&cloud, fabrikam(), &fields).await.status(),
-        StatusCode::BAD_REQUEST
-    );
+    assert_eq!(choose(&cloud, fabrikam(), &fields).await.status(), StatusCode::BAD_REQUEST);
 
     let url = format!("{}/{home}/login", cloud.names.pages);
     let foreign = Request::post(url)
@@ -556,16 +427,8 @@ async fn a_client_that_is_not_known_is_never_redirected_to() {
     let worker = application_id("airlock-worker-accounts").to_string();
 
     for parameters in [
-        with(
-            good.clone(),
-            "redirect_uri",
-            "http://localhost:7001/auth/callback/",
-        ),
-        with(
-            good.clone(),
-            "redirect_uri",
-            "https://evil.example/auth/callback",
-        ),
+        with(good.clone(), "redirect_uri", "http://localhost:7001/auth/callback/"),
+        with(good.clone(), "redirect_uri", "https://evil.example/auth/callback"),
         with(good.clone(), "client_id", &worker),
         with(good, "client_id", "x"),
     ] {
@@ -581,50 +444,19 @@ async fn a_client_that_is_known_learns_what_is_wrong() {
     let good = sign_in(&cloud);
 
     for (parameters, error, code) in [
-        (
-            with(good.clone(), "response_type", "id_token"),
-            "unsupported_response_type",
-            700_054,
-        ),
-        (
-            with(good.clone(), "response_mode", "fragment"),
-            "invalid_request",
-            70_007,
-        ),
-        (
-            with(good.clone(), "scope", "profile"),
-            "invalid_scope",
-            70_011,
-        ),
-        (
-            with(good.clone(), "scope", "openid User.Read"),
-            "invalid_scope",
-            70_011,
-        ),
-        (
-            with(good.clone(), "code_challenge", ""),
-            "invalid_request",
-            50_147,
-        ),
-        (
-            with(good.clone(), "code_challenge_method", "plain"),
-            "invalid_request",
-            501_491,
-        ),
-        (
-            with(good.clone(), "prompt", "none"),
-            "login_required",
-            50_058,
-        ),
+        (with(good.clone(), "response_type", "id_token"), "unsupported_response_type", 700_054),
+        (with(good.clone(), "response_mode", "fragment"), "invalid_request", 70_007),
+        (with(good.clone(), "scope", "profile"), "invalid_scope", 70_011),
+        (with(good.clone(), "scope", "openid User.Read"), "invalid_scope", 70_011),
+        (with(good.clone(), "code_challenge", ""), "invalid_request", 50_147),
+        (with(good.clone(), "code_challenge_method", "plain"), "invalid_request", 501_491),
+        (with(good.clone(), "prompt", "none"), "login_required", 50_058),
         (with(good, "claims", "{"), "invalid_request", 9_002_313),
     ] {
         let (_, query) = returned(&authorize(&cloud, cloud.names.tenant, &parameters).await);
         assert_eq!(query["error"], error);
         let description = query["error_description"].as_str().unwrap();
-        assert!(
-            description.starts_with(&format!("AADSTS{code}: ")),
-            "{description}"
-        );
+        assert!(description.starts_with(&format!("AADSTS{code}: ")), "{description}");
         assert_eq!(query["state"], "a&b");
     }
 }
@@ -639,32 +471,16 @@ async fn each_fault_of_a_redemption_has_its_own_code() {
 
     for (parameters, code) in [
         (with(good.clone(), "code", "x"), 70_000),
-        (
-            with(good.clone(), "redirect_uri", "http://localhost:7001/x"),
-            500_112,
-        ),
-        (
-            with(good.clone(), "code_verifier", &other_verifier),
-            501_481,
-        ),
+        (with(good.clone(), "redirect_uri", "http://localhost:7001/x"), 500_112),
+        (with(good.clone(), "code_verifier", &other_verifier), 501_481),
         (with(good.clone(), "code_verifier", ""), 501_481),
-        (
-            with(
-                good.clone(),
-                "client_assertion",
-                &assertion(&cloud, "intake"),
-            ),
-            700_213,
-        ),
+        (with(good.clone(), "client_assertion", &assertion(&cloud, "intake")), 700_213),
     ] {
         assert_eq!(code_of(&cloud, home, &parameters).await.1, json!(code));
     }
     assert_eq!(code_of(&cloud, fabrikam(), &good).await.1, json!(700_005));
 
-    assert_eq!(
-        post(&cloud, &home.to_string(), &good).await.0,
-        StatusCode::OK
-    );
+    assert_eq!(post(&cloud, &home.to_string(), &good).await.0, StatusCode::OK);
     let again = code_of(&cloud, home, &good).await;
     assert_eq!(again, (400, json!(54_005), "invalid_grant".to_owned()));
 }
@@ -686,21 +502,11 @@ async fn a_refresh_token_asks_for_less_but_never_for_more_and_carries_no_nonce()
     assert_ne!(second["refresh_token"], first["refresh_token"]);
     let id = claims_of(second["id_token"].as_str().unwrap());
     assert!(id["nonce"].is_null());
-    assert_eq!(
-        id["sid"],
-        claims_of(first["id_token"].as_str().unwrap())["sid"]
-    );
+    assert_eq!(id["sid"], claims_of(first["id_token"].as_str().unwrap())["sid"]);
     // Asked for no scope of the application's own, Entra gives a token for Graph.
-    assert_eq!(
-        claims_of(second["access_token"].as_str().unwrap())["aud"],
-        audience::GRAPH
-    );
+    assert_eq!(claims_of(second["access_token"].as_str().unwrap())["aud"], audience::GRAPH);
 
-    let more = with(
-        refresh.clone(),
-        "scope",
-        "openid api://airlock-portal/access_as_user",
-    );
+    let more = with(refresh.clone(), "scope", "openid api://airlock-portal/access_as_user");
     assert_eq!(code_of(&cloud, home, &more).await.1, json!(70_011));
     let less = with(refresh.clone(), "scope", "openid");
     let (_, third) = post(&cloud, &home.to_string(), &less).await;
@@ -757,19 +563,10 @@ async fn a_token_counts_only_where_when_and_from_whom_it_should() {
         "nbf": now_s() - 10, "exp": now_s() + 600,
     });
     let verify = |claims: &Value| {
-        let token = cloud
-            .entra
-            .mint(Minting::Current, &Map::new(), claims)
-            .unwrap();
+        let token = cloud.entra.mint(Minting::Current, &Map::new(), claims).unwrap();
         let mut headers = HeaderMap::new();
-        headers.insert(
-            header::AUTHORIZATION,
-            format!("Bearer {token}").parse().unwrap(),
-        );
-        cloud
-            .entra
-            .verify(&cloud, &headers, audience::VAULT)
-            .is_ok()
+        headers.insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+        cloud.entra.verify(&cloud, &headers, audience::VAULT).is_ok()
     };
     assert!(verify(&good));
 
@@ -798,18 +595,8 @@ async fn a_request_with_two_tokens_has_none() {
     let mut headers = HeaderMap::new();
     let bearer: http::HeaderValue = format!("Bearer {token}").parse().unwrap();
     headers.append(header::AUTHORIZATION, bearer.clone());
-    assert!(
-        cloud
-            .entra
-            .verify(&cloud, &headers, audience::EXCHANGE)
-            .is_ok()
-    );
+    assert!(cloud.entra.verify(&cloud, &headers, audience::EXCHANGE).is_ok());
 
     headers.append(header::AUTHORIZATION, bearer);
-    assert!(
-        cloud
-            .entra
-            .verify(&cloud, &headers, audience::EXCHANGE)
-            .is_err()
-    );
+    assert!(cloud.entra.verify(&cloud, &headers, audience::EXCHANGE).is_err());
 }

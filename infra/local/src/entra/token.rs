@@ -56,9 +56,7 @@ pub fn granted(cloud: &Cloud, tenant: Uuid, form: &Form, now_s: u64) -> Result<V
         return Err(Refusal::UnsupportedGrant(grant.to_owned()));
     }
     let deployment = cloud.names.tenant;
-    let client = cloud
-        .entra
-        .authenticated(&cloud.identities, deployment, tenant, form, now_s)?;
+    let client = cloud.entra.authenticated(&cloud.identities, deployment, tenant, form, now_s)?;
     match grant {
         "authorization_code" => code(cloud, tenant, client, form, now_s),
         "refresh_token" => refresh(cloud, tenant, client, form, now_s),
@@ -79,12 +77,8 @@ fn client_credentials(
     }
     let resource = Resource::named(scope, &cloud.identities)?;
     let Client { name, application } = client;
-    let token = cloud
-        .entra
-        .application_token(tenant, name, application, resource, now_s)?;
-    cloud
-        .record
-        .token(name, &resource.audience(), tenant, "client_credentials");
+    let token = cloud.entra.application_token(tenant, name, application, resource, now_s)?;
+    cloud.record.token(name, &resource.audience(), tenant, "client_credentials");
     Ok(json!({
         "token_type": "Bearer",
         "expires_in": LIFETIME_S,
@@ -112,12 +106,7 @@ fn code(
     let nonce = code.nonce.as_deref();
     tokens(
         cloud,
-        &Issuing {
-            sign_in: code.sign_in,
-            person,
-            form,
-            how: "authorization_code",
-        },
+        &Issuing { sign_in: code.sign_in, person, form, how: "authorization_code" },
         nonce,
         now_s,
     )
@@ -131,10 +120,7 @@ fn refresh(
     now_s: u64,
 ) -> Result<Value, Refusal> {
     let token = form.required("refresh_token")?;
-    let mut sign_in = cloud
-        .entra
-        .grants
-        .refreshed(token, tenant, client.name, now_s)?;
+    let mut sign_in = cloud.entra.grants.refreshed(token, tenant, client.name, now_s)?;
     if let Some(asked) = form.optional("scope") {
         let asked = scopes(asked, client)?;
         // RFC 6749, section 6: never more than was granted, in whichever of its spellings.
@@ -146,17 +132,7 @@ fn refresh(
         sign_in.scopes = asked;
     }
     let person = person(cloud, &sign_in)?;
-    tokens(
-        cloud,
-        &Issuing {
-            sign_in,
-            person,
-            form,
-            how: "refresh_token",
-        },
-        None,
-        now_s,
-    )
+    tokens(cloud, &Issuing { sign_in, person, form, how: "refresh_token" }, None, now_s)
 }
 
 struct Issuing<'a> {
@@ -172,18 +148,11 @@ fn tokens(
     nonce: Option<&str>,
     now_s: u64,
 ) -> Result<Value, Refusal> {
-    let Issuing {
-        sign_in,
-        person,
-        form,
-        how,
-    } = issuing;
+    let Issuing { sign_in, person, form, how } = issuing;
     let entra = &cloud.entra;
     let access = entra.person_token(sign_in, person, now_s)?;
     let holder = format!("{} for {}", sign_in.application, person.object);
-    cloud
-        .record
-        .token(&holder, &access.audience, sign_in.tenant, how);
+    cloud.record.token(&holder, &access.audience, sign_in.tenant, how);
 
     let asked = |scope: &str| sign_in.scopes.iter().any(|known| known == scope);
     let mut body = Map::new();
@@ -208,10 +177,8 @@ fn tokens(
 
 /// The person as the directory knows them now: a code and a refresh token carry no roles.
 fn person(cloud: &Cloud, sign_in: &SignIn) -> Result<SignedInPerson, Refusal> {
-    let person = cloud
-        .directory
-        .by_object(sign_in.tenant, sign_in.object)
-        .ok_or(Refusal::UnknownPerson)?;
+    let person =
+        cloud.directory.by_object(sign_in.tenant, sign_in.object).ok_or(Refusal::UnknownPerson)?;
     if !person.enabled {
         return Err(Refusal::AccountDisabled);
     }

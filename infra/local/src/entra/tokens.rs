@@ -109,10 +109,7 @@ impl Entra {
         let roles = match resource {
             Resource::Service(_) => Vec::new(),
             Resource::Application { name, application } => {
-                let calls = identities
-                    .identities
-                    .get(identity)
-                    .map(|identity| &identity.calls);
+                let calls = identities.identities.get(identity).map(|identity| &identity.calls);
                 if !calls.is_some_and(|calls| calls.iter().any(|called| called == name)) {
                     return Err(Refusal::NotAssigned {
                         caller: client_id(identity).to_string(),
@@ -213,11 +210,7 @@ impl Entra {
     ) -> Result<Issued, Refusal> {
         let client = application_id(&sign_in.application).to_string();
         let own: BTreeSet<&str> = sign_in.scopes.iter().filter_map(|s| own_scope(s)).collect();
-        let audience = if own.is_empty() {
-            audience::GRAPH.to_owned()
-        } else {
-            client.clone()
-        };
+        let audience = if own.is_empty() { audience::GRAPH.to_owned() } else { client.clone() };
         let mut claims = of_person(sign_in, person, &audience, now_s);
         claims["azp"] = client.into();
         // The client is confidential and has no secret. What Entra writes for a federated
@@ -226,11 +219,7 @@ impl Entra {
         claims["idtyp"] = "user".into();
         claims["scp"] = if own.is_empty() {
             let openid = sign_in.scopes.iter().filter(|scope| *scope != OFFLINE);
-            openid
-                .map(String::as_str)
-                .collect::<Vec<_>>()
-                .join(" ")
-                .into()
+            openid.map(String::as_str).collect::<Vec<_>>().join(" ").into()
         } else {
             add_roles(&mut claims, &person.app_roles);
             own.into_iter().collect::<Vec<_>>().join(" ").into()
@@ -238,10 +227,7 @@ impl Entra {
         if !sign_in.access_token_contexts.is_empty() {
             claims["acrs"] = json!(sign_in.access_token_contexts);
         }
-        Ok(Issued {
-            token: self.signed(&claims)?,
-            audience,
-        })
+        Ok(Issued { token: self.signed(&claims)?, audience })
     }
 
     fn signed(&self, claims: &Value) -> Result<String, Refusal> {
@@ -334,9 +320,7 @@ fn add_roles(claims: &mut Value, roles: &[String]) {
 
 /// A subject that two applications cannot compare.
 fn pairwise(application: &str, object: Uuid) -> String {
-    BASE64URL.encode(Sha256::digest(format!(
-        "airlock-local/subject/{application}/{object}"
-    )))
+    BASE64URL.encode(Sha256::digest(format!("airlock-local/subject/{application}/{object}")))
 }
 
 fn token_id() -> String {

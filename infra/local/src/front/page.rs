@@ -20,20 +20,15 @@ pub fn render(cloud: &Shared, processes: &Value) -> String {
         .iter()
         .map(|card| tenant(card, &cloud.directory.people(card.id)))
         .collect();
-    let apps: Vec<String> = processes
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, facts)| app(name, facts))
-        .collect();
-    let addresses: Vec<String> = [
-        ("Portal", &names.portal),
-        ("API", &names.api),
-        ("Entra's pages", &names.pages),
-    ]
-    .iter()
-    .map(|(what, address)| format!("<dt>{what}</dt><dd><code>{}</code></dd>", escaped(address)))
-    .collect();
+    let apps: Vec<String> =
+        processes.as_object().into_iter().flatten().map(|(name, facts)| app(name, facts)).collect();
+    let addresses: Vec<String> =
+        [("Portal", &names.portal), ("API", &names.api), ("Entra's pages", &names.pages)]
+            .iter()
+            .map(|(what, address)| {
+                format!("<dt>{what}</dt><dd><code>{}</code></dd>", escaped(address))
+            })
+            .collect();
     format!(
         r#"<!doctype html>
 <html lang="en">
@@ -53,7 +48,7 @@ them.</p>
 <main>
 <section>
 <h2>Try it</h2>
-<p>Follow one request from sign-in to receipt, and watch attacks on it fail:</p>
+<p>Follow one request from sign-in to receipt, and see what is refused on the way:</p>
 <pre><code>cargo run -p airlockctl -- try</code></pre>
 <p>Or sign in yourself, as one of the people below:</p>
 <pre><code>cargo run -p airlockctl -- sign-in</code></pre>
@@ -86,18 +81,12 @@ them.</p>
 
 fn app(name: &str, facts: &Value) -> String {
     let state = facts["state"].as_str().unwrap_or("unknown");
-    let number = |value: &Value| {
-        value
-            .as_u64()
-            .map_or_else(|| "–".to_owned(), |it| it.to_string())
-    };
-    let ready = facts["ready_ms"]
-        .as_f64()
-        .map_or_else(|| "–".to_owned(), |ms| format!("{ms:.1} ms"));
-    let memory = facts["resident_bytes"].as_u64().map_or_else(
-        || "–".to_owned(),
-        |bytes| format!("{} MiB", bytes / (1024 * 1024)),
-    );
+    let number = |value: &Value| value.as_u64().map_or_else(|| "–".to_owned(), |it| it.to_string());
+    let ready =
+        facts["ready_ms"].as_f64().map_or_else(|| "–".to_owned(), |ms| format!("{ms:.1} ms"));
+    let memory = facts["resident_bytes"]
+        .as_u64()
+        .map_or_else(|| "–".to_owned(), |bytes| format!("{} MiB", bytes / (1024 * 1024)));
     format!(
         r#"<tr><td><strong>{name}</strong></td><td><span class="state {state}">{state}</span></td><td class="number">{pid}</td><td class="number">{ready}</td><td class="number">{memory}</td><td class="number">{restarts}</td></tr>"#,
         name = escaped(name),

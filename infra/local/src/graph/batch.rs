@@ -46,11 +46,7 @@ pub fn run(call: &Call<'_>) -> Outcome {
     let mut responses = Vec::new();
     let mut effects = Vec::new();
     for item in &body.requests {
-        let outcome = if item
-            .depends_on
-            .iter()
-            .all(|id| succeeded.contains(id.as_str()))
-        {
+        let outcome = if item.depends_on.iter().all(|id| succeeded.contains(id.as_str())) {
             serve(call, item)
         } else {
             Err(Refusal::failed_dependency())
@@ -81,20 +77,14 @@ fn check(requests: &[Item]) -> Result<(), Refusal> {
     }
     let mut earlier = BTreeSet::new();
     for item in requests {
-        if let Some(id) = item
-            .depends_on
-            .iter()
-            .find(|id| !earlier.contains(id.as_str()))
-        {
+        if let Some(id) = item.depends_on.iter().find(|id| !earlier.contains(id.as_str())) {
             return Err(Refusal::bad_query(format!(
                 "Request '{}' depends on '{id}', which does not come before it.",
                 item.id
             )));
         }
         if item.id.is_empty() || !earlier.insert(item.id.as_str()) {
-            return Err(Refusal::bad_query(
-                "Every request of a batch needs an id of its own.",
-            ));
+            return Err(Refusal::bad_query("Every request of a batch needs an id of its own."));
         }
     }
     Ok(())
@@ -106,25 +96,18 @@ fn serve(call: &Call<'_>, item: &Item) -> Outcome {
             "The url of a request in a batch is relative, and not another batch.",
         ));
     }
-    let method: Method = item
-        .method
-        .parse()
-        .map_err(|_| Refusal::method_not_allowed())?;
+    let method: Method = item.method.parse().map_err(|_| Refusal::method_not_allowed())?;
     let mut headers = HeaderMap::new();
     for (name, value) in &item.headers {
-        let name: HeaderName = name
-            .parse()
-            .map_err(|_| Refusal::bad_query("A header name is not one."))?;
+        let name: HeaderName =
+            name.parse().map_err(|_| Refusal::bad_query("A header name is not one."))?;
         let value = value
             .as_str()
             .and_then(|value| HeaderValue::from_str(value).ok())
             .ok_or_else(|| Refusal::bad_query("A header value is not text."))?;
         headers.insert(name, value);
     }
-    let body = item
-        .body
-        .as_ref()
-        .map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+    let body = item.body.as_ref().map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
     super::route(&call.inner(method, &item.url, headers, body)?)
 }
 

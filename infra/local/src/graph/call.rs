@@ -31,11 +31,7 @@ pub struct Reply {
 impl Reply {
     /// 200
     pub fn ok(body: Value) -> Self {
-        Self {
-            status: StatusCode::OK,
-            body: Some(body),
-            effects: Vec::new(),
-        }
+        Self { status: StatusCode::OK, body: Some(body), effects: Vec::new() }
     }
 }
 
@@ -123,10 +119,7 @@ impl<'a> Call<'a> {
             .ok_or_else(|| Refusal::bad_query("The path is not a resource path."))?;
         let mut options = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            if options
-                .insert(name.to_ascii_lowercase(), value.into_owned())
-                .is_some()
-            {
+            if options.insert(name.to_ascii_lowercase(), value.into_owned()).is_some() {
                 return Err(Refusal::bad_query(format!(
                     "Query option '{name}' was specified more than once."
                 )));
@@ -137,10 +130,7 @@ impl<'a> Call<'a> {
             caller,
             method,
             version,
-            lower: segments
-                .iter()
-                .map(|segment| segment.to_lowercase())
-                .collect(),
+            lower: segments.iter().map(|segment| segment.to_lowercase()).collect(),
             segments,
             options,
             headers,
@@ -162,9 +152,7 @@ impl<'a> Call<'a> {
 
     /// All query options.
     pub fn options(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.options
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.options.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// One query option; `$` may be left out of its name, as Graph allows.
@@ -199,10 +187,7 @@ impl<'a> Call<'a> {
 
     /// Looks at the directory of the token's tenant.
     pub fn look<R>(&self, at: impl FnOnce(&Tenant) -> Result<R, Refusal>) -> Result<R, Refusal> {
-        self.graph
-            .directory
-            .look(self.caller.tenant, at)
-            .ok_or_else(Refusal::unknown_tenant)?
+        self.graph.directory.look(self.caller.tenant, at).ok_or_else(Refusal::unknown_tenant)?
     }
 
     /// Looks at the person whom the path names.
@@ -212,9 +197,7 @@ impl<'a> Call<'a> {
     ) -> Result<R, Refusal> {
         let name = self.segments.get(1).map_or("", String::as_str);
         self.look(|tenant| {
-            let person = tenant
-                .person(name)
-                .ok_or_else(|| Refusal::not_found(name))?;
+            let person = tenant.person(name).ok_or_else(|| Refusal::not_found(name))?;
             at(tenant, person)
         })
     }
@@ -240,9 +223,7 @@ impl<'a> Call<'a> {
         let changed = self
             .graph
             .directory
-            .change(effect.clone(), |person, at| {
-                Ok::<_, Refusal>(change(person, at))
-            })
+            .change(effect.clone(), |person, at| Ok::<_, Refusal>(change(person, at)))
             .ok_or_else(|| Refusal::not_found(&person.to_string()))??;
         Ok((changed, effect))
     }

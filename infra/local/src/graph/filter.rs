@@ -43,17 +43,9 @@ impl Filter {
     /// If it is not understood, or about another property.
     pub fn parse(text: &str, properties: &[&str]) -> Result<Self, Refusal> {
         let tokens = tokens(text).ok_or_else(|| invalid(text))?;
-        let mut parser = Parser {
-            text,
-            tokens: &tokens,
-            properties,
-        };
+        let mut parser = Parser { text, tokens: &tokens, properties };
         let filter = parser.either()?;
-        if parser.tokens.is_empty() {
-            Ok(filter)
-        } else {
-            Err(invalid(text))
-        }
+        if parser.tokens.is_empty() { Ok(filter) } else { Err(invalid(text)) }
     }
 
     /// Whether an object passes.
@@ -178,11 +170,7 @@ impl Parser<'_> {
     }
 
     fn expect(&mut self, token: &Token) -> Result<(), Refusal> {
-        if self.skip(token) {
-            Ok(())
-        } else {
-            Err(invalid(self.text))
-        }
+        if self.skip(token) { Ok(()) } else { Err(invalid(self.text)) }
     }
 }
 
@@ -283,11 +271,7 @@ mod tests {
 
     #[test]
     fn only_a_conjunction_fixes_a_property() {
-        let fixed = |text| {
-            Filter::parse(text, PROPERTIES)
-                .unwrap()
-                .fixes("displayName")
-        };
+        let fixed = |text| Filter::parse(text, PROPERTIES).unwrap().fixes("displayName");
 
         assert!(fixed("displayName eq 'x'"));
         assert!(fixed("accountEnabled eq true and displayName eq 'x'"));

@@ -37,23 +37,15 @@ const GROUP: &[&str] = &[
     "visibility",
 ];
 
-const DIRECTORY_ROLE: &[&str] = &[
-    "id",
-    "deletedDateTime",
-    "description",
-    "displayName",
-    "roleTemplateId",
-];
+const DIRECTORY_ROLE: &[&str] =
+    &["id", "deletedDateTime", "description", "displayName", "roleTemplateId"];
 
 /// `GET /users/{id}/transitiveMemberOf`, narrowed or not
 pub fn transitive(call: &Call<'_>) -> Outcome {
     call.needs(permissions::READ_MEMBERSHIPS)?;
     let objects = call.look_at_person(|tenant, person| {
         let groups = tenant.groups_of(person.id).into_iter().map(group);
-        let roles = tenant
-            .roles_of(person.id)
-            .into_iter()
-            .map(|held| directory_role(tenant, held));
+        let roles = tenant.roles_of(person.id).into_iter().map(|held| directory_role(tenant, held));
         Ok(groups.chain(roles).collect::<Vec<_>>())
     })?;
     directory_objects(call, objects)
@@ -124,10 +116,8 @@ pub fn app_roles(call: &Call<'_>) -> Outcome {
         "resourceId",
     ];
     let selected = call.selected("appRoleAssignment", &known)?;
-    let filter = call
-        .option("$filter")
-        .map(|text| Filter::parse(text, &["resourceId"]))
-        .transpose()?;
+    let filter =
+        call.option("$filter").map(|text| Filter::parse(text, &["resourceId"])).transpose()?;
     let (owner, assignments) = call.look_at_person(|tenant, person| {
         let assignments: Vec<Value> = person
             .app_roles
@@ -150,23 +140,13 @@ pub fn app_roles(call: &Call<'_>) -> Outcome {
     })?;
     let assignments = assignments
         .iter()
-        .filter(|assignment| {
-            filter
-                .as_ref()
-                .is_none_or(|filter| filter.admits(assignment))
-        })
+        .filter(|assignment| filter.as_ref().is_none_or(|filter| filter.admits(assignment)))
         .map(|assignment| {
-            (
-                assignment["id"].to_string(),
-                cut(assignment, selected.as_deref().unwrap_or(&known)),
-            )
+            (assignment["id"].to_string(), cut(assignment, selected.as_deref().unwrap_or(&known)))
         })
         .collect();
     call.page(
-        &with_selection(
-            &format!("users('{owner}')/appRoleAssignments"),
-            selected.as_deref(),
-        ),
+        &with_selection(&format!("users('{owner}')/appRoleAssignments"), selected.as_deref()),
         assignments,
     )
 }

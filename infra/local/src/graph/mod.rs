@@ -49,24 +49,17 @@ struct Graph<'a> {
 }
 
 /// Answers one request to `graph.microsoft.com`.
-#[expect(
-    clippy::unused_async,
-    reason = "the door awaits every service in the same way"
-)]
+#[expect(clippy::unused_async, reason = "the door awaits every service in the same way")]
 pub async fn answer(cloud: &Shared, asked: Asked) -> Answer {
-    let graph = Graph {
-        directory: &cloud.directory,
-        identities: &cloud.identities,
-    };
+    let graph = Graph { directory: &cloud.directory, identities: &cloud.identities };
     let outcome = match cloud.entra.verify(cloud, asked.headers(), audience::GRAPH) {
         Ok(caller) => serve(graph, &caller, &asked),
         Err(_) if !asked.headers().contains_key(header::AUTHORIZATION) => {
             Err(Refusal::unauthenticated("Access token is empty."))
         }
-        Err(reason) => Err(Refusal::unauthenticated(format!(
-            "Access token validation failure. {}",
-            reason.0
-        ))),
+        Err(reason) => {
+            Err(Refusal::unauthenticated(format!("Access token validation failure. {}", reason.0)))
+        }
     };
     if let Ok(reply) = &outcome {
         for effect in &reply.effects {
@@ -104,11 +97,9 @@ fn route(call: &Call<'_>) -> Outcome {
             &[(Method::GET, memberships::owned)]
         }
         ["users", _, "approleassignments"] => &[(Method::GET, memberships::app_roles)],
-        [
-            "users",
-            _,
-            "revokesigninsessions" | "microsoft.graph.revokesigninsessions",
-        ] => &[(Method::POST, update::revoke)],
+        ["users", _, "revokesigninsessions" | "microsoft.graph.revokesigninsessions"] => {
+            &[(Method::POST, update::revoke)]
+        }
         ["users", _, "authentication", "temporaryaccesspassmethods"] => {
             &[(Method::GET, passes::list), (Method::POST, passes::create)]
         }
@@ -117,11 +108,9 @@ fn route(call: &Call<'_>) -> Outcome {
         ["rolemanagement", "directory", "transitiveroleassignments"] if call.is_beta() => {
             &[(Method::GET, roles::transitive_assignments)]
         }
-        [
-            "rolemanagement",
-            "directory",
-            "roleeligibilityscheduleinstances",
-        ] => &[(Method::GET, roles::eligible)],
+        ["rolemanagement", "directory", "roleeligibilityscheduleinstances"] => {
+            &[(Method::GET, roles::eligible)]
+        }
         ["organization"] => &[(Method::GET, organization::list)],
         ["serviceprincipals"] => &[(Method::GET, service_principals::list)],
         ["serviceprincipals", _] => &[(Method::GET, service_principals::one)],
@@ -147,10 +136,8 @@ fn written(outcome: Outcome, asked: &HeaderMap) -> Answer {
         !matches!(&outcome, Err(refusal) if refusal.status == StatusCode::UNAUTHORIZED);
     let Reply { status, body, .. } =
         outcome.unwrap_or_else(|refusal| refusal.reply(request_id, &client_id));
-    let mut answer = Answer::new(
-        body.as_ref()
-            .map_or_else(Bytes::new, |body| Bytes::from(body.to_string())),
-    );
+    let mut answer =
+        Answer::new(body.as_ref().map_or_else(Bytes::new, |body| Bytes::from(body.to_string())));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     if body.is_some() {
@@ -158,19 +145,13 @@ fn written(outcome: Outcome, asked: &HeaderMap) -> Answer {
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert("odata-version", HeaderValue::from_static("4.0"));
-    for (name, id) in [
-        ("request-id", request_id.to_string()),
-        ("client-request-id", client_id),
-    ] {
+    for (name, id) in [("request-id", request_id.to_string()), ("client-request-id", client_id)] {
         if let Ok(id) = HeaderValue::try_from(id) {
             headers.insert(name, id);
         }
     }
     if !authenticated {
-        headers.insert(
-            header::WWW_AUTHENTICATE,
-            HeaderValue::from_static(CHALLENGE),
-        );
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
     }
     answer
 }

@@ -84,22 +84,14 @@ impl Call<'_> {
         let mut body = Map::new();
         body.insert("@odata.context".to_owned(), context(self, what));
         if self.is_eventual()
-            && self
-                .option("$count")
-                .is_some_and(|count| count.eq_ignore_ascii_case("true"))
+            && self.option("$count").is_some_and(|count| count.eq_ignore_ascii_case("true"))
         {
             body.insert("@odata.count".to_owned(), json!(total));
         }
         if let Some((last, _)) = objects.last().filter(|_| more) {
-            body.insert(
-                "@odata.nextLink".to_owned(),
-                Value::String(self.next_link(last)),
-            );
+            body.insert("@odata.nextLink".to_owned(), Value::String(self.next_link(last)));
         }
-        body.insert(
-            "value".to_owned(),
-            objects.into_iter().map(|(_, object)| object).collect(),
-        );
+        body.insert("value".to_owned(), objects.into_iter().map(|(_, object)| object).collect());
         Ok(Reply::ok(Value::Object(body)))
     }
 
@@ -117,9 +109,7 @@ impl Call<'_> {
 
     fn next_link(&self, last: &str) -> String {
         let token = BASE64_URL_SAFE_NO_PAD.encode(last);
-        let asked = self
-            .options()
-            .filter(|(name, _)| name.trim_start_matches('$') != "skiptoken");
+        let asked = self.options().filter(|(name, _)| name.trim_start_matches('$') != "skiptoken");
         let query: Vec<String> = asked
             .chain([("$skiptoken", token.as_str())])
             .map(|(name, value)| {
@@ -127,21 +117,15 @@ impl Call<'_> {
                 format!("{name}={value}")
             })
             .collect();
-        format!(
-            "https://graph.microsoft.com{}?{}",
-            self.path,
-            query.join("&")
-        )
+        format!("https://graph.microsoft.com{}?{}", self.path, query.join("&"))
     }
 }
 
 /// The named properties of an object, in that order of names. What it lacks is left out.
 pub fn cut(object: &Value, properties: &[&str]) -> Value {
-    let kept = properties.iter().filter_map(|name| {
-        object
-            .get(*name)
-            .map(|value| ((*name).to_owned(), value.clone()))
-    });
+    let kept = properties
+        .iter()
+        .filter_map(|name| object.get(*name).map(|value| ((*name).to_owned(), value.clone())));
     Value::Object(kept.collect())
 }
 

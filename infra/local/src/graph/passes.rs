@@ -26,11 +26,7 @@ pub fn create(call: &Call<'_>) -> Outcome {
     call.needs(permissions::WRITE_PASSES)?;
     call.only(&[])?;
     let asked = read(&call.json()?, call.now)?;
-    let pass = Pass {
-        id: Uuid::new_v4(),
-        value: random()?,
-        ..asked
-    };
+    let pass = Pass { id: Uuid::new_v4(), value: random()?, ..asked };
     let what = json!({ "temporaryAccessPass": { "lifetimeInMinutes": pass.lifetime_min, "isUsableOnce": pass.once } });
     let (owner, effect) = call.change_person(
         what,
@@ -45,11 +41,7 @@ pub fn create(call: &Call<'_>) -> Outcome {
         call,
         &format!("users('{owner}')/authentication/temporaryAccessPassMethods/$entity"),
     );
-    Ok(Reply {
-        status: StatusCode::CREATED,
-        body: Some(body),
-        effects: vec![effect],
-    })
+    Ok(Reply { status: StatusCode::CREATED, body: Some(body), effects: vec![effect] })
 }
 
 /// `GET /users/{id}/authentication/temporaryAccessPassMethods`
@@ -73,16 +65,10 @@ pub fn list(call: &Call<'_>) -> Outcome {
         // The value is shown once, when it is made.
         .map(|pass| method(pass, None, call.now))
         .map(|method| {
-            (
-                method["id"].to_string(),
-                page::cut(&method, selected.as_deref().unwrap_or(&known)),
-            )
+            (method["id"].to_string(), page::cut(&method, selected.as_deref().unwrap_or(&known)))
         })
         .collect();
-    call.page(
-        &format!("users('{owner}')/authentication/temporaryAccessPassMethods"),
-        methods,
-    )
+    call.page(&format!("users('{owner}')/authentication/temporaryAccessPassMethods"), methods)
 }
 
 fn method(pass: &Pass, value: Option<&str>, now: OffsetDateTime) -> Value {
@@ -139,8 +125,5 @@ fn read(body: &Map<String, Value>, now: OffsetDateTime) -> Result<Pass, Refusal>
 fn random() -> Result<String, Refusal> {
     let mut bytes = [0_u8; LENGTH];
     getrandom::fill(&mut bytes).map_err(|_| Refusal::internal())?;
-    Ok(bytes
-        .iter()
-        .map(|byte| char::from(ALPHABET[usize::from(byte & 63)]))
-        .collect())
+    Ok(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 63)])).collect())
 }

@@ -7,12 +7,8 @@
 use super::{call::Call, problem::Refusal};
 
 /// Users and their properties.
-pub const READ_USERS: &[&str] = &[
-    "User.Read.All",
-    "User.ReadWrite.All",
-    "Directory.Read.All",
-    "Directory.ReadWrite.All",
-];
+pub const READ_USERS: &[&str] =
+    &["User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"];
 /// What a user is a member of.
 pub const READ_MEMBERSHIPS: &[&str] = &[
     "User.Read.All",
@@ -39,24 +35,16 @@ pub const READ_ELIGIBILITY: &[&str] = &[
     "RoleManagement.ReadWrite.Directory",
 ];
 /// Revoking sessions.
-pub const REVOKE_SESSIONS: &[&str] = &[
-    "User.RevokeSessions.All",
-    "User.ReadWrite.All",
-    "Directory.ReadWrite.All",
-];
+pub const REVOKE_SESSIONS: &[&str] =
+    &["User.RevokeSessions.All", "User.ReadWrite.All", "Directory.ReadWrite.All"];
 /// Enabling and disabling accounts together with a permission of [`READ_USERS`].
-pub const ENABLE_AND_DISABLE: &[&str] = &[
-    "User.EnableDisableAccount.All",
-    "User.ReadWrite.All",
-    "Directory.ReadWrite.All",
-];
+pub const ENABLE_AND_DISABLE: &[&str] =
+    &["User.EnableDisableAccount.All", "User.ReadWrite.All", "Directory.ReadWrite.All"];
 /// Setting passwords, together with a directory role of [`PASSWORD_ROLES`].
 pub const SET_PASSWORD: &[&str] = &["User-PasswordProfile.ReadWrite.All"];
 /// Issuing temporary access passes.
-pub const WRITE_PASSES: &[&str] = &[
-    "UserAuthMethod-TAP.ReadWrite.All",
-    "UserAuthenticationMethod.ReadWrite.All",
-];
+pub const WRITE_PASSES: &[&str] =
+    &["UserAuthMethod-TAP.ReadWrite.All", "UserAuthenticationMethod.ReadWrite.All"];
 /// Listing temporary access passes.
 pub const READ_PASSES: &[&str] = &[
     "UserAuthMethod-TAP.Read.All",
@@ -82,16 +70,11 @@ pub const READ_APPLICATIONS: &[&str] = &[
 ];
 
 /// Directory roles with which an application may set the passwords of ordinary people.
-pub const PASSWORD_ROLES: &[&str] = &[
-    "User Administrator",
-    "Privileged Authentication Administrator",
-    "Global Administrator",
-];
+pub const PASSWORD_ROLES: &[&str] =
+    &["User Administrator", "Privileged Authentication Administrator", "Global Administrator"];
 /// Directory roles with which it may also change the protected ones.
-pub const PROTECTED_ROLES: &[&str] = &[
-    "Privileged Authentication Administrator",
-    "Global Administrator",
-];
+pub const PROTECTED_ROLES: &[&str] =
+    &["Privileged Authentication Administrator", "Global Administrator"];
 
 impl Call<'_> {
     /// Refuses a caller who holds none of these permissions.
@@ -126,10 +109,7 @@ impl Call<'_> {
             .as_ref()
             .and_then(|application| self.graph.identities.applications.get(application))
             .is_some_and(|application| {
-                application
-                    .directory_roles
-                    .iter()
-                    .any(|role| one_of.contains(&role.as_str()))
+                application.directory_roles.iter().any(|role| one_of.contains(&role.as_str()))
             })
     }
 }

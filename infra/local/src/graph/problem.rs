@@ -21,20 +21,12 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-        }
+        Self { status, code, message: message.into() }
     }
 
     /// There is no token, or it is not good.
     pub fn unauthenticated(message: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "InvalidAuthenticationToken",
-            message,
-        )
+        Self::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message)
     }
 
     /// The token is good, but its tenant is not one of this cloud.
@@ -132,10 +124,6 @@ impl Refusal {
                 },
             },
         });
-        Reply {
-            status: self.status,
-            body: Some(body),
-            effects: Vec::new(),
-        }
+        Reply { status: self.status, body: Some(body), effects: Vec::new() }
     }
 }

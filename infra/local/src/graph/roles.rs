@@ -63,27 +63,18 @@ pub fn transitive_assignments(call: &Call<'_>) -> Outcome {
     }
     call.only(page::OPTIONS)?;
     let selected = call.selected("unifiedRoleAssignment", ASSIGNMENT)?;
-    let filter = call
-        .option("$filter")
-        .map(|text| Filter::parse(text, FILTERED))
-        .transpose()?;
+    let filter = call.option("$filter").map(|text| Filter::parse(text, FILTERED)).transpose()?;
     let Some(filter) =
         filter.filter(|filter| filter.fixes("principalId") && call.option("$count").is_some())
     else {
-        return Err(Refusal::bad_request(
-            "A $filter by principalId and $count=true are required.",
-        ));
+        return Err(Refusal::bad_request("A $filter by principalId and $count=true are required."));
     };
     let identities = call.graph.identities;
     let objects: BTreeMap<String, Value> = call.look(|tenant| {
         let ours = of_applications(tenant, identities);
         let people = tenant.people.keys().chain(tenant.groups.keys());
-        let theirs = people.flat_map(|asked| {
-            tenant
-                .assignments_of(*asked)
-                .into_iter()
-                .map(|held| (*asked, held))
-        });
+        let theirs = people
+            .flat_map(|asked| tenant.assignments_of(*asked).into_iter().map(|held| (*asked, held)));
         Ok(theirs
             .chain(ours.iter().map(|held| (held.principal, held)))
             .filter(|(asked, held)| {
@@ -94,17 +85,12 @@ pub fn transitive_assignments(call: &Call<'_>) -> Outcome {
             })
             .map(|(_, held)| assignment(tenant, held))
             .map(|held| {
-                (
-                    held["id"].to_string(),
-                    cut(&held, selected.as_deref().unwrap_or(ASSIGNMENT)),
-                )
+                (held["id"].to_string(), cut(&held, selected.as_deref().unwrap_or(ASSIGNMENT)))
             })
             .collect())
     })?;
-    let what = with_selection(
-        "roleManagement/directory/transitiveRoleAssignments",
-        selected.as_deref(),
-    );
+    let what =
+        with_selection("roleManagement/directory/transitiveRoleAssignments", selected.as_deref());
     call.page(&what, objects.into_iter().collect())
 }
 
@@ -130,12 +116,7 @@ pub fn eligible(call: &Call<'_>) -> Outcome {
             })
             .collect::<Vec<_>>())
     })?;
-    filtered(
-        call,
-        "roleEligibilityScheduleInstances",
-        instances,
-        ELIGIBILITY,
-    )
+    filtered(call, "roleEligibilityScheduleInstances", instances, ELIGIBILITY)
 }
 
 const FILTERED: &[&str] = &["principalId", "roleDefinitionId", "directoryScopeId"];
@@ -143,25 +124,16 @@ const FILTERED: &[&str] = &["principalId", "roleDefinitionId", "directoryScopeId
 fn filtered(call: &Call<'_>, what: &str, objects: Vec<Value>, known: &[&str]) -> Outcome {
     call.only(page::OPTIONS)?;
     let selected = call.selected("unifiedRoleAssignment", known)?;
-    let filter = call
-        .option("$filter")
-        .map(|text| Filter::parse(text, FILTERED))
-        .transpose()?;
+    let filter = call.option("$filter").map(|text| Filter::parse(text, FILTERED)).transpose()?;
     let objects = objects
         .into_iter()
         .filter(|object| filter.as_ref().is_none_or(|filter| filter.admits(object)))
         .map(|object| {
-            (
-                object["id"].to_string(),
-                cut(&object, selected.as_deref().unwrap_or(known)),
-            )
+            (object["id"].to_string(), cut(&object, selected.as_deref().unwrap_or(known)))
         })
         .collect();
     call.page(
-        &with_selection(
-            &format!("roleManagement/directory/{what}"),
-            selected.as_deref(),
-        ),
+        &with_selection(&format!("roleManagement/directory/{what}"), selected.as_deref()),
         objects,
     )
 }
@@ -184,27 +156,13 @@ fn of_applications(tenant: &Tenant, identities: &Identities) -> Vec<Assignment> 
         .applications
         .iter()
         .flat_map(|(name, application)| {
-            application
-                .directory_roles
-                .iter()
-                .map(move |role| (name, role))
+            application.directory_roles.iter().map(move |role| (name, role))
         })
         .filter_map(|(name, role)| {
             let principal: Uuid = service_principal_id(name, tenant.id);
-            let role = tenant
-                .roles
-                .iter()
-                .find(|known| known.name == *role)?
-                .template;
-            let id = stable_id(
-                "role-assignment",
-                &format!("{}/{principal}/{role}", tenant.id),
-            );
-            Some(Assignment {
-                id,
-                principal,
-                role,
-            })
+            let role = tenant.roles.iter().find(|known| known.name == *role)?.template;
+            let id = stable_id("role-assignment", &format!("{}/{principal}/{role}", tenant.id));
+            Some(Assignment { id, principal, role })
         })
         .collect()
 }

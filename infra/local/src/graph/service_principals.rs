@@ -44,16 +44,10 @@ pub fn list(call: &Call<'_>) -> Outcome {
         .iter()
         .filter(|object| filter.as_ref().is_none_or(|filter| filter.admits(object)))
         .map(|object| {
-            (
-                object["id"].to_string(),
-                cut(object, selected.as_deref().unwrap_or(PROPERTIES)),
-            )
+            (object["id"].to_string(), cut(object, selected.as_deref().unwrap_or(PROPERTIES)))
         })
         .collect();
-    call.page(
-        &with_selection("servicePrincipals", selected.as_deref()),
-        objects,
-    )
+    call.page(&with_selection("servicePrincipals", selected.as_deref()), objects)
 }
 
 /// `GET /servicePrincipals/{id}`

@@ -1,7 +1,4 @@
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "tests write their bodies in place"
-)]
+#![expect(clippy::needless_pass_by_value, reason = "tests write their bodies in place")]
 
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
@@ -61,9 +58,8 @@ impl World {
         headers: &[(&str, &str)],
         body: Value,
     ) -> (u16, Value) {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("https://graph.microsoft.com{path}"));
+        let mut request =
+            Request::builder().method(method).uri(format!("https://graph.microsoft.com{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -73,26 +69,14 @@ impl World {
             request = request.header("content-type", "application/json");
             Bytes::from(body.to_string())
         };
-        let graph = Graph {
-            directory: &self.directory,
-            identities: &self.identities,
-        };
+        let graph = Graph { directory: &self.directory, identities: &self.identities };
         let outcome = serve(graph, caller, &request.body(body).unwrap());
         let answer = written(outcome, &HeaderMap::new());
-        (
-            answer.status().as_u16(),
-            serde_json::from_slice(answer.body()).unwrap_or(Value::Null),
-        )
+        (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap_or(Value::Null))
     }
 
     fn get(&self, application: &str, path: &str) -> (u16, Value) {
-        self.send(
-            &self.application(application),
-            "GET",
-            path,
-            &[],
-            Value::Null,
-        )
+        self.send(&self.application(application), "GET", path, &[], Value::Null)
     }
 
     fn post(&self, application: &str, path: &str, body: Value) -> (u16, Value) {
@@ -110,10 +94,7 @@ impl World {
     }
 
     fn effects(&self) -> Vec<Value> {
-        self.directory.snapshot()["effects"]
-            .as_array()
-            .unwrap()
-            .clone()
+        self.directory.snapshot()["effects"].as_array().unwrap().clone()
     }
 }
 
@@ -143,36 +124,16 @@ fn routes() -> Vec<Route> {
     let nina = user("nina");
     let by_principal = format!("$filter=principalId%20eq%20'{nina}'");
     vec![
-        (
-            "GET",
-            format!("/v1.0/users/{nina}"),
-            Value::Null,
-            &["accounts", "lookup"],
-        ),
-        (
-            "GET",
-            "/v1.0/users".to_owned(),
-            Value::Null,
-            &["accounts", "lookup"],
-        ),
+        ("GET", format!("/v1.0/users/{nina}"), Value::Null, &["accounts", "lookup"]),
+        ("GET", "/v1.0/users".to_owned(), Value::Null, &["accounts", "lookup"]),
         (
             "GET",
             format!("/v1.0/users/{nina}/transitiveMemberOf"),
             Value::Null,
             &["accounts", "lookup"],
         ),
-        (
-            "GET",
-            format!("/v1.0/users/{nina}/ownedObjects"),
-            Value::Null,
-            &["accounts", "lookup"],
-        ),
-        (
-            "GET",
-            format!("/v1.0/users/{nina}/appRoleAssignments"),
-            Value::Null,
-            &["lookup"],
-        ),
+        ("GET", format!("/v1.0/users/{nina}/ownedObjects"), Value::Null, &["accounts", "lookup"]),
+        ("GET", format!("/v1.0/users/{nina}/appRoleAssignments"), Value::Null, &["lookup"]),
         (
             "GET",
             format!("/v1.0/roleManagement/directory/roleAssignments?{by_principal}"),
@@ -187,18 +148,8 @@ fn routes() -> Vec<Route> {
             Value::Null,
             &["lookup"],
         ),
-        (
-            "GET",
-            "/v1.0/organization".to_owned(),
-            Value::Null,
-            &["accounts", "lookup"],
-        ),
-        (
-            "GET",
-            "/v1.0/servicePrincipals".to_owned(),
-            Value::Null,
-            &["lookup"],
-        ),
+        ("GET", "/v1.0/organization".to_owned(), Value::Null, &["accounts", "lookup"]),
+        ("GET", "/v1.0/servicePrincipals".to_owned(), Value::Null, &["lookup"]),
         (
             "GET",
             format!("/v1.0/users/{nina}/authentication/temporaryAccessPassMethods"),
@@ -211,24 +162,9 @@ fn routes() -> Vec<Route> {
             json!({}),
             &["methods"],
         ),
-        (
-            "POST",
-            format!("/v1.0/users/{nina}/revokeSignInSessions"),
-            Value::Null,
-            &["accounts"],
-        ),
-        (
-            "PATCH",
-            format!("/v1.0/users/{nina}"),
-            json!({ "accountEnabled": false }),
-            &["accounts"],
-        ),
-        (
-            "PATCH",
-            format!("/v1.0/users/{nina}"),
-            password(),
-            &["passwords"],
-        ),
+        ("POST", format!("/v1.0/users/{nina}/revokeSignInSessions"), Value::Null, &["accounts"]),
+        ("PATCH", format!("/v1.0/users/{nina}"), json!({ "accountEnabled": false }), &["accounts"]),
+        ("PATCH", format!("/v1.0/users/{nina}"), password(), &["passwords"]),
     ]
 }
 
@@ -236,22 +172,12 @@ fn routes() -> Vec<Route> {
 fn each_worker_opens_only_its_own_routes() {
     let world = World::new();
 
-    for worker in [
-        "passwords",
-        "methods",
-        "accounts",
-        "groups",
-        "devices",
-        "lookup",
-    ] {
+    for worker in ["passwords", "methods", "accounts", "groups", "devices", "lookup"] {
         for (method, path, body, allowed) in &routes() {
             let caller = world.application(&format!("airlock-worker-{worker}"));
             let (status, answer) = world.send(&caller, method, path, &[], body.clone());
             if allowed.contains(&worker) {
-                assert!(
-                    (200..300).contains(&status),
-                    "{worker} {method} {path}: {answer}"
-                );
+                assert!((200..300).contains(&status), "{worker} {method} {path}: {answer}");
             } else {
                 assert_eq!(
                     (status, code(&answer)),
@@ -267,20 +193,14 @@ fn each_worker_opens_only_its_own_routes() {
 fn a_permission_counts_only_if_the_token_carries_it_and_the_file_declares_it() {
     let world = World::new();
     let path = format!("/v1.0/users/{}", user("nina"));
-    let without = Caller {
-        roles: Vec::new(),
-        ..world.application("airlock-worker-lookup")
-    };
+    let without = Caller { roles: Vec::new(), ..world.application("airlock-worker-lookup") };
     let undeclared = Caller {
         roles: vec!["User.Read.All".to_owned()],
         ..world.application("airlock-worker-methods")
     };
 
     assert_eq!(world.send(&without, "GET", &path, &[], Value::Null).0, 403);
-    assert_eq!(
-        world.send(&undeclared, "GET", &path, &[], Value::Null).0,
-        403
-    );
+    assert_eq!(world.send(&undeclared, "GET", &path, &[], Value::Null).0, 403);
 }
 
 #[test]
@@ -292,52 +212,21 @@ fn the_tokens_tenant_decides_the_directory() {
     };
 
     assert_eq!(
-        world
-            .send(
-                &fabrikam,
-                "GET",
-                &format!("/v1.0/users/{}", user("nina")),
-                &[],
-                Value::Null
-            )
-            .0,
+        world.send(&fabrikam, "GET", &format!("/v1.0/users/{}", user("nina")), &[], Value::Null).0,
         404
     );
     assert_eq!(
-        world
-            .send(
-                &fabrikam,
-                "GET",
-                "/v1.0/users/fred@fabrikam.example",
-                &[],
-                Value::Null
-            )
-            .0,
+        world.send(&fabrikam, "GET", "/v1.0/users/fred@fabrikam.example", &[], Value::Null).0,
         200
     );
 
-    let nowhere = Caller {
-        tenant: Uuid::nil(),
-        ..fabrikam
-    };
+    let nowhere = Caller { tenant: Uuid::nil(), ..fabrikam };
     let (status, body) = world.send(&nowhere, "GET", "/v1.0/users", &[], Value::Null);
-    assert_eq!(
-        (status, code(&body)),
-        (401, "Authorization_IdentityNotFound")
-    );
+    assert_eq!((status, code(&body)), (401, "Authorization_IdentityNotFound"));
     world.identities.applications.clear();
     assert_eq!(
         world
-            .send(
-                &Caller {
-                    tenant: contoso(),
-                    ..nowhere
-                },
-                "GET",
-                "/v1.0/users",
-                &[],
-                Value::Null
-            )
+            .send(&Caller { tenant: contoso(), ..nowhere }, "GET", "/v1.0/users", &[], Value::Null)
             .0,
         403
     );
@@ -347,18 +236,10 @@ fn the_tokens_tenant_decides_the_directory() {
 fn errors_come_in_graphs_envelope() {
     let world = World::new();
 
-    let (status, body) = world.get(
-        "airlock-worker-lookup",
-        "/v1.0/users/nobody@contoso.example",
-    );
+    let (status, body) = world.get("airlock-worker-lookup", "/v1.0/users/nobody@contoso.example");
 
     assert_eq!((status, code(&body)), (404, "Request_ResourceNotFound"));
-    assert!(
-        body["error"]["message"]
-            .as_str()
-            .unwrap()
-            .contains("'nobody@contoso.example'")
-    );
+    assert!(body["error"]["message"].as_str().unwrap().contains("'nobody@contoso.example'"));
     for id in ["request-id", "client-request-id"] {
         assert!(Uuid::try_parse(body["error"]["innerError"][id].as_str().unwrap()).is_ok());
     }
@@ -367,18 +248,11 @@ fn errors_come_in_graphs_envelope() {
 
 #[test]
 fn who_is_not_authenticated_is_told_where_to_become_so() {
-    let answer = written(
-        Err(Refusal::unauthenticated("Access token is empty.")),
-        &HeaderMap::new(),
-    );
+    let answer =
+        written(Err(Refusal::unauthenticated("Access token is empty.")), &HeaderMap::new());
 
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
-    assert!(
-        answer.headers()["www-authenticate"]
-            .to_str()
-            .unwrap()
-            .starts_with("Bearer ")
-    );
+    assert!(answer.headers()["www-authenticate"].to_str().unwrap().starts_with("Bearer "));
     let body: Value = serde_json::from_slice(answer.body()).unwrap();
     assert_eq!(code(&body), "InvalidAuthenticationToken");
 }
@@ -387,20 +261,12 @@ fn who_is_not_authenticated_is_told_where_to_become_so() {
 fn a_user_who_is_not_asked_about_tells_eleven_properties() {
     let world = World::new();
 
-    let (status, by_id) = world.get(
-        "airlock-worker-lookup",
-        &format!("/v1.0/users/{}", user("nina")),
-    );
-    let (_, by_name) = world.get(
-        "airlock-worker-lookup",
-        "/V1.0/Users/NINA%40contoso.example",
-    );
+    let (status, by_id) =
+        world.get("airlock-worker-lookup", &format!("/v1.0/users/{}", user("nina")));
+    let (_, by_name) = world.get("airlock-worker-lookup", "/V1.0/Users/NINA%40contoso.example");
 
     assert_eq!(status, 200);
-    assert_eq!(
-        by_id["@odata.context"],
-        "https://graph.microsoft.com/v1.0/$metadata#users/$entity"
-    );
+    assert_eq!(by_id["@odata.context"], "https://graph.microsoft.com/v1.0/$metadata#users/$entity");
     let mut names: Vec<&String> = by_id.as_object().unwrap().keys().collect();
     names.sort();
     assert_eq!(
@@ -429,18 +295,12 @@ fn a_selection_shows_exactly_what_it_names() {
     let select =
         "$select=id,accountEnabled,userType,onPremisesSyncEnabled,signInSessionsValidFromDateTime";
 
-    let (_, sven) = world.get(
-        "airlock-worker-lookup",
-        &format!("/v1.0/users/{}?{select}", user("sven")),
-    );
-    let (_, nina) = world.get(
-        "airlock-worker-lookup",
-        &format!("/v1.0/users/{}?{select}", user("nina")),
-    );
-    let (status, body) = world.get(
-        "airlock-worker-lookup",
-        &format!("/v1.0/users/{}?$select=id,password", user("nina")),
-    );
+    let (_, sven) =
+        world.get("airlock-worker-lookup", &format!("/v1.0/users/{}?{select}", user("sven")));
+    let (_, nina) =
+        world.get("airlock-worker-lookup", &format!("/v1.0/users/{}?{select}", user("nina")));
+    let (status, body) = world
+        .get("airlock-worker-lookup", &format!("/v1.0/users/{}?$select=id,password", user("nina")));
 
     assert_eq!(sven["onPremisesSyncEnabled"], true);
     assert_eq!(nina["onPremisesSyncEnabled"], Value::Null);
@@ -454,10 +314,8 @@ fn people_are_found_by_the_start_of_their_name_or_by_their_whole_address() {
     let world = World::new();
     let filter = "$filter=startswith(displayName,'o')%20or%20userPrincipalName%20eq%20'NINA@contoso.example'";
 
-    let (status, body) = world.get(
-        "airlock-worker-lookup",
-        &format!("/v1.0/users?{filter}&$select=userPrincipalName"),
-    );
+    let (status, body) = world
+        .get("airlock-worker-lookup", &format!("/v1.0/users?{filter}&$select=userPrincipalName"));
 
     assert_eq!(status, 200);
     assert_eq!(
@@ -492,10 +350,7 @@ fn pages_show_everybody_once() {
         let Some(next) = body["@odata.nextLink"].as_str() else {
             break;
         };
-        path = next
-            .strip_prefix("https://graph.microsoft.com")
-            .unwrap()
-            .to_owned();
+        path = next.strip_prefix("https://graph.microsoft.com").unwrap().to_owned();
     }
 
     assert_eq!((pages, seen.len()), (4, 17));
@@ -504,9 +359,7 @@ fn pages_show_everybody_once() {
     assert_eq!(seen.len(), 17);
     for wrong in ["$top=0", "$top=1000", "$top=x"] {
         assert_eq!(
-            world
-                .get("airlock-worker-lookup", &format!("/v1.0/users?{wrong}"))
-                .0,
+            world.get("airlock-worker-lookup", &format!("/v1.0/users?{wrong}")).0,
             400,
             "{wrong}"
         );
@@ -538,12 +391,7 @@ fn what_is_not_offered_is_refused_and_not_ignored() {
     ] {
         assert_eq!(world.get("airlock-worker-lookup", &path).0, 400, "{path}");
     }
-    assert_eq!(
-        world
-            .post("airlock-worker-lookup", "/v1.0/users", json!({}))
-            .0,
-        405
-    );
+    assert_eq!(world.post("airlock-worker-lookup", "/v1.0/users", json!({})).0, 405);
 }
 
 #[test]
@@ -564,38 +412,19 @@ fn memberships_reach_through_groups_to_directory_roles() {
     );
     assert_eq!(
         values(&of("rosa", ""), "@odata.type"),
-        [
-            "#microsoft.graph.directoryRole",
-            "#microsoft.graph.group",
-            "#microsoft.graph.group"
-        ]
+        ["#microsoft.graph.directoryRole", "#microsoft.graph.group", "#microsoft.graph.group"]
     );
     assert_eq!(
-        values(
-            &of("rosa", "/microsoft.graph.directoryRole"),
-            "roleTemplateId"
-        ),
+        values(&of("rosa", "/microsoft.graph.directoryRole"), "roleTemplateId"),
         [HELPDESK_ADMINISTRATOR]
     );
     assert_eq!(
-        values(
-            &of("olga", "/microsoft.graph.directoryrole"),
-            "roleTemplateId"
-        ),
+        values(&of("olga", "/microsoft.graph.directoryrole"), "roleTemplateId"),
         [USER_ADMINISTRATOR]
     );
-    assert_eq!(
-        values(
-            &of("elias", "/microsoft.graph.directoryRole"),
-            "roleTemplateId"
-        ),
-        [""; 0]
-    );
+    assert_eq!(values(&of("elias", "/microsoft.graph.directoryRole"), "roleTemplateId"), [""; 0]);
     let groups = of("rosa", "/microsoft.graph.group");
-    assert_eq!(
-        groups["@odata.context"],
-        "https://graph.microsoft.com/v1.0/$metadata#groups"
-    );
+    assert_eq!(groups["@odata.context"], "https://graph.microsoft.com/v1.0/$metadata#groups");
     let tier_2 = groups["value"]
         .as_array()
         .unwrap()
@@ -632,19 +461,11 @@ fn app_roles_name_the_portal_of_this_tenant() {
     );
 
     let assignment = &body["value"][0];
-    assert_eq!(
-        assignment["appRoleId"],
-        json!(stable_id("app-role", "HelpdeskAgent"))
-    );
-    assert_eq!(
-        assignment["resourceId"],
-        json!(service_principal_id("airlock-portal", contoso()))
-    );
+    assert_eq!(assignment["appRoleId"], json!(stable_id("app-role", "HelpdeskAgent")));
+    assert_eq!(assignment["resourceId"], json!(service_principal_id("airlock-portal", contoso())));
     assert_eq!(assignment["principalType"], "User");
-    let (_, none) = world.get(
-        "airlock-worker-lookup",
-        &format!("/v1.0/users/{}/appRoleAssignments", user("nina")),
-    );
+    let (_, none) = world
+        .get("airlock-worker-lookup", &format!("/v1.0/users/{}/appRoleAssignments", user("nina")));
     assert_eq!(none["value"], json!([]));
 }
 
@@ -658,25 +479,13 @@ fn role_assignments_are_found_for_people_groups_and_our_applications() {
         world.get("airlock-observer", &path).1
     };
 
-    assert_eq!(
-        values(&of(user("olga")), "roleDefinitionId"),
-        [USER_ADMINISTRATOR]
-    );
+    assert_eq!(values(&of(user("olga")), "roleDefinitionId"), [USER_ADMINISTRATOR]);
     assert_eq!(of(user("rosa"))["value"], json!([]));
     let group = stable_id("group", "contoso.example/Helpdesk Tier 2");
-    assert_eq!(
-        values(&of(group), "roleDefinitionId"),
-        [HELPDESK_ADMINISTRATOR]
-    );
+    assert_eq!(values(&of(group), "roleDefinitionId"), [HELPDESK_ADMINISTRATOR]);
     let passwords = service_principal_id("airlock-worker-passwords", contoso());
-    assert_eq!(
-        values(&of(passwords), "roleDefinitionId"),
-        [USER_ADMINISTRATOR]
-    );
-    assert_eq!(
-        of(service_principal_id("airlock-worker-accounts", contoso()))["value"],
-        json!([])
-    );
+    assert_eq!(values(&of(passwords), "roleDefinitionId"), [USER_ADMINISTRATOR]);
+    assert_eq!(of(service_principal_id("airlock-worker-accounts", contoso()))["value"], json!([]));
 }
 
 #[test]
@@ -698,12 +507,7 @@ fn transitive_role_assignments_are_beta_and_want_an_advanced_query() {
     assert_eq!(body["@odata.count"], 1);
     assert_eq!(world.send(&lookup, "GET", &path, &[], Value::Null).0, 404);
     let uncounted = path.replace("$count=true&", "");
-    assert_eq!(
-        world
-            .send(&lookup, "GET", &uncounted, &eventual, Value::Null)
-            .0,
-        400
-    );
+    assert_eq!(world.send(&lookup, "GET", &uncounted, &eventual, Value::Null).0, 400);
 }
 
 #[test]
@@ -716,16 +520,10 @@ fn eligibility_is_told_only_of_the_principal_who_is_asked_for() {
         world.get("airlock-worker-lookup", &path).1
     };
 
-    assert_eq!(
-        values(&of(user("elias")), "roleDefinitionId"),
-        [GLOBAL_ADMINISTRATOR]
-    );
+    assert_eq!(values(&of(user("elias")), "roleDefinitionId"), [GLOBAL_ADMINISTRATOR]);
     assert_eq!(of(user("ivan"))["value"], json!([]));
     let on_call = stable_id("group", "contoso.example/Directory On-Call");
-    assert_eq!(
-        values(&of(on_call), "roleDefinitionId"),
-        [USER_ADMINISTRATOR]
-    );
+    assert_eq!(values(&of(on_call), "roleDefinitionId"), [USER_ADMINISTRATOR]);
     assert_eq!(of(on_call)["value"][0]["memberType"], "Direct");
 }
 
@@ -747,10 +545,7 @@ fn revoking_sessions_moves_the_time_from_which_they_count() {
     );
     let after = world.person("nina");
     assert_eq!(after["revocations"], 1);
-    assert_ne!(
-        after["signInSessionsValidFromDateTime"],
-        before["signInSessionsValidFromDateTime"]
-    );
+    assert_ne!(after["signInSessionsValidFromDateTime"], before["signInSessionsValidFromDateTime"]);
     assert_eq!(world.effects()[0]["application"], "airlock-worker-accounts");
 }
 
@@ -760,22 +555,12 @@ fn accounts_are_disabled_and_enabled() {
     let path = format!("/v1.0/users/{}", user("nina"));
 
     assert_eq!(
-        world.patch(
-            "airlock-worker-accounts",
-            &path,
-            json!({ "accountEnabled": false })
-        ),
+        world.patch("airlock-worker-accounts", &path, json!({ "accountEnabled": false })),
         (204, Value::Null)
     );
     assert_eq!(world.person("nina")["accountEnabled"], false);
     assert_eq!(
-        world
-            .patch(
-                "airlock-worker-accounts",
-                &path,
-                json!({ "accountEnabled": true })
-            )
-            .0,
+        world.patch("airlock-worker-accounts", &path, json!({ "accountEnabled": true })).0,
         204
     );
     assert_eq!(world.person("nina")["accountEnabled"], true);
@@ -803,11 +588,7 @@ fn a_password_is_set_and_must_be_changed() {
 #[test]
 fn a_password_needs_the_directory_role_as_well() {
     let mut world = World::new();
-    let application = world
-        .identities
-        .applications
-        .get_mut("airlock-worker-passwords")
-        .unwrap();
+    let application = world.identities.applications.get_mut("airlock-worker-passwords").unwrap();
     application.directory_roles.clear();
 
     let (status, _) = world.patch(
@@ -826,10 +607,9 @@ fn protected_people_are_not_changed() {
 
     for name in ["olga", "rosa", "owen", "ivan"] {
         let path = format!("/v1.0/users/{}", user(name));
-        for (worker, body) in [
-            ("passwords", password()),
-            ("accounts", json!({ "accountEnabled": false })),
-        ] {
+        for (worker, body) in
+            [("passwords", password()), ("accounts", json!({ "accountEnabled": false }))]
+        {
             let (status, answer) = world.patch(&format!("airlock-worker-{worker}"), &path, body);
             assert_eq!(
                 (status, code(&answer)),
@@ -854,12 +634,7 @@ fn synchronised_people_are_changed_on_premises_only() {
     );
 
     assert_eq!((status, code(&body)), (400, "Request_BadRequest"));
-    assert!(
-        body["error"]["message"]
-            .as_str()
-            .unwrap()
-            .contains("on-premises")
-    );
+    assert!(body["error"]["message"].as_str().unwrap().contains("on-premises"));
     assert_eq!(world.person("sven")["passwordChanges"], 0);
 }
 
@@ -870,11 +645,7 @@ fn weak_passwords_and_unknown_properties_are_refused() {
 
     for weak in ["Aa1-", "alllowercase", "lower1234", "UPPER1234"] {
         let body = json!({ "passwordProfile": { "password": weak } });
-        assert_eq!(
-            world.patch("airlock-worker-passwords", &path, body).0,
-            400,
-            "{weak}"
-        );
+        assert_eq!(world.patch("airlock-worker-passwords", &path, body).0, 400, "{weak}");
     }
     for body in [
         json!({}),
@@ -884,22 +655,10 @@ fn weak_passwords_and_unknown_properties_are_refused() {
         json!({ "passwordProfile": {} }),
         json!({ "passwordProfile": "Winter-2031" }),
     ] {
-        assert_eq!(
-            world
-                .patch("airlock-worker-passwords", &path, body.clone())
-                .0,
-            400,
-            "{body}"
-        );
+        assert_eq!(world.patch("airlock-worker-passwords", &path, body.clone()).0, 400, "{body}");
     }
     assert_eq!(
-        world
-            .patch(
-                "airlock-worker-accounts",
-                &path,
-                json!({ "displayName": "Mallory" })
-            )
-            .0,
+        world.patch("airlock-worker-accounts", &path, json!({ "displayName": "Mallory" })).0,
         403
     );
     assert!(world.effects().is_empty());
@@ -908,10 +667,7 @@ fn weak_passwords_and_unknown_properties_are_refused() {
 #[test]
 fn a_new_pass_replaces_the_old_one_and_is_shown_once() {
     let world = World::new();
-    let path = format!(
-        "/v1.0/users/{}/authentication/temporaryAccessPassMethods",
-        user("nina")
-    );
+    let path = format!("/v1.0/users/{}/authentication/temporaryAccessPassMethods", user("nina"));
 
     let (status, first) = world.post(
         "airlock-worker-methods",
@@ -939,24 +695,16 @@ fn a_new_pass_replaces_the_old_one_and_is_shown_once() {
     assert_eq!(listed["value"][0]["temporaryAccessPass"], Value::Null);
     let passes = world.person("nina")["temporaryAccessPasses"].clone();
     assert_eq!(passes[0]["replaced"], true);
-    assert_eq!(
-        passes[1]["temporaryAccessPass"],
-        second["temporaryAccessPass"]
-    );
+    assert_eq!(passes[1]["temporaryAccessPass"], second["temporaryAccessPass"]);
     assert!(
-        !world.effects()[0]
-            .to_string()
-            .contains(first["temporaryAccessPass"].as_str().unwrap())
+        !world.effects()[0].to_string().contains(first["temporaryAccessPass"].as_str().unwrap())
     );
 }
 
 #[test]
 fn a_pass_lives_between_ten_minutes_and_thirty_days() {
     let world = World::new();
-    let path = format!(
-        "/v1.0/users/{}/authentication/temporaryAccessPassMethods",
-        user("nina")
-    );
+    let path = format!("/v1.0/users/{}/authentication/temporaryAccessPassMethods", user("nina"));
 
     for (body, expected) in [
         (json!({ "lifetimeInMinutes": 9 }), 400),
@@ -968,11 +716,7 @@ fn a_pass_lives_between_ten_minutes_and_thirty_days() {
         (json!({ "startDateTime": "tomorrow" }), 400),
         (json!({ "temporaryAccessPass": "chosen" }), 400),
     ] {
-        assert_eq!(
-            world.post("airlock-worker-methods", &path, body.clone()).0,
-            expected,
-            "{body}"
-        );
+        assert_eq!(world.post("airlock-worker-methods", &path, body.clone()).0, expected, "{body}");
     }
 }
 
@@ -997,12 +741,7 @@ fn a_batch_answers_each_request_with_its_own_status_and_permission() {
 
     assert_eq!(status, 200);
     let of = |id: &str| {
-        body["responses"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|response| response["id"] == id)
-            .unwrap()
+        body["responses"].as_array().unwrap().iter().find(|response| response["id"] == id).unwrap()
     };
     let statuses: Vec<u64> = ["user", "none", "denied", "after", "roles", "batch", "bare"]
         .iter()
@@ -1042,12 +781,7 @@ fn a_malformed_batch_is_refused_as_a_whole() {
     let request = |id: usize| json!({ "id": id.to_string(), "method": "GET", "url": "/users" });
     let many = |count: usize| json!({ "requests": (0..count).map(request).collect::<Vec<_>>() });
 
-    assert_eq!(
-        world
-            .post("airlock-worker-lookup", "/v1.0/$batch", many(20))
-            .0,
-        200
-    );
+    assert_eq!(world.post("airlock-worker-lookup", "/v1.0/$batch", many(20)).0, 200);
     for body in [
         many(21),
         json!({ "requests": [request(1), request(1)] }),
@@ -1056,9 +790,7 @@ fn a_malformed_batch_is_refused_as_a_whole() {
         json!({}),
     ] {
         assert_eq!(
-            world
-                .post("airlock-worker-lookup", "/v1.0/$batch", body.clone())
-                .0,
+            world.post("airlock-worker-lookup", "/v1.0/$batch", body.clone()).0,
             400,
             "{body}"
         );
@@ -1072,10 +804,7 @@ fn the_organization_tells_its_domain() {
     let (_, body) = world.get("airlock-worker-lookup", "/v1.0/organization");
 
     assert_eq!(body["value"][0]["id"], json!(contoso()));
-    assert_eq!(
-        body["value"][0]["verifiedDomains"][0]["name"],
-        "contoso.example"
-    );
+    assert_eq!(body["value"][0]["verifiedDomains"][0]["name"], "contoso.example");
 }
 
 #[test]
@@ -1083,17 +812,13 @@ fn service_principals_are_found_by_their_application() {
     let world = World::new();
     let client = crate::identities::application_id("airlock-portal");
 
-    let (_, found) = world.get(
-        "airlock-observer",
-        &format!("/v1.0/servicePrincipals?$filter=appId+eq+'{client}'"),
-    );
+    let (_, found) = world
+        .get("airlock-observer", &format!("/v1.0/servicePrincipals?$filter=appId+eq+'{client}'"));
 
     assert_eq!(values(&found, "displayName"), ["airlock-portal"]);
     let id = found["value"][0]["id"].as_str().unwrap();
-    let (_, one) = world.get(
-        "airlock-observer",
-        &format!("/v1.0/servicePrincipals/{id}?$select=id,appRoles"),
-    );
+    let (_, one) =
+        world.get("airlock-observer", &format!("/v1.0/servicePrincipals/{id}?$select=id,appRoles"));
     assert_eq!(one["appRoles"].as_array().unwrap().len(), 6);
 }
 
@@ -1105,18 +830,10 @@ async fn a_request_is_served_with_a_token_for_graph_and_recorded() {
         let application = &cloud.identities.applications[name];
         let token = cloud
             .entra
-            .application_token(
-                contoso(),
-                name,
-                application,
-                Resource::Service(resource),
-                now_s(),
-            )
+            .application_token(contoso(), name, application, Resource::Service(resource), now_s())
             .unwrap();
-        let path = format!(
-            "https://graph.microsoft.com/v1.0/users/{}/revokeSignInSessions",
-            user("nina")
-        );
+        let path =
+            format!("https://graph.microsoft.com/v1.0/users/{}/revokeSignInSessions", user("nina"));
         let asked = Request::post(path)
             .header("authorization", format!("Bearer {token}"))
             .header("client-request-id", "mine")

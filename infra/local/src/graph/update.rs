@@ -63,17 +63,12 @@ pub fn user(call: &Call<'_>) -> Outcome {
                     password.must_change = true;
                 }
                 password.must_change = new.must_change.unwrap_or(password.must_change);
-                password.must_change_with_mfa = new
-                    .must_change_with_mfa
-                    .unwrap_or(password.must_change_with_mfa);
+                password.must_change_with_mfa =
+                    new.must_change_with_mfa.unwrap_or(password.must_change_with_mfa);
             }
         },
     )?;
-    Ok(Reply {
-        status: StatusCode::NO_CONTENT,
-        body: None,
-        effects: vec![effect],
-    })
+    Ok(Reply { status: StatusCode::NO_CONTENT, body: None, effects: vec![effect] })
 }
 
 /// `POST /users/{id}/revokeSignInSessions`
@@ -95,11 +90,7 @@ pub fn revoke(call: &Call<'_>) -> Outcome {
         },
     )?;
     let body = json!({ "@odata.context": context(call, "Edm.Boolean"), "value": true });
-    Ok(Reply {
-        status: StatusCode::OK,
-        body: Some(body),
-        effects: vec![effect],
-    })
+    Ok(Reply { status: StatusCode::OK, body: Some(body), effects: vec![effect] })
 }
 
 impl Change {
@@ -118,9 +109,7 @@ impl Change {
             }
         }
         if body.is_empty() {
-            return Err(Refusal::bad_request(
-                "The request body names no property to update.",
-            ));
+            return Err(Refusal::bad_request("The request body names no property to update."));
         }
         Ok(change)
     }
@@ -134,9 +123,7 @@ impl Change {
                 "Unable to update the specified properties for on-premises mastered Directory Sync objects or objects currently undergoing migration.",
             ));
         }
-        if let Some(NewPassword {
-            value: Some(value), ..
-        }) = &self.password
+        if let Some(NewPassword { value: Some(value), .. }) = &self.password
             && !is_complex(value)
         {
             return Err(Refusal::bad_request(
@@ -168,11 +155,7 @@ impl Change {
 
 impl NewPassword {
     fn read(profile: &Map<String, Value>) -> Result<Self, Refusal> {
-        let mut password = Self {
-            value: None,
-            must_change: None,
-            must_change_with_mfa: None,
-        };
+        let mut password = Self { value: None, must_change: None, must_change_with_mfa: None };
         for (name, value) in profile {
             match (name.as_str(), value) {
                 ("password", Value::String(value)) => password.value = Some(value.clone()),
@@ -213,9 +196,6 @@ fn is_complex(password: &str) -> bool {
         |c| c.is_ascii_digit(),
         |c| !c.is_ascii_alphanumeric(),
     ];
-    let mixed = kinds
-        .iter()
-        .filter(|is_of_kind| password.chars().any(**is_of_kind))
-        .count();
+    let mixed = kinds.iter().filter(|is_of_kind| password.chars().any(**is_of_kind)).count();
     PASSWORD_CHARACTERS.contains(&password.chars().count()) && mixed >= PASSWORD_KINDS
 }

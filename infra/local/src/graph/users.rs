@@ -98,10 +98,7 @@ pub fn list(call: &Call<'_>) -> Outcome {
     call.needs(permissions::READ_USERS)?;
     call.only(page::OPTIONS)?;
     let selected = call.selected("user", PROPERTIES)?;
-    let filter = call
-        .option("$filter")
-        .map(|text| Filter::parse(text, FILTERED))
-        .transpose()?;
+    let filter = call.option("$filter").map(|text| Filter::parse(text, FILTERED)).transpose()?;
     let users = call.look(|tenant| Ok(tenant.people.values().map(user).collect::<Vec<_>>()))?;
     let shown = selected.as_deref().unwrap_or(DEFAULT);
     let users = users

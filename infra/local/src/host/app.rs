@@ -110,11 +110,7 @@ impl App {
         deployed: Deployed,
         logs: &Path,
     ) -> anyhow::Result<(Arc<Self>, mpsc::UnboundedReceiver<Command>)> {
-        let Deployed {
-            name,
-            package,
-            settings,
-        } = deployed;
+        let Deployed { name, package, settings } = deployed;
         let contract = Contract::read(&package).with_context(|| format!("package of {name}"))?;
         let log = Arc::new(Log::begin(&logs.join(format!("{name}.log")))?);
         let (commands, inbox) = mpsc::unbounded_channel();
@@ -155,8 +151,7 @@ impl App {
 
     /// Waits until triggers listen: from the first answered probe, unless the app is down.
     pub(super) async fn listening(&self) {
-        self.wait(|state| matches!(state, State::Running(_) | State::Exited))
-            .await;
+        self.wait(|state| matches!(state, State::Running(_) | State::Exited)).await;
     }
 
     /// Whether triggers listen.
@@ -166,8 +161,7 @@ impl App {
 
     /// Waits until triggers stop listening.
     pub(super) async fn not_listening(&self) {
-        self.wait(|state| matches!(state, State::Stopped | State::Failed))
-            .await;
+        self.wait(|state| matches!(state, State::Stopped | State::Failed)).await;
     }
 
     /// How long a call may take.

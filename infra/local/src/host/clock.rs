@@ -41,9 +41,7 @@ pub fn local_ticks(time: OffsetDateTime) -> String {
 }
 
 fn at(unix_ms: u64) -> OffsetDateTime {
-    let seconds = i64::try_from(unix_ms / 1_000)
-        .unwrap_or(END_OF_TIME_S)
-        .min(END_OF_TIME_S);
+    let seconds = i64::try_from(unix_ms / 1_000).unwrap_or(END_OF_TIME_S).min(END_OF_TIME_S);
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 

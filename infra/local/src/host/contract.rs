@@ -82,10 +82,7 @@ impl Contract {
             if !file.is_file() {
                 continue;
             }
-            let name = folder
-                .file_name()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default();
+            let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             // On Linux a setting cannot disable a function whose name has anything else in it.
             ensure!(
                 !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'),
@@ -109,10 +106,7 @@ impl Contract {
         );
         let bus = host.extensions.service_bus;
         // No settlement is open to a custom handler, so a message would only wait for its lock.
-        ensure!(
-            bus.auto_complete_messages,
-            "a custom handler needs autoCompleteMessages"
-        );
+        ensure!(bus.auto_complete_messages, "a custom handler needs autoCompleteMessages");
         ensure!(
             bus.prefetch_count == 0,
             "prefetchCount must be 0: prefetched locks run out unseen"
@@ -197,12 +191,7 @@ mod tests {
         let function = r#"{"bindings":[{"type":"serviceBusTrigger","direction":"in","name":"m",
             "queueName":"q","connection":"AirlockBus","dataType":"string"}]}"#;
 
-        assert!(
-            trigger(function)
-                .unwrap_err()
-                .to_string()
-                .contains("binary")
-        );
+        assert!(trigger(function).unwrap_err().to_string().contains("binary"));
     }
 
     #[test]

@@ -18,9 +18,8 @@ pub struct Cron {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Field(u64);
 
-const MONTHS: [&str; 12] = [
-    "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
-];
+const MONTHS: [&str; 12] =
+    ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
 /// The calendar repeats after 400 years, but 40 hold every weekday of every 29 February
@@ -54,10 +53,7 @@ impl Cron {
     /// The first occurrence after this time; none, if there is no such day.
     #[must_use]
     pub fn after(&self, from: OffsetDateTime) -> Option<OffsetDateTime> {
-        let from = from
-            .to_offset(time::UtcOffset::UTC)
-            .replace_nanosecond(0)
-            .ok()?;
+        let from = from.to_offset(time::UtcOffset::UTC).replace_nanosecond(0).ok()?;
         let from = from.checked_add(Duration::SECOND)?;
         let mut day = from.date();
         let mut earliest = from.time();
@@ -87,11 +83,7 @@ impl Cron {
 
     fn in_day(&self, from: Time) -> Option<Time> {
         for hour in self.hours.from(from.hour()) {
-            let minute_from = if hour == from.hour() {
-                from.minute()
-            } else {
-                0
-            };
+            let minute_from = if hour == from.hour() { from.minute() } else { 0 };
             for minute in self.minutes.from(minute_from) {
                 let same = hour == from.hour() && minute == from.minute();
                 let second_from = if same { from.second() } else { 0 };
@@ -110,28 +102,19 @@ impl Field {
         for item in text.split(',') {
             let (range, step) = match item.split_once('/') {
                 Some((range, step)) => {
-                    let step = step
-                        .parse::<u8>()
-                        .with_context(|| format!("step in {item:?}"))?;
+                    let step = step.parse::<u8>().with_context(|| format!("step in {item:?}"))?;
                     ensure!(step > 0, "a step of nothing in {item:?}");
                     (range, Some(step))
                 }
                 None => (item, None),
             };
             let value = |text: &str| -> anyhow::Result<u8> {
-                let position = names
-                    .iter()
-                    .position(|name| name.eq_ignore_ascii_case(text));
+                let position = names.iter().position(|name| name.eq_ignore_ascii_case(text));
                 let value = match position.map(u8::try_from) {
                     Some(place) => place? + least,
-                    None => text
-                        .parse()
-                        .with_context(|| format!("{text:?} in a schedule"))?,
+                    None => text.parse().with_context(|| format!("{text:?} in a schedule"))?,
                 };
-                ensure!(
-                    (least..=most).contains(&value),
-                    "{value} is not in {least}-{most}"
-                );
+                ensure!((least..=most).contains(&value), "{value} is not in {least}-{most}");
                 Ok(value)
             };
             let (from, to) = match (range, range.split_once('-')) {
@@ -171,40 +154,22 @@ mod tests {
     fn the_next_occurrence_is_always_later() {
         let noon = datetime!(2024-10-24 12:00:00 UTC);
 
-        assert_eq!(
-            next("*/10 * * * * *", noon),
-            Some(datetime!(2024-10-24 12:00:10 UTC))
-        );
+        assert_eq!(next("*/10 * * * * *", noon), Some(datetime!(2024-10-24 12:00:10 UTC)));
         assert_eq!(
             next("*/10 * * * * *", datetime!(2024-10-24 12:00:09.999 UTC)),
             Some(datetime!(2024-10-24 12:00:10 UTC))
         );
-        assert_eq!(
-            next("0 */5 * * * *", noon),
-            Some(datetime!(2024-10-24 12:05 UTC))
-        );
-        assert_eq!(
-            next("0 0 12 * * *", noon),
-            Some(datetime!(2024-10-25 12:00 UTC))
-        );
+        assert_eq!(next("0 */5 * * * *", noon), Some(datetime!(2024-10-24 12:05 UTC)));
+        assert_eq!(next("0 0 12 * * *", noon), Some(datetime!(2024-10-25 12:00 UTC)));
     }
 
     #[test]
     fn months_years_and_leap_days_roll_over() {
         let end = datetime!(2024-12-31 23:59:59 UTC);
 
-        assert_eq!(
-            next("0 0 0 1 * *", end),
-            Some(datetime!(2025-01-01 0:00 UTC))
-        );
-        assert_eq!(
-            next("0 0 0 29 FEB *", end),
-            Some(datetime!(2028-02-29 0:00 UTC))
-        );
-        assert_eq!(
-            next("0 0 0 29 2 SUN", end),
-            Some(datetime!(2032-02-29 0:00 UTC))
-        );
+        assert_eq!(next("0 0 0 1 * *", end), Some(datetime!(2025-01-01 0:00 UTC)));
+        assert_eq!(next("0 0 0 29 FEB *", end), Some(datetime!(2028-02-29 0:00 UTC)));
+        assert_eq!(next("0 0 0 29 2 SUN", end), Some(datetime!(2032-02-29 0:00 UTC)));
         assert_eq!(next("0 0 0 31 2 *", end), None);
     }
 
@@ -212,14 +177,8 @@ mod tests {
     fn day_and_weekday_must_both_match() {
         let start = datetime!(2024-10-24 12:00 UTC);
 
-        assert_eq!(
-            next("0 0 0 13 * Fri", start),
-            Some(datetime!(2024-12-13 0:00 UTC))
-        );
-        assert_eq!(
-            next("0 30 9 * * 1-5", start),
-            Some(datetime!(2024-10-25 9:30 UTC))
-        );
+        assert_eq!(next("0 0 0 13 * Fri", start), Some(datetime!(2024-12-13 0:00 UTC)));
+        assert_eq!(next("0 30 9 * * 1-5", start), Some(datetime!(2024-10-25 9:30 UTC)));
     }
 
     #[test]
@@ -230,10 +189,7 @@ mod tests {
         assert_eq!(cron.minutes, Field(1 << 10 | 1 << 15 | 1 << 20));
         assert_eq!(cron.hours, Field(1 << 8 | 1 << 16));
         assert_eq!(cron.months, Field(1 << 1 | 1 << 3));
-        assert_eq!(
-            Cron::parse("*/5 * * * *").unwrap(),
-            Cron::parse("0 */5 * * * *").unwrap()
-        );
+        assert_eq!(Cron::parse("*/5 * * * *").unwrap(), Cron::parse("0 */5 * * * *").unwrap());
     }
 
     #[test]

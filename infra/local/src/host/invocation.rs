@@ -72,10 +72,7 @@ pub async fn call(
             }
         }
         Err(Failure(why)) => {
-            app.log.write(
-                Level::Host,
-                &format!("call {id} of {function} failed: {why}"),
-            );
+            app.log.write(Level::Host, &format!("call {id} of {function} failed: {why}"));
         }
     }
     outcome.map(drop)
@@ -88,29 +85,20 @@ async fn attempt(
     body: Vec<u8>,
     trace: Option<&str>,
 ) -> Result<Vec<String>, Failure> {
-    let address = app
-        .address()
-        .await
-        .map_err(|down| Failure(down.0.to_owned()))?;
+    let address = app.address().await.map_err(|down| Failure(down.0.to_owned()))?;
     let exchange = async {
         let request = request(address.port, function, id, body, trace)
             .map_err(|error| Failure(format!("no request could be made of it: {error}")))?;
         let broken = |error: &dyn std::fmt::Display| Failure(format!("no answer: {error}"));
-        let mut connection = connection::open(address.port)
-            .await
-            .map_err(|error| broken(&error))?;
-        let answer = connection
-            .send_request(request)
-            .await
-            .map_err(|error| broken(&error))?;
+        let mut connection =
+            connection::open(address.port).await.map_err(|error| broken(&error))?;
+        let answer = connection.send_request(request).await.map_err(|error| broken(&error))?;
         read(answer).await
     };
-    tokio::time::timeout(app.call_limit(), exchange)
-        .await
-        .unwrap_or_else(|_| {
-            app.timed_out(address);
-            Err(Failure("no answer within functionTimeout".to_owned()))
-        })
+    tokio::time::timeout(app.call_limit(), exchange).await.unwrap_or_else(|_| {
+        app.timed_out(address);
+        Err(Failure("no answer within functionTimeout".to_owned()))
+    })
 }
 
 type Chunks =
@@ -127,19 +115,12 @@ fn request(
     // Chunks, because the real host sends no Content-Length.
     let chunks: Vec<_> = (0..body.len())
         .step_by(CHUNK_BYTES)
-        .map(|start| {
-            Ok(Frame::data(
-                body.slice(start..body.len().min(start + CHUNK_BYTES)),
-            ))
-        })
+        .map(|start| Ok(Frame::data(body.slice(start..body.len().min(start + CHUNK_BYTES)))))
         .collect();
     let mut request = Request::post(format!("/{function}"))
         .header(header::HOST, format!("127.0.0.1:{port}"))
         .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
-        .header(
-            header::USER_AGENT,
-            format!("Azure-Functions-Host/{HOST_VERSION}"),
-        )
+        .header(header::USER_AGENT, format!("Azure-Functions-Host/{HOST_VERSION}"))
         .header("X-Azure-Functions-HostVersion", HOST_VERSION)
         .header("X-Azure-Functions-InvocationId", id.to_string());
     if let Some(trace) = trace {
@@ -184,17 +165,11 @@ fn judge(
              until functionTimeout, and then the process would be killed"
         ));
     }
-    let media = content_type
-        .and_then(|value| value.split(';').next())
-        .map(str::trim);
+    let media = content_type.and_then(|value| value.split(';').next()).map(str::trim);
     if !media.is_some_and(|media| {
-        ["application/json", "text/json"]
-            .iter()
-            .any(|json| media.eq_ignore_ascii_case(json))
+        ["application/json", "text/json"].iter().any(|json| media.eq_ignore_ascii_case(json))
     }) {
-        return failed(format!(
-            "answered {status} as {content_type:?}, which is not JSON"
-        ));
+        return failed(format!("answered {status} as {content_type:?}, which is not JSON"));
     }
     let answer = match serde_json::from_slice(body) {
         Ok(Value::Object(answer)) => answer,
@@ -231,11 +206,7 @@ mod tests {
     use super::*;
 
     fn judged(status: u16, content_type: Option<&str>, body: &str) -> Result<Vec<String>, Failure> {
-        judge(
-            StatusCode::from_u16(status).unwrap(),
-            content_type,
-            body.as_bytes(),
-        )
+        judge(StatusCode::from_u16(status).unwrap(), content_type, body.as_bytes())
     }
 
     const JSON: Option<&str> = Some("application/json");
@@ -243,16 +214,9 @@ mod tests {
     #[test]
     fn a_json_object_is_success_and_nothing_else_is() {
         assert_eq!(judged(200, JSON, "{}"), Ok(vec![]));
+        assert_eq!(judged(201, Some("text/json; charset=utf-8"), " {\"x\":1} "), Ok(vec![]));
         assert_eq!(
-            judged(201, Some("text/json; charset=utf-8"), " {\"x\":1} "),
-            Ok(vec![])
-        );
-        assert_eq!(
-            judged(
-                200,
-                JSON,
-                r#"{"Outputs":{},"Logs":["one",2],"ReturnValue":null}"#
-            ),
+            judged(200, JSON, r#"{"Outputs":{},"Logs":["one",2],"ReturnValue":null}"#),
             Ok(vec!["one".to_owned(), "2".to_owned()])
         );
 
@@ -270,10 +234,7 @@ mod tests {
             (400, JSON, "{}"),
             (500, JSON, "{}"),
         ] {
-            assert!(
-                judged(status, content_type, body).is_err(),
-                "{status} {body}"
-            );
+            assert!(judged(status, content_type, body).is_err(), "{status} {body}");
         }
     }
 
@@ -301,9 +262,6 @@ mod tests {
         assert_eq!(header("x-azure-functions-hostversion"), HOST_VERSION);
         assert_eq!(header("traceparent"), "00-aa-bb-01");
         assert!(!request.headers().contains_key("content-length"));
-        assert_eq!(
-            request.into_body().collect().await.unwrap().to_bytes(),
-            body
-        );
+        assert_eq!(request.into_body().collect().await.unwrap().to_bytes(), body);
     }
 }

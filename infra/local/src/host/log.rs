@@ -50,12 +50,7 @@ impl Log {
     /// If the file cannot be created.
     pub fn begin(file: &Path) -> anyhow::Result<Self> {
         let file = File::create(file).with_context(|| file.display().to_string())?;
-        Ok(Self {
-            kept: Mutex::new(Kept {
-                lines: VecDeque::new(),
-                file: Some(file),
-            }),
-        })
+        Ok(Self { kept: Mutex::new(Kept { lines: VecDeque::new(), file: Some(file) }) })
     }
 
     /// Adds a line.
@@ -66,10 +61,7 @@ impl Log {
             Level::Error => "error",
             Level::Host => "host",
         };
-        let line = format!(
-            "{} {level:<11} {text}",
-            clock::ticks(OffsetDateTime::now_utc())
-        );
+        let line = format!("{} {level:<11} {text}", clock::ticks(OffsetDateTime::now_utc()));
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &mut kept.file
             && let Err(error) = writeln!(file, "{line}")
@@ -85,10 +77,7 @@ impl Log {
     #[must_use]
     pub fn text(&self) -> String {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.lines
-            .iter()
-            .flat_map(|line| [line.as_str(), "\n"])
-            .collect()
+        kept.lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
     }
 
     /// Adds every line of a process's output until it ends.
@@ -97,11 +86,7 @@ impl Log {
         let mut line = Vec::new();
         loop {
             line.clear();
-            match (&mut output)
-                .take(LINE_BYTES)
-                .read_until(b'\n', &mut line)
-                .await
-            {
+            match (&mut output).take(LINE_BYTES).read_until(b'\n', &mut line).await {
                 Ok(0) => return,
                 Ok(_) => {
                     let text = String::from_utf8_lossy(&line);
@@ -134,11 +119,7 @@ pub fn of_output(_line: &str) -> Level {
 /// The level of a line on standard error.
 #[must_use]
 pub fn of_errors(line: &str) -> Level {
-    if line.to_ascii_lowercase().contains("warn") {
-        Level::Warning
-    } else {
-        Level::Error
-    }
+    if line.to_ascii_lowercase().contains("warn") { Level::Warning } else { Level::Error }
 }
 
 #[cfg(test)]
@@ -146,12 +127,7 @@ mod tests {
     use super::*;
 
     fn log() -> Log {
-        Log {
-            kept: Mutex::new(Kept {
-                lines: VecDeque::new(),
-                file: None,
-            }),
-        }
+        Log { kept: Mutex::new(Kept { lines: VecDeque::new(), file: None }) }
     }
 
     #[test]

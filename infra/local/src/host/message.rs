@@ -92,15 +92,9 @@ pub fn body(
     let message = &delivery.message;
     let routing = &delivery.routing;
     // A message of a session is partitioned by it.
-    let partition_key = routing
-        .partition_key
-        .as_ref()
-        .or(message.session_id.as_ref());
+    let partition_key = routing.partition_key.as_ref().or(message.session_id.as_ref());
     let optional = |text: &Option<String>| text.as_deref().map(twice);
-    let lives_ms = message
-        .time_to_live_s
-        .unwrap_or(TIME_TO_LIVE_S)
-        .saturating_mul(1_000);
+    let lives_ms = message.time_to_live_s.unwrap_or(TIME_TO_LIVE_S).saturating_mul(1_000);
     let expires_ms = delivery.enqueued_at_ms.saturating_add(lives_ms);
     serde_json::to_vec(&Call {
         data: BTreeMap::from([(binding, BASE64_STANDARD.encode(&message.body))]),

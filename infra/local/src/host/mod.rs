@@ -75,22 +75,11 @@ impl Host {
         let mut running = BTreeMap::new();
         for (app, commands, listeners, clocks) in prepared {
             let mut triggers = Vec::new();
-            triggers.extend(
-                listeners
-                    .into_iter()
-                    .map(|one| tokio::spawn(Arc::new(one).listen())),
-            );
+            triggers.extend(listeners.into_iter().map(|one| tokio::spawn(Arc::new(one).listen())));
             triggers.extend(clocks.into_iter().map(|one| tokio::spawn(one.run())));
             let watch = tokio::spawn(process::watch_over(Arc::clone(&app), commands));
             let watch = tokio::sync::Mutex::new(Some(watch));
-            running.insert(
-                app.name.clone(),
-                Running {
-                    app,
-                    watch,
-                    triggers,
-                },
-            );
+            running.insert(app.name.clone(), Running { app, watch, triggers });
         }
         Ok(Self { apps: running })
     }
@@ -103,11 +92,7 @@ impl Host {
     pub async fn ready(&self) -> anyhow::Result<()> {
         for (name, running) in &self.apps {
             if let Err(down) = running.app.address().await {
-                bail!(
-                    "{name} did not start: {}\n{}",
-                    down.0,
-                    running.app.log.text()
-                );
+                bail!("{name} did not start: {}\n{}", down.0, running.app.log.text());
             }
         }
         Ok(())
@@ -125,10 +110,7 @@ impl Host {
             return proxy::bare(StatusCode::NOT_FOUND);
         };
         let app = &running.app;
-        match app
-            .contract
-            .http_function(request.method(), request.uri().path())
-        {
+        match app.contract.http_function(request.method(), request.uri().path()) {
             Some(function) if open.contains(&function) => {
                 proxy::forward(app, function, request).await
             }
@@ -242,20 +224,11 @@ fn triggers(
     for (function, trigger) in &app.contract.functions {
         match trigger {
             Trigger::Http { .. } => {}
-            Trigger::ServiceBus {
-                binding,
-                queue,
-                connection,
-            } => listeners.push(
+            Trigger::ServiceBus { binding, queue, connection } => listeners.push(
                 Listener::open(cloud, app, function, (binding, queue, connection))
                     .with_context(|| format!("function {function} of {}", app.name))?,
             ),
-            Trigger::Timer {
-                binding,
-                schedule,
-                monitored,
-                at_start,
-            } => clocks.push(Timer {
+            Trigger::Timer { binding, schedule, monitored, at_start } => clocks.push(Timer {
                 app: Arc::clone(app),
                 function: function.clone(),
                 binding: binding.clone(),
@@ -271,9 +244,7 @@ fn triggers(
 /// What a process keeps in memory. Only Linux says.
 fn resident_bytes(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?;
     Some(kilobytes * 1024)
 }

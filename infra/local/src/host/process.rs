@@ -66,8 +66,7 @@ pub(super) async fn watch_over(app: Arc<App>, mut commands: mpsc::UnboundedRecei
             Ended::TimedOut => Some(Then::Restart),
             Ended::NotReady => Some(restarts.error(Instant::now())),
             Ended::Exited(status) => {
-                app.log
-                    .write(Level::Host, &format!("the process ended: {status}"));
+                app.log.write(Level::Host, &format!("the process ended: {status}"));
                 Some(restarts.exited(status.code(), Instant::now()))
             }
         };
@@ -77,17 +76,11 @@ pub(super) async fn watch_over(app: Arc<App>, mut commands: mpsc::UnboundedRecei
                 continue;
             }
             Some(Then::Leave) => {
-                complain(
-                    &app,
-                    "exited with 0, so Azure would not start it again: nor do we",
-                );
+                complain(&app, "exited with 0, so Azure would not start it again: nor do we");
                 app.state.send_replace(State::Exited);
             }
             Some(Then::GiveUp) => {
-                complain(
-                    &app,
-                    "failed three times, each within 30 minutes: its host is stopped",
-                );
+                complain(&app, "failed three times, each within 30 minutes: its host is stopped");
                 app.state.send_replace(State::Failed);
             }
             None => {}
@@ -167,8 +160,7 @@ async fn run(app: &Arc<App>, commands: &mut mpsc::UnboundedReceiver<Command>) ->
 /// SIGKILL, as Azure does it: no warning, no grace.
 async fn kill(app: &App, child: &mut Child, why: Ended) -> Ended {
     if let Err(error) = child.kill().await {
-        app.log
-            .write(Level::Host, &format!("the process was not killed: {error}"));
+        app.log.write(Level::Host, &format!("the process was not killed: {error}"));
     }
     why
 }
@@ -210,9 +202,7 @@ async fn start(app: &Arc<App>) -> anyhow::Result<(Child, u16, Instant)> {
 async fn port(before: u16) -> anyhow::Result<u16> {
     let listener = match TcpListener::bind(("127.0.0.1", before)).await {
         Ok(listener) => listener,
-        Err(_) => TcpListener::bind(("127.0.0.1", 0))
-            .await
-            .context("no port is free")?,
+        Err(_) => TcpListener::bind(("127.0.0.1", 0)).await.context("no port is free")?,
     };
     Ok(listener.local_addr()?.port())
 }
@@ -231,12 +221,7 @@ fn environment(app: &App, port: u16) -> Vec<(String, String)> {
         ("FUNCTIONS_HTTPWORKER_ID", &worker),
         ("FUNCTIONS_APP_ROOT_PATH", &root),
     ];
-    let settings = app
-        .settings
-        .iter()
-        .map(|(name, value)| (name.clone(), value.clone()));
+    let settings = app.settings.iter().map(|(name, value)| (name.clone(), value.clone()));
     // Last wins: no setting can take the place of what the host says.
-    settings
-        .chain(added.map(|(name, value)| (name.to_owned(), value.to_owned())))
-        .collect()
+    settings.chain(added.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
 }

@@ -38,9 +38,7 @@ const MS_INVOCATION_ID: HeaderName = HeaderName::from_static("x-ms-invocation-id
 /// An answer of nothing but its status.
 #[must_use]
 pub fn bare(status: StatusCode) -> Response<Body> {
-    let nothing = http_body_util::Empty::new()
-        .map_err(|never| match never {})
-        .boxed_unsync();
+    let nothing = http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync();
     let mut answer = Response::new(nothing);
     *answer.status_mut() = status;
     answer
@@ -60,10 +58,7 @@ where
     match exchange(app, id, request).await {
         Ok(answer) => answer,
         Err(why) => {
-            app.log.write(
-                Level::Host,
-                &format!("call {id} of {function} failed: {why}"),
-            );
+            app.log.write(Level::Host, &format!("call {id} of {function} failed: {why}"));
             bare(StatusCode::INTERNAL_SERVER_ERROR)
         }
     }
@@ -87,23 +82,16 @@ where
     // We are HTTP/1.1 to the handler, however the request came.
     head.version = http::Version::HTTP_11;
     let id_value = HeaderValue::from_str(&id.to_string()).map_err(|error| error.to_string())?;
-    head.headers
-        .entry(MS_INVOCATION_ID)
-        .or_insert_with(|| id_value.clone());
+    head.headers.entry(MS_INVOCATION_ID).or_insert_with(|| id_value.clone());
     // In the place of what the caller may have sent under these names.
     head.headers.insert(INVOCATION_ID, id_value);
-    head.headers
-        .insert(VERSION, HeaderValue::from_static(HOST_VERSION));
+    head.headers.insert(VERSION, HeaderValue::from_static(HOST_VERSION));
     let request = Request::from_parts(head, Box::pin(Limited::new(body, REQUEST_BYTES)));
 
     let answer = async {
-        let mut connection = connection::open_patiently(address.port)
-            .await
-            .map_err(|error| error.to_string())?;
-        connection
-            .send_request(request)
-            .await
-            .map_err(|error| error.to_string())
+        let mut connection =
+            connection::open_patiently(address.port).await.map_err(|error| error.to_string())?;
+        connection.send_request(request).await.map_err(|error| error.to_string())
     };
     let answer = tokio::select! {
         answer = answer => answer?,
@@ -223,10 +211,7 @@ mod tests {
             ("host", "localhost:7071"),
             ("traceparent", "00-aa-bb-01"),
         ] {
-            headers.insert(
-                HeaderName::from_static(name),
-                HeaderValue::from_static(value),
-            );
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
 
         strip(&mut headers);

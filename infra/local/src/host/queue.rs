@@ -44,10 +44,7 @@ impl Listener {
             "connection {connection} is not by the managed identity of {}",
             app.name
         );
-        ensure!(
-            namespace == cloud.names.bus,
-            "no Service Bus is called {namespace}"
-        );
+        ensure!(namespace == cloud.names.bus, "no Service Bus is called {namespace}");
         Ok(Self {
             cloud: Arc::clone(cloud),
             app: Arc::clone(app),
@@ -124,23 +121,14 @@ impl Listener {
                 }
             }
         };
-        if tokio::time::timeout(self.app.contract.lock_renewal, renewals)
-            .await
-            .is_err()
-        {
-            self.note(
-                delivery,
-                "is handled for so long that its lock is no more renewed",
-            );
+        if tokio::time::timeout(self.app.contract.lock_renewal, renewals).await.is_err() {
+            self.note(delivery, "is handled for so long that its lock is no more renewed");
         }
         std::future::pending().await
     }
 
     fn note(&self, delivery: &Delivery, what: &str) {
         let id = &delivery.message.message_id;
-        self.app.log.write(
-            Level::Host,
-            &format!("message {id:?} of {} {what}", self.queue),
-        );
+        self.app.log.write(Level::Host, &format!("message {id:?} of {} {what}", self.queue));
     }
 }

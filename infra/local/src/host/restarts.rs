@@ -37,19 +37,12 @@ impl Restarts {
 
     /// A process did not answer its probe in time, or ended wrongly.
     pub fn error(&mut self, now: Instant) -> Then {
-        if self
-            .newest
-            .is_some_and(|newest| now.duration_since(newest) > REMEMBERED)
-        {
+        if self.newest.is_some_and(|newest| now.duration_since(newest) > REMEMBERED) {
             self.errors = 0;
         }
         self.newest = Some(now);
         self.errors += 1;
-        if self.errors >= LAST {
-            Then::GiveUp
-        } else {
-            Then::Restart
-        }
+        if self.errors >= LAST { Then::GiveUp } else { Then::Restart }
     }
 }
 
@@ -59,10 +52,7 @@ mod tests {
 
     #[test]
     fn a_process_that_exits_with_0_is_never_started_again() {
-        assert_eq!(
-            Restarts::default().exited(Some(0), Instant::now()),
-            Then::Leave
-        );
+        assert_eq!(Restarts::default().exited(Some(0), Instant::now()), Then::Leave);
     }
 
     #[test]

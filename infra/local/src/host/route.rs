@@ -28,19 +28,12 @@ impl Route {
         let whole = format!("{prefix}/{template}");
         let mut segments = Vec::new();
         for part in whole.split('/').filter(|part| !part.is_empty()) {
-            ensure!(
-                !matches!(segments.last(), Some(Segment::Rest)),
-                "{{*…}} must come last"
-            );
-            let parameter = part
-                .strip_prefix('{')
-                .and_then(|part| part.strip_suffix('}'));
+            ensure!(!matches!(segments.last(), Some(Segment::Rest)), "{{*…}} must come last");
+            let parameter = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
             let name = parameter.map_or(part, |name| name.strip_prefix('*').unwrap_or(name));
             ensure!(
                 !name.is_empty()
-                    && name
-                        .bytes()
-                        .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)),
+                    && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)),
                 "{part:?} is not understood in a route"
             );
             segments.push(match parameter {
@@ -63,9 +56,7 @@ impl Route {
                 Segment::Rest => return true,
                 Segment::One if parts.next().is_some_and(|part| !part.is_empty()) => {}
                 Segment::Literal(literal)
-                    if parts
-                        .next()
-                        .is_some_and(|part| part.eq_ignore_ascii_case(literal)) => {}
+                    if parts.next().is_some_and(|part| part.eq_ignore_ascii_case(literal)) => {}
                 _ => return false,
             }
         }
@@ -75,10 +66,7 @@ impl Route {
     /// How many segments are given: the more, the more exact the route.
     #[must_use]
     pub fn literals(&self) -> usize {
-        self.segments
-            .iter()
-            .filter(|segment| matches!(segment, Segment::Literal(_)))
-            .count()
+        self.segments.iter().filter(|segment| matches!(segment, Segment::Literal(_))).count()
     }
 }
 
@@ -90,14 +78,7 @@ mod tests {
     fn a_catch_all_takes_everything_below_and_nothing_beside() {
         let route = Route::parse("", "api/{*path}").unwrap();
 
-        for inside in [
-            "/api",
-            "/api/",
-            "/api/requests",
-            "/API/requests/7",
-            "/api//x",
-            "/api/%2F",
-        ] {
+        for inside in ["/api", "/api/", "/api/requests", "/API/requests/7", "/api//x", "/api/%2F"] {
             assert!(route.matches(inside), "{inside}");
         }
         for outside in ["/", "", "/apis", "/auth/start", "/x/api", "//api"] {

@@ -55,11 +55,7 @@ fn package(folder: &Folder, app: &str, program: &str) -> Deployed {
     std::os::unix::fs::symlink(program, &handler).unwrap();
     let identities = Identities::parse(crate::IDENTITIES).unwrap();
     let settings = crate::package::settings(&identities, &names(), app).unwrap();
-    Deployed {
-        name: app.to_owned(),
-        package,
-        settings,
-    }
+    Deployed { name: app.to_owned(), package, settings }
 }
 
 /// Exits with 0.
@@ -128,9 +124,7 @@ where
 }
 
 fn json(status: u16, body: &'static str) -> Response<Body> {
-    let body = Full::from(body)
-        .map_err(|never| match never {})
-        .boxed_unsync();
+    let body = Full::from(body).map_err(|never| match never {}).boxed_unsync();
     Response::builder()
         .status(status)
         .header("content-type", "application/json")
@@ -162,20 +156,12 @@ async fn a_message_reaches_a_handler_exactly_as_azure_sends_it() {
         ..message("m-1", body)
     };
     cloud.bus.inject("permits-execute", sent).unwrap();
-    let mut delivery = cloud
-        .bus
-        .receive_as(&cloud, "execute", "permits-execute")
-        .await
-        .unwrap();
+    let mut delivery = cloud.bus.receive_as(&cloud, "execute", "permits-execute").await.unwrap();
     delivery.lock_token = uuid!("a4d2f2b0-0c5e-4f2e-9e54-5a7c1f6f5d11");
     delivery.sequence_number = 42;
     delivery.enqueued_at_ms = 1_729_771_200_345;
     let now = datetime!(2024-10-24 12:00:00.123_456_7 UTC);
-    let sys = Sys::at(
-        "ProcessOrder",
-        now,
-        uuid!("24ad4c06-24ad-4e5b-8294-3da9714877e9"),
-    );
+    let sys = Sys::at("ProcessOrder", now, uuid!("24ad4c06-24ad-4e5b-8294-3da9714877e9"));
 
     let body = message::body(&delivery, "msg", "ns.servicebus.windows.net", sys).unwrap();
 
@@ -202,10 +188,7 @@ async fn success_completes_a_message_and_failure_brings_it_back_at_once() {
         async move {
             let body = request.into_body().collect().await.unwrap().to_bytes();
             let call: Value = serde_json::from_slice(&body).unwrap();
-            let count = call["Metadata"]["DeliveryCount"]
-                .as_str()
-                .unwrap()
-                .to_owned();
+            let count = call["Metadata"]["DeliveryCount"].as_str().unwrap().to_owned();
             seen.lock().unwrap().push(count.clone());
             match count.as_str() {
                 "1" => json(503, "{}"),
@@ -216,18 +199,11 @@ async fn success_completes_a_message_and_failure_brings_it_back_at_once() {
     })
     .await;
     app.state.send_replace(running(port));
-    let listener = Listener::open(
-        &cloud,
-        &app,
-        "execute",
-        ("message", "permits-execute", "AirlockBus"),
-    );
+    let listener =
+        Listener::open(&cloud, &app, "execute", ("message", "permits-execute", "AirlockBus"));
     let listening = tokio::spawn(Arc::new(listener.unwrap()).listen());
 
-    cloud
-        .bus
-        .inject("permits-execute", message("m-1", "x"))
-        .unwrap();
+    cloud.bus.inject("permits-execute", message("m-1", "x")).unwrap();
     until(|| counts.lock().unwrap().len() == 3).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     listening.abort();
@@ -244,13 +220,8 @@ async fn a_bus_connection_must_be_by_the_apps_own_identity() {
         let mut deployed = package(&folder, "execute", FAILS);
         change(&mut deployed.settings);
         let (app, _) = App::new(deployed, &folder.0).unwrap();
-        Listener::open(
-            &cloud,
-            &app,
-            "execute",
-            ("message", "permits-execute", "AirlockBus"),
-        )
-        .is_ok()
+        Listener::open(&cloud, &app, "execute", ("message", "permits-execute", "AirlockBus"))
+            .is_ok()
     };
 
     assert!(opened(|_| {}));
@@ -261,10 +232,7 @@ async fn a_bus_connection_must_be_by_the_apps_own_identity() {
         settings.remove("AirlockBus__fullyQualifiedNamespace");
     }));
     assert!(!opened(|settings| {
-        settings.insert(
-            "AirlockBus__clientId".to_owned(),
-            client_id("intake").to_string(),
-        );
+        settings.insert("AirlockBus__clientId".to_owned(), client_id("intake").to_string());
     }));
 }
 
@@ -282,12 +250,7 @@ async fn a_request_is_proxied_as_it_came_with_the_hosts_own_headers_on_top() {
                 .join("|")
         };
         let mut answer = Response::builder().status(418);
-        for name in [
-            "host",
-            "cookie",
-            "x-azure-functions-hostversion",
-            "connection",
-        ] {
+        for name in ["host", "cookie", "x-azure-functions-hostversion", "connection"] {
             answer = answer.header(format!("saw-{name}"), header(name));
         }
         assert_ne!(header("x-azure-functions-invocationid"), "forged");
@@ -296,9 +259,7 @@ async fn a_request_is_proxied_as_it_came_with_the_hosts_own_headers_on_top() {
             .header("set-cookie", "a=1")
             .header("set-cookie", "b=2");
         // The very stream that comes in goes out.
-        answer
-            .body(body.map_err(Into::into).boxed_unsync())
-            .unwrap()
+        answer.body(body.map_err(Into::into).boxed_unsync()).unwrap()
     })
     .await;
     app.state.send_replace(running(port));
@@ -320,15 +281,9 @@ async fn a_request_is_proxied_as_it_came_with_the_hosts_own_headers_on_top() {
     assert_eq!(saw("saw-host"), "localhost:7071");
     assert_eq!(saw("saw-cookie"), "c=3");
     assert_eq!(saw("saw-connection"), "");
-    assert_eq!(
-        saw("saw-x-azure-functions-hostversion"),
-        invocation::HOST_VERSION
-    );
+    assert_eq!(saw("saw-x-azure-functions-hostversion"), invocation::HOST_VERSION);
     assert_eq!(answer.headers().get_all("set-cookie").iter().count(), 2);
-    assert_eq!(
-        answer.into_body().collect().await.unwrap().to_bytes(),
-        "one two"
-    );
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "one two");
 }
 
 #[tokio::test]
@@ -348,32 +303,19 @@ async fn an_answer_streams_before_it_is_whole() {
     })
     .await;
     app.state.send_replace(running(port));
-    let request = Request::get("/api/events")
-        .body(Full::<Bytes>::default())
-        .unwrap();
+    let request = Request::get("/api/events").body(Full::<Bytes>::default()).unwrap();
 
     let mut body = proxy::forward(&app, "api", request).await.into_body();
 
-    assert_eq!(
-        body.frame().await.unwrap().unwrap().into_data().unwrap(),
-        "first"
-    );
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "first");
     more.send(()).unwrap();
-    assert_eq!(
-        body.frame().await.unwrap().unwrap().into_data().unwrap(),
-        "second"
-    );
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "second");
 }
 
 #[tokio::test]
 async fn only_open_functions_by_their_route_and_method_are_served() {
     let folder = Folder::new("routes");
-    let host = Host::open(
-        &cloud(),
-        &folder.0,
-        vec![package(&folder, "intake", LEAVES)],
-    )
-    .unwrap();
+    let host = Host::open(&cloud(), &folder.0, vec![package(&folder, "intake", LEAVES)]).unwrap();
     let status = |app: &'static str, open: &'static [&'static str], method: &str, path: &str| {
         let request = Request::builder().method(method).uri(path);
         let request = request.body(Full::<Bytes>::default()).unwrap();
@@ -383,34 +325,13 @@ async fn only_open_functions_by_their_route_and_method_are_served() {
     until(|| host.processes()["intake"]["state"] == "exited").await;
 
     // 500: it would have been served, but its process exited.
-    assert_eq!(
-        status("intake", &["api"], "GET", "/api/requests").await,
-        500
-    );
-    assert_eq!(
-        status(
-            "intake",
-            &["confirmations"],
-            "POST",
-            "/internal/confirmations"
-        )
-        .await,
-        500
-    );
+    assert_eq!(status("intake", &["api"], "GET", "/api/requests").await, 500);
+    assert_eq!(status("intake", &["confirmations"], "POST", "/internal/confirmations").await, 500);
 
-    assert_eq!(
-        status("intake", &["api"], "POST", "/internal/confirmations").await,
-        404
-    );
-    assert_eq!(
-        status("intake", &["api"], "PATCH", "/api/requests").await,
-        404
-    );
+    assert_eq!(status("intake", &["api"], "POST", "/internal/confirmations").await, 404);
+    assert_eq!(status("intake", &["api"], "PATCH", "/api/requests").await, 404);
     assert_eq!(status("intake", &["api"], "GET", "/nothing").await, 404);
-    assert_eq!(
-        status("nobody", &["api"], "GET", "/api/requests").await,
-        404
-    );
+    assert_eq!(status("nobody", &["api"], "GET", "/api/requests").await, 404);
     assert_eq!(status("intake", &["resend"], "POST", "/resend").await, 404);
     host.shut_down().await;
 }
@@ -470,10 +391,8 @@ async fn a_call_that_takes_too_long_costs_the_process_its_life_and_counts_as_no_
     let folder = Folder::new("late");
     let mut deployed = package(&folder, "signin", WAITS);
     let host_json = fs::read_to_string(deployed.package.join("host.json")).unwrap();
-    let short = host_json.replace(
-        "\"functionTimeout\": \"00:05:00\"",
-        "\"functionTimeout\": \"00:00:01\"",
-    );
+    let short =
+        host_json.replace("\"functionTimeout\": \"00:05:00\"", "\"functionTimeout\": \"00:00:01\"");
     assert_ne!(short, host_json);
     fs::write(deployed.package.join("host.json"), short).unwrap();
     deployed.settings.clear();

@@ -86,10 +86,7 @@ impl Timer {
                 from = OffsetDateTime::now_utc();
             }
         }
-        self.app.log.write(
-            Level::Host,
-            &format!("{} is never due again", self.function),
-        );
+        self.app.log.write(Level::Host, &format!("{} is never due again", self.function));
     }
 
     /// What the monitor makes of the time that the app was away.
@@ -97,50 +94,31 @@ impl Timer {
         let Some(mut status) = remembered else {
             let mut status = Status::never();
             status.next = self.next(now);
-            return Due {
-                status,
-                is_past_due: false,
-            };
+            return Due { status, is_past_due: false };
         };
         // Remembered under another schedule: nothing of this one was missed.
         if parsed(&status.last).is_some_and(|last| self.next(last) != status.next) {
             status.next = self.next(now);
-            return Due {
-                status,
-                is_past_due: false,
-            };
+            return Due { status, is_past_due: false };
         }
         let is_past_due = parsed(&status.next).is_some_and(|next| next < now);
-        Due {
-            status,
-            is_past_due,
-        }
+        Due { status, is_past_due }
     }
 
     fn next(&self, from: OffsetDateTime) -> String {
-        self.schedule
-            .after(from)
-            .map_or_else(|| NEVER.to_owned(), clock::local_ticks)
+        self.schedule.after(from).map_or_else(|| NEVER.to_owned(), clock::local_ticks)
     }
 
     /// Calls the function, and says from when on the next occurrence counts.
     async fn call(&self, status: &mut Status, is_past_due: bool) -> OffsetDateTime {
         let remembered = self.monitor.is_some().then_some(&*status);
-        match body(
-            &self.binding,
-            remembered,
-            is_past_due,
-            Sys::now(&self.function),
-        ) {
+        match body(&self.binding, remembered, is_past_due, Sys::now(&self.function)) {
             Ok(body) => {
                 // Not repeated if it fails: the log has it, and the next occurrence comes anyway.
                 let outcome = invocation::call(&self.app, &self.function, body, None).await;
                 drop(outcome);
             }
-            Err(error) => self
-                .app
-                .log
-                .write(Level::Host, &format!("no call was made: {error}")),
+            Err(error) => self.app.log.write(Level::Host, &format!("no call was made: {error}")),
         }
         let now = OffsetDateTime::now_utc();
         status.last = clock::local_ticks(now);
@@ -179,27 +157,14 @@ fn body(
     is_past_due: bool,
     sys: Sys,
 ) -> serde_json::Result<Vec<u8>> {
-    let schedule = Schedule {
-        adjust_for_dst: true,
-    };
-    let info = TimerInfo {
-        schedule,
-        schedule_status: status,
-        is_past_due,
-    };
-    serde_json::to_vec(&Call {
-        data: [(binding, info)].into(),
-        metadata: Metadata { sys },
-    })
+    let schedule = Schedule { adjust_for_dst: true };
+    let info = TimerInfo { schedule, schedule_status: status, is_past_due };
+    serde_json::to_vec(&Call { data: [(binding, info)].into(), metadata: Metadata { sys } })
 }
 
 impl Status {
     fn never() -> Self {
-        Self {
-            last: NEVER.to_owned(),
-            next: NEVER.to_owned(),
-            last_updated: NEVER.to_owned(),
-        }
+        Self { last: NEVER.to_owned(), next: NEVER.to_owned(), last_updated: NEVER.to_owned() }
     }
 }
 
@@ -243,11 +208,7 @@ mod tests {
 
     fn remembered(last: OffsetDateTime, next: OffsetDateTime) -> Status {
         let last = clock::local_ticks(last);
-        Status {
-            last_updated: last.clone(),
-            last,
-            next: clock::local_ticks(next),
-        }
+        Status { last_updated: last.clone(), last, next: clock::local_ticks(next) }
     }
 
     #[test]
@@ -279,16 +240,8 @@ mod tests {
         let last = NOON - time::Duration::hours(3);
         let status = remembered(last, last + time::Duration::minutes(5));
 
-        assert!(
-            timer("0 */5 * * * *")
-                .due_at_start(Some(status.clone()), NOON)
-                .is_past_due
-        );
-        assert!(
-            !timer("0 */5 * * * *")
-                .due_at_start(Some(status), last)
-                .is_past_due
-        );
+        assert!(timer("0 */5 * * * *").due_at_start(Some(status.clone()), NOON).is_past_due);
+        assert!(!timer("0 */5 * * * *").due_at_start(Some(status), last).is_past_due);
     }
 
     #[tokio::test]

@@ -77,8 +77,7 @@ pub(super) fn make(identities: &Identities) -> anyhow::Result<BTreeMap<String, K
             let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
                 .ok()
                 .with_context(|| format!("the key {name} could not be made"))?;
-            keys.entry(name.clone())
-                .or_insert_with(|| Key::new(Kind::Sign(pair)));
+            keys.entry(name.clone()).or_insert_with(|| Key::new(Kind::Sign(pair)));
         }
         for name in &identity.keys.wrap {
             if !keys.contains_key(name) {
@@ -201,16 +200,8 @@ impl RsaKey {
         Ok(Self {
             public: OaepPublicEncryptingKey::new(private.public_key())?,
             private: OaepPrivateDecryptingKey::new(private)?,
-            modulus: pair
-                .public_key()
-                .modulus()
-                .big_endian_without_leading_zero()
-                .to_vec(),
-            exponent: pair
-                .public_key()
-                .exponent()
-                .big_endian_without_leading_zero()
-                .to_vec(),
+            modulus: pair.public_key().modulus().big_endian_without_leading_zero().to_vec(),
+            exponent: pair.public_key().exponent().big_endian_without_leading_zero().to_vec(),
         })
     }
 }

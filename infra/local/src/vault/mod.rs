@@ -44,9 +44,7 @@ impl Vault {
     ///
     /// If a key cannot be made.
     pub fn new(identities: &Identities) -> anyhow::Result<Self> {
-        Ok(Self {
-            keys: keys::make(identities)?,
-        })
+        Ok(Self { keys: keys::make(identities)? })
     }
 
     /// Answers one REST call.
@@ -57,10 +55,8 @@ impl Vault {
 
 /// Whether `identities.json` grants this caller this operation on this key.
 fn may(identities: &Identities, caller: &Caller, operation: Operation, key: &str) -> bool {
-    let Some((name, identity)) = caller
-        .identity
-        .as_deref()
-        .and_then(|name| identities.identities.get_key_value(name))
+    let Some((name, identity)) =
+        caller.identity.as_deref().and_then(|name| identities.identities.get_key_value(name))
     else {
         return false;
     };

@@ -18,12 +18,7 @@ pub(super) struct Refused {
 }
 
 pub(super) fn bad(status: StatusCode, message: String) -> Refused {
-    Refused {
-        status,
-        code: "BadParameter",
-        message,
-        inner_code: None,
-    }
+    Refused { status, code: "BadParameter", message, inner_code: None }
 }
 
 pub(super) fn internal(message: String) -> Refused {
@@ -37,22 +32,16 @@ pub(super) fn internal(message: String) -> Refused {
 
 pub(super) fn not_done(why: NotDone) -> Refused {
     match why {
-        NotDone::OtherKind => bad(
-            StatusCode::BAD_REQUEST,
-            "The key's type does not allow this operation.".to_owned(),
-        ),
-        NotDone::BadValue => bad(
-            StatusCode::BAD_REQUEST,
-            "The parameter is incorrect.".to_owned(),
-        ),
+        NotDone::OtherKind => {
+            bad(StatusCode::BAD_REQUEST, "The key's type does not allow this operation.".to_owned())
+        }
+        NotDone::BadValue => bad(StatusCode::BAD_REQUEST, "The parameter is incorrect.".to_owned()),
         NotDone::NoKey => internal("the key could not be made".to_owned()),
     }
 }
 
 pub(super) fn not_found(name: &str, version: Option<&str>) -> Refused {
-    let version = version
-        .map(|version| format!("/{version}"))
-        .unwrap_or_default();
+    let version = version.map(|version| format!("/{version}")).unwrap_or_default();
     Refused {
         status: StatusCode::NOT_FOUND,
         code: "KeyNotFound",
@@ -98,13 +87,7 @@ pub(super) fn challenge(
         "AKV10000: Request is missing a Bearer or PoP token.".to_owned()
     };
     let status = StatusCode::UNAUTHORIZED;
-    let mut answer = Refused {
-        status,
-        code: "Unauthorized",
-        message,
-        inner_code: None,
-    }
-    .answer();
+    let mut answer = Refused { status, code: "Unauthorized", message, inner_code: None }.answer();
     let challenge = format!(
         "Bearer authorization=\"https://{}/{}\", resource=\"{}\"",
         names.entra,
@@ -113,9 +96,7 @@ pub(super) fn challenge(
     );
     // INVARIANT: names, a UUID and a constant, so it is a header's value.
     if let Ok(challenge) = HeaderValue::from_str(&challenge) {
-        answer
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, challenge);
+        answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
     answer
 }
@@ -135,10 +116,8 @@ pub(super) fn json_answer(status: StatusCode, body: &Value) -> Answer {
     let mut answer = Answer::new(Bytes::from(body.to_string()));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json; charset=utf-8"),
-    );
+    headers
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
         headers.insert("x-ms-request-id", id);

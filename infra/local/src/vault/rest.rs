@@ -19,16 +19,7 @@ use crate::{
 };
 
 /// Versions of the API in which keys are what they are here.
-const API_VERSIONS: [&str; 8] = [
-    "7.0",
-    "7.1",
-    "7.2",
-    "7.3",
-    "7.4",
-    "7.5",
-    "7.6",
-    "2025-07-01",
-];
+const API_VERSIONS: [&str; 8] = ["7.0", "7.1", "7.2", "7.3", "7.4", "7.5", "7.6", "2025-07-01"];
 
 /// What a path names.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,9 +48,7 @@ pub(super) async fn answer(cloud: &Shared, asked: Asked) -> Answer {
     let shared = cloud.clone();
     // An operation with a private key takes milliseconds, and a key may still be in the making.
     let working = tokio::task::spawn_blocking(move || {
-        shared
-            .vault
-            .handle(&shared.identities, &shared.names, &caller, &asked)
+        shared.vault.handle(&shared.identities, &shared.names, &caller, &asked)
     });
     working
         .await
@@ -89,11 +78,7 @@ impl Vault {
         asked: &Asked,
     ) -> Result<Value, Refused> {
         api_version(asked)?;
-        let Target {
-            key: name,
-            version,
-            operation,
-        } = target(asked.method(), asked.uri().path())?;
+        let Target { key: name, version, operation } = target(asked.method(), asked.uri().path())?;
         let granted = may(identities, caller, operation, name);
         if operation == Operation::Create && !granted {
             return Err(forbidden(names, caller, operation, name));
@@ -125,9 +110,7 @@ fn perform(operation: Operation, key: &Key, kid: &str, body: &Bytes) -> Result<V
         Operation::Sign => {
             let parameters = parameters(body, "ES256")?;
             let digest = digest(&parameters.value)?;
-            key.sign(&digest)
-                .map(|signature| result(&signature))
-                .map_err(not_done)
+            key.sign(&digest).map(|signature| result(&signature)).map_err(not_done)
         }
         Operation::Verify => {
             let parameters = parameters(body, "ES256")?;
@@ -140,15 +123,11 @@ fn perform(operation: Operation, key: &Key, kid: &str, body: &Bytes) -> Result<V
         // RSA-OAEP, with SHA-1, Azure would accept: nothing of ours may ask for it.
         Operation::Wrap => {
             let plain = bytes("value", &parameters(body, "RSA-OAEP-256")?.value)?;
-            key.wrap(&plain)
-                .map(|wrapped| result(&wrapped))
-                .map_err(not_done)
+            key.wrap(&plain).map(|wrapped| result(&wrapped)).map_err(not_done)
         }
         Operation::Unwrap => {
             let wrapped = bytes("value", &parameters(body, "RSA-OAEP-256")?.value)?;
-            key.unwrap(&wrapped)
-                .map(|plain| result(&plain))
-                .map_err(not_done)
+            key.unwrap(&wrapped).map(|plain| result(&plain)).map_err(not_done)
         }
         Operation::Rotate | Operation::Create => Err(internal("nobody is granted this".to_owned())),
     }
@@ -170,16 +149,9 @@ fn target<'a>(method: &Method, path: &'a str) -> Result<Target<'a>, Refused> {
         _ => None,
     };
     let (key, version, operation) = found.filter(|(key, ..)| !key.is_empty()).ok_or_else(|| {
-        bad(
-            StatusCode::NOT_FOUND,
-            format!("{method} {path} is not an operation on a key."),
-        )
+        bad(StatusCode::NOT_FOUND, format!("{method} {path} is not an operation on a key."))
     })?;
-    Ok(Target {
-        key,
-        version: (!version.is_empty()).then_some(version),
-        operation,
-    })
+    Ok(Target { key, version: (!version.is_empty()).then_some(version), operation })
 }
 
 fn of(segment: &str) -> Option<Operation> {
@@ -201,19 +173,13 @@ fn api_version(asked: &Asked) -> Result<(), Refused> {
             StatusCode::BAD_REQUEST,
             format!("The specified version ({version}) is not recognized."),
         )),
-        None => Err(bad(
-            StatusCode::BAD_REQUEST,
-            "api-version must be specified".to_owned(),
-        )),
+        None => Err(bad(StatusCode::BAD_REQUEST, "api-version must be specified".to_owned())),
     }
 }
 
 fn parameters(body: &Bytes, algorithm: &str) -> Result<Parameters, Refused> {
     let parameters: Parameters = serde_json::from_slice(body).map_err(|error| {
-        bad(
-            StatusCode::BAD_REQUEST,
-            format!("The request body was not understood: {error}"),
-        )
+        bad(StatusCode::BAD_REQUEST, format!("The request body was not understood: {error}"))
     })?;
     if parameters.alg == algorithm {
         return Ok(parameters);
@@ -242,14 +208,9 @@ fn digest(value: &str) -> Result<Vec<u8>, Refused> {
 }
 
 fn bytes(what: &str, value: &str) -> Result<Vec<u8>, Refused> {
-    URL_SAFE_NO_PAD
-        .decode(value.trim_end_matches('='))
-        .map_err(|error| {
-            bad(
-                StatusCode::BAD_REQUEST,
-                format!("Property {what} is not base64url: {error}"),
-            )
-        })
+    URL_SAFE_NO_PAD.decode(value.trim_end_matches('=')).map_err(|error| {
+        bad(StatusCode::BAD_REQUEST, format!("Property {what} is not base64url: {error}"))
+    })
 }
 
 fn attributes(key: &Key) -> Value {

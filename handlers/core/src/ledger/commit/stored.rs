@@ -83,7 +83,7 @@ pub struct StoredLeaf {
     pub id: String,
     /// Partition key.
     pub tenant: String,
-    /// Always [`LEAF`].
+    /// Always [`LEAF`](super::LEAF).
     pub kind: String,
     /// Its position, from 0.
     pub at: i64,

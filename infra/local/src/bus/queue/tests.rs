@@ -13,10 +13,7 @@ fn queue() -> Queue {
 }
 
 fn named(id: &str) -> Message {
-    Message {
-        message_id: id.to_owned(),
-        ..Message::default()
-    }
+    Message { message_id: id.to_owned(), ..Message::default() }
 }
 
 fn send(queue: &mut Queue, now_ms: u64, message: Message) -> Sent {
@@ -51,14 +48,8 @@ fn a_locked_message_is_nobody_elses_until_its_lock_expires() {
 
     assert_eq!(second.delivery_count, 2);
     assert_eq!(second.sequence_number, first.sequence_number);
-    assert_eq!(
-        queue.complete(LOCK_MS, Side::Main, first.lock_token),
-        Err(LockLost)
-    );
-    assert_eq!(
-        queue.complete(LOCK_MS, Side::Main, second.lock_token),
-        Ok(())
-    );
+    assert_eq!(queue.complete(LOCK_MS, Side::Main, first.lock_token), Err(LockLost));
+    assert_eq!(queue.complete(LOCK_MS, Side::Main, second.lock_token), Ok(()));
     assert!(receive(&mut queue, 10 * LOCK_MS).is_none());
 }
 
@@ -68,16 +59,10 @@ fn a_renewed_lock_holds_for_its_duration_from_then() {
     send(&mut queue, 0, named("a"));
     let delivery = receive(&mut queue, 0).unwrap();
 
-    assert_eq!(
-        queue.renew(LOCK_MS - 1, Side::Main, delivery.lock_token),
-        Ok(2 * LOCK_MS - 1)
-    );
+    assert_eq!(queue.renew(LOCK_MS - 1, Side::Main, delivery.lock_token), Ok(2 * LOCK_MS - 1));
 
     assert!(receive(&mut queue, LOCK_MS).is_none());
-    assert_eq!(
-        queue.renew(2 * LOCK_MS, Side::Main, delivery.lock_token),
-        Err(LockLost)
-    );
+    assert_eq!(queue.renew(2 * LOCK_MS, Side::Main, delivery.lock_token), Err(LockLost));
 }
 
 #[test]
@@ -90,23 +75,13 @@ fn an_abandoned_message_comes_again_at_once_and_ahead_of_later_ones() {
     queue.abandon(1, Side::Main, delivery.lock_token).unwrap();
 
     let again = receive(&mut queue, 1).unwrap();
-    assert_eq!(
-        (again.message.message_id.as_str(), again.delivery_count),
-        ("a", 2)
-    );
+    assert_eq!((again.message.message_id.as_str(), again.delivery_count), ("a", 2));
 }
 
 #[test]
 fn after_its_last_delivery_a_message_is_dead_lettered_whole() {
     let mut queue = queue();
-    send(
-        &mut queue,
-        0,
-        Message {
-            body: "envelope".into(),
-            ..named("a")
-        },
-    );
+    send(&mut queue, 0, Message { body: "envelope".into(), ..named("a") });
     for expected in 1..=3 {
         let delivery = receive(&mut queue, 0).unwrap();
         assert_eq!(delivery.delivery_count, expected);
@@ -115,15 +90,9 @@ fn after_its_last_delivery_a_message_is_dead_lettered_whole() {
 
     assert!(receive(&mut queue, 0).is_none());
     let dead = queue.receive(0, Side::Dead).unwrap();
-    assert_eq!(
-        dead.death.as_ref().unwrap().reason,
-        "MaxDeliveryCountExceeded"
-    );
+    assert_eq!(dead.death.as_ref().unwrap().reason, "MaxDeliveryCountExceeded");
     assert_eq!(dead.message.body, "envelope");
-    assert_eq!(
-        queue.snapshot(0)["dead"][0]["reason"],
-        "MaxDeliveryCountExceeded"
-    );
+    assert_eq!(queue.snapshot(0)["dead"][0]["reason"], "MaxDeliveryCountExceeded");
 }
 
 #[test]
@@ -141,20 +110,10 @@ fn a_lock_that_expires_on_the_last_delivery_dead_letters_too() {
 #[test]
 fn a_scheduled_message_becomes_active_at_its_time_with_a_new_number() {
     let mut queue = queue();
-    send(
-        &mut queue,
-        0,
-        Message {
-            scheduled_ms: Some(5_000),
-            ..named("later")
-        },
-    );
+    send(&mut queue, 0, Message { scheduled_ms: Some(5_000), ..named("later") });
     send(&mut queue, 0, named("now"));
     assert_eq!(queue.next_change_ms(Side::Main), Some(5_000));
-    assert_eq!(
-        receive(&mut queue, 4_999).unwrap().message.message_id,
-        "now"
-    );
+    assert_eq!(receive(&mut queue, 4_999).unwrap().message.message_id, "now");
     assert!(receive(&mut queue, 4_999).is_none());
 
     let later = receive(&mut queue, 7_000).unwrap();
@@ -187,14 +146,7 @@ fn messages_without_an_id_are_no_duplicates_of_each_other() {
 #[test]
 fn an_expired_message_is_dropped_and_not_dead_lettered() {
     let mut queue = queue();
-    send(
-        &mut queue,
-        0,
-        Message {
-            time_to_live_s: Some(2),
-            ..named("a")
-        },
-    );
+    send(&mut queue, 0, Message { time_to_live_s: Some(2), ..named("a") });
 
     assert!(receive(&mut queue, 2_000).is_none());
     assert!(queue.receive(2_000, Side::Dead).is_none());

@@ -42,10 +42,7 @@ fn nothing() -> Asked {
 
 fn letter(id: &str) -> Asked {
     Request::builder()
-        .header(
-            "brokerproperties",
-            format!(r#"{{"MessageId":"{id}","Label":"permit"}}"#),
-        )
+        .header("brokerproperties", format!(r#"{{"MessageId":"{id}","Label":"permit"}}"#))
         .header("content-type", "application/jose")
         .header("attempt", "2")
         .body(Bytes::from_static(b"signed"))
@@ -55,14 +52,7 @@ fn letter(id: &str) -> Asked {
 #[tokio::test]
 async fn what_was_sent_is_peeked_renewed_and_deleted_at_its_location() {
     let world = World::new();
-    let sent = world
-        .call(
-            "execute",
-            "POST",
-            "/permits-execute/messages",
-            letter("m-1"),
-        )
-        .await;
+    let sent = world.call("execute", "POST", "/permits-execute/messages", letter("m-1")).await;
     assert_eq!(sent.status(), StatusCode::CREATED);
 
     let head = "/permits-execute/messages/head?timeout=0";
@@ -90,30 +80,14 @@ async fn what_was_sent_is_peeked_renewed_and_deleted_at_its_location() {
 async fn a_repeated_message_id_is_accepted_and_swallowed() {
     let world = World::new();
     for _ in 0..2 {
-        let sent = world
-            .call(
-                "execute",
-                "POST",
-                "/permits-execute/messages",
-                letter("m-1"),
-            )
-            .await;
+        let sent = world.call("execute", "POST", "/permits-execute/messages", letter("m-1")).await;
         assert_eq!(sent.status(), StatusCode::CREATED);
     }
 
     let head = "/permits-execute/messages/head?timeout=0";
+    assert_eq!(world.call("execute", "DELETE", head, nothing()).await.status(), StatusCode::OK);
     assert_eq!(
-        world
-            .call("execute", "DELETE", head, nothing())
-            .await
-            .status(),
-        StatusCode::OK
-    );
-    assert_eq!(
-        world
-            .call("execute", "DELETE", head, nothing())
-            .await
-            .status(),
+        world.call("execute", "DELETE", head, nothing()).await.status(),
         StatusCode::NO_CONTENT
     );
 }
@@ -121,18 +95,10 @@ async fn a_repeated_message_id_is_accepted_and_swallowed() {
 #[tokio::test]
 async fn an_unlocked_message_that_ran_out_of_deliveries_is_read_from_the_dead_letter_queue() {
     let world = World::new();
-    world
-        .call("drift", "POST", "/intake-events/messages", letter("m-1"))
-        .await;
+    world.call("drift", "POST", "/intake-events/messages", letter("m-1")).await;
     for _ in 0..10 {
-        let peeked = world
-            .call(
-                "intake",
-                "POST",
-                "/intake-events/messages/head?timeout=0",
-                nothing(),
-            )
-            .await;
+        let peeked =
+            world.call("intake", "POST", "/intake-events/messages/head?timeout=0", nothing()).await;
         let location = peeked.headers()["location"].to_str().unwrap().to_owned();
         let unlocked = world.call("intake", "PUT", &location, nothing()).await;
         assert_eq!(unlocked.status(), StatusCode::OK);
@@ -141,18 +107,9 @@ async fn an_unlocked_message_that_ran_out_of_deliveries_is_read_from_the_dead_le
     let dead = "/intake-events/$DeadLetterQueue/messages/head?timeout=0";
     let dead = world.call("intake", "POST", dead, nothing()).await;
     assert_eq!(dead.status(), StatusCode::CREATED);
-    assert_eq!(
-        dead.headers()["deadletterreason"],
-        "\"MaxDeliveryCountExceeded\""
-    );
+    assert_eq!(dead.headers()["deadletterreason"], "\"MaxDeliveryCountExceeded\"");
     let location = dead.headers()["location"].to_str().unwrap().to_owned();
-    assert_eq!(
-        world
-            .call("intake", "DELETE", &location, nothing())
-            .await
-            .status(),
-        StatusCode::OK
-    );
+    assert_eq!(world.call("intake", "DELETE", &location, nothing()).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
@@ -167,22 +124,12 @@ async fn each_right_is_needed_for_what_it_allows() {
         ("intake", "DELETE", head, "'Listen'"),
     ] {
         let answer = world.call(identity, method, uri, letter("m-1")).await;
-        assert_eq!(
-            answer.status(),
-            StatusCode::UNAUTHORIZED,
-            "{identity} {method} {uri}"
-        );
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{identity} {method} {uri}");
         let body = std::str::from_utf8(answer.body()).unwrap();
-        assert!(
-            body.starts_with("<Error><Code>401</Code><Detail>Unauthorized access. "),
-            "{body}"
-        );
+        assert!(body.starts_with("<Error><Code>401</Code><Detail>Unauthorized access. "), "{body}");
         assert!(body.contains(claim), "{body}");
     }
-    assert_eq!(
-        world.bus.snapshot()["permits-execute"]["active"],
-        serde_json::json!([])
-    );
+    assert_eq!(world.bus.snapshot()["permits-execute"]["active"], serde_json::json!([]));
 }
 
 #[tokio::test]
@@ -193,11 +140,7 @@ async fn what_is_no_queue_too_large_or_not_understood_is_refused() {
         ("/no-such-queue/messages", letter("m-1"), 404),
         ("/permits-execute/messages", large, 413),
         ("/permits-execute", letter("m-1"), 400),
-        (
-            "/permits-execute/$DeadLetterQueue/messages",
-            letter("m-1"),
-            400,
-        ),
+        ("/permits-execute/$DeadLetterQueue/messages", letter("m-1"), 400),
     ] {
         let answer = world.call("intake", "POST", uri, asked).await;
         assert_eq!(answer.status().as_u16(), status, "{uri}");

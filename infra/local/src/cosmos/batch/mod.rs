@@ -35,16 +35,7 @@ pub async fn run(
     let results = match batch.check(&operations).await? {
         Checked::Holds => batch.apply(&operations).await?,
         Checked::Fails { index, status } => (0..operations.len())
-            .map(|at| {
-                result(
-                    if at == index {
-                        status
-                    } else {
-                        FAILED_DEPENDENCY
-                    },
-                    0.0,
-                )
-            })
+            .map(|at| result(if at == index { status } else { FAILED_DEPENDENCY }, 0.0))
             .collect(),
     };
     batch.answer(&results)
@@ -72,11 +63,9 @@ struct Batch<'a> {
 impl<'a> Batch<'a> {
     fn of(account: &'a Account, container: &'a str, request: &'a Request) -> Result<Self, Refusal> {
         let headers = request.headers();
-        let key = headers
-            .get_optional_str(&wire::PARTITION_KEY)
-            .ok_or_else(|| {
-                Refusal::bad_request("Transactional batch requires x-ms-documentdb-partitionkey")
-            })?;
+        let key = headers.get_optional_str(&wire::PARTITION_KEY).ok_or_else(|| {
+            Refusal::bad_request("Transactional batch requires x-ms-documentdb-partitionkey")
+        })?;
         let key = match serde_json::from_str(key) {
             Ok(Value::Array(components)) => <[Value; 1]>::try_from(components).ok(),
             _ => None,
@@ -94,25 +83,13 @@ impl<'a> Batch<'a> {
             (None, Some(preference)) => !preference.contains("return=minimal"),
             (None, None) => true,
         };
-        Ok(Self {
-            account,
-            container,
-            request,
-            key,
-            echoes,
-            etags: HashMap::new(),
-            last: None,
-        })
+        Ok(Self { account, container, request, key, echoes, etags: HashMap::new(), last: None })
     }
 
     /// Whether every operation will succeed, each seeing those before it. Changes nothing.
     async fn check(&mut self, operations: &[Operation]) -> Result<Checked, Refusal> {
         let mut documents: HashMap<String, Known> = HashMap::new();
-        let path = self
-            .account
-            .partition_keys
-            .get(self.container)
-            .map_or("", String::as_str);
+        let path = self.account.partition_keys.get(self.container).map_or("", String::as_str);
         for (index, operation) in operations.iter().enumerate() {
             operation.belongs(path, &self.key)?;
             let id = operation.id()?;
@@ -197,38 +174,22 @@ impl<'a> Batch<'a> {
 
     /// The batch's answer: 207 as soon as one operation did not succeed.
     fn answer(&self, results: &[Value]) -> Result<Answer, Refusal> {
-        let succeeded = results.iter().all(|result| {
-            result["statusCode"]
-                .as_u64()
-                .is_some_and(|status| status < 300)
-        });
-        let total: f64 = results
+        let succeeded = results
             .iter()
-            .filter_map(|result| result["requestCharge"].as_f64())
-            .sum();
+            .all(|result| result["statusCode"].as_u64().is_some_and(|status| status < 300));
+        let total: f64 = results.iter().filter_map(|result| result["requestCharge"].as_f64()).sum();
         let mut answer = match &self.last {
             Some(last) => wire::answer(last)?,
             None => Answer::default(),
         };
         *answer.body_mut() = Bytes::from(Value::from(results.to_vec()).to_string());
-        *answer.status_mut() = if succeeded {
-            StatusCode::OK
-        } else {
-            StatusCode::MULTI_STATUS
-        };
+        *answer.status_mut() = if succeeded { StatusCode::OK } else { StatusCode::MULTI_STATUS };
         let headers = answer.headers_mut();
-        for of_one_document in [
-            "etag",
-            "x-ms-item-lsn",
-            "x-ms-cosmos-item-llsn",
-            "x-ms-substatus",
-        ] {
+        for of_one_document in ["etag", "x-ms-item-lsn", "x-ms-cosmos-item-llsn", "x-ms-substatus"]
+        {
             headers.remove(of_one_document);
         }
-        headers.insert(
-            http::header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let total = HeaderValue::try_from(format!("{total:.2}"))
             .map_err(|_| Refusal::internal("The charge of the batch is no number."))?;
         headers.insert("x-ms-request-charge", total);
@@ -236,11 +197,7 @@ impl<'a> Batch<'a> {
     }
 
     async fn ask(&mut self, mut request: Request) -> Result<RawResponse, Refusal> {
-        for name in [
-            wire::PARTITION_KEY,
-            wire::INTENDED_CONTAINER,
-            wire::ACTIVITY_ID,
-        ] {
+        for name in [wire::PARTITION_KEY, wire::INTENDED_CONTAINER, wire::ACTIVITY_ID] {
             if let Some(value) = self.request.headers().get_optional_string(&name) {
                 request.insert_header(name, value);
             }
@@ -288,17 +245,9 @@ fn charge(response: &RawResponse) -> f64 {
 fn passed_on(response: &RawResponse) -> Refusal {
     let status = StatusCode::from_u16(u16::from(response.status()))
         .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let code = if status == StatusCode::BAD_REQUEST {
-        "BadRequest"
-    } else {
-        "NotFound"
-    };
+    let code = if status == StatusCode::BAD_REQUEST { "BadRequest" } else { "NotFound" };
     let refusal = Refusal::new(status, code, wire::message(response));
-    match response
-        .headers()
-        .get_optional_str(&wire::SUBSTATUS)
-        .and_then(|code| code.parse().ok())
-    {
+    match response.headers().get_optional_str(&wire::SUBSTATUS).and_then(|code| code.parse().ok()) {
         Some(substatus) => refusal.with_substatus(substatus),
         None => refusal,
     }

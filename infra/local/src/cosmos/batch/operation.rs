@@ -16,10 +16,7 @@ const MAX_BYTES: usize = 2 * 1024 * 1024;
 #[serde(tag = "operationType", rename_all_fields = "camelCase")]
 pub enum Operation {
     /// Fails if the document exists.
-    Create {
-        id: Option<String>,
-        resource_body: Value,
-    },
+    Create { id: Option<String>, resource_body: Value },
     /// Creates or replaces.
     Upsert {
         id: Option<String>,
@@ -28,22 +25,11 @@ pub enum Operation {
         if_none_match: Option<String>,
     },
     /// Fails if the document does not exist.
-    Replace {
-        id: String,
-        resource_body: Value,
-        if_match: Option<String>,
-    },
+    Replace { id: String, resource_body: Value, if_match: Option<String> },
     /// Fails if the document does not exist.
-    Read {
-        id: String,
-        if_match: Option<String>,
-        if_none_match: Option<String>,
-    },
+    Read { id: String, if_match: Option<String>, if_none_match: Option<String> },
     /// Fails if the document does not exist.
-    Delete {
-        id: String,
-        if_match: Option<String>,
-    },
+    Delete { id: String, if_match: Option<String> },
 }
 
 impl Operation {
@@ -111,12 +97,9 @@ impl Operation {
         match self {
             Self::Create { .. } => (!missing).then_some(CONFLICT),
             Self::Upsert { .. } if missing => None,
-            Self::Upsert {
-                if_match,
-                if_none_match,
-                ..
-            } => (stale(if_match) || if_none_match.as_deref() == Some("*"))
-                .then_some(PRECONDITION_FAILED),
+            Self::Upsert { if_match, if_none_match, .. } => (stale(if_match)
+                || if_none_match.as_deref() == Some("*"))
+            .then_some(PRECONDITION_FAILED),
             Self::Replace { .. } | Self::Read { .. } | Self::Delete { .. } if missing => {
                 Some(NOT_FOUND)
             }
@@ -134,10 +117,8 @@ impl Operation {
                 Some(id.as_str())
             }
         };
-        let contained = self
-            .document()
-            .and_then(|document| document.get("id"))
-            .and_then(Value::as_str);
+        let contained =
+            self.document().and_then(|document| document.get("id")).and_then(Value::as_str);
         match (named, contained) {
             (Some(named), Some(contained)) if named != contained => Err(Refusal::bad_request(
                 "Document id in request body must match the batch operation id",
@@ -164,9 +145,7 @@ pub fn read(body: &[u8]) -> Result<Vec<Operation>, Refusal> {
     let operations: Vec<Operation> = serde_json::from_slice(body)
         .map_err(|error| Refusal::bad_request(format!("Invalid batch JSON body: {error}")))?;
     if operations.len() > MAX_OPERATIONS {
-        return Err(Refusal::bad_request(
-            "Transactional batch cannot exceed 100 operations",
-        ));
+        return Err(Refusal::bad_request("Transactional batch cannot exceed 100 operations"));
     }
     Ok(operations)
 }

@@ -74,10 +74,7 @@ impl FunctionFile {
                     route,
                     ..
                 }),
-                Some(Binding::Http {
-                    direction: Direction::Out,
-                    ..
-                }),
+                Some(Binding::Http { direction: Direction::Out, .. }),
                 None,
             ) => {
                 ensure!(
@@ -102,24 +99,14 @@ impl FunctionFile {
                 None,
                 None,
             ) => {
-                let bundle = host
-                    .extension_bundle
-                    .as_ref()
-                    .map(|bundle| bundle.id.as_str());
+                let bundle = host.extension_bundle.as_ref().map(|bundle| bundle.id.as_str());
                 ensure!(
                     bundle == Some("Microsoft.Azure.Functions.ExtensionBundle"),
                     "serviceBusTrigger needs the extension bundle in host.json"
                 );
                 // As a string, members of the body would overwrite the broker's metadata.
-                ensure!(
-                    data_type == "binary",
-                    "dataType of a serviceBusTrigger must be binary"
-                );
-                Ok(Trigger::ServiceBus {
-                    binding: name,
-                    queue: queue_name,
-                    connection,
-                })
+                ensure!(data_type == "binary", "dataType of a serviceBusTrigger must be binary");
+                Ok(Trigger::ServiceBus { binding: name, queue: queue_name, connection })
             }
             (
                 Some(Binding::TimerTrigger {

@@ -49,9 +49,7 @@ pub(super) struct HttpExtension {
 
 impl Default for HttpExtension {
     fn default() -> Self {
-        Self {
-            route_prefix: "api".to_owned(),
-        }
+        Self { route_prefix: "api".to_owned() }
     }
 }
 
@@ -117,10 +115,7 @@ mod tests {
     #[test]
     fn spans_of_time_are_those_of_dotnet() {
         assert_eq!(time_span("00:05:00").unwrap(), Duration::from_mins(5));
-        assert_eq!(
-            time_span("1.01:00:01").unwrap(),
-            Duration::from_secs(90_001)
-        );
+        assert_eq!(time_span("1.01:00:01").unwrap(), Duration::from_secs(90_001));
         for wrong in ["", "5", "00:60:00", "24:00:00", "00:00:00", "-1"] {
             assert!(time_span(wrong).is_err(), "{wrong}");
         }

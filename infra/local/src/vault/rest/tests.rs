@@ -16,11 +16,7 @@ impl World {
     fn new() -> Self {
         let identities = Identities::parse(include_str!("../../../../identities.json")).unwrap();
         let vault = Vault::new(&identities).unwrap();
-        Self {
-            identities,
-            names: names(),
-            vault,
-        }
+        Self { identities, names: names(), vault }
     }
 
     fn call(&self, identity: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
@@ -33,18 +29,11 @@ impl World {
         };
         let asked = Request::builder()
             .method(method)
-            .uri(format!(
-                "https://airlock-local.vault.azure.net{path}?api-version=2025-07-01"
-            ))
+            .uri(format!("https://airlock-local.vault.azure.net{path}?api-version=2025-07-01"))
             .body(Bytes::from(body.to_string()))
             .unwrap();
-        let answer = self
-            .vault
-            .handle(&self.identities, &self.names, &caller, &asked);
-        (
-            answer.status().as_u16(),
-            serde_json::from_slice(answer.body()).unwrap(),
-        )
+        let answer = self.vault.handle(&self.identities, &self.names, &caller, &asked);
+        (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap())
     }
 
     fn post(&self, identity: &str, path: &str, body: &Value) -> (u16, Value) {
@@ -100,9 +89,7 @@ fn a_signature_is_raw_and_verifies_with_the_public_key_that_get_shows() {
     assert_eq!(key["kid"], signed["kid"]);
     let point = [vec![4], decoded(&key["x"]), decoded(&key["y"])].concat();
     let public = VerifyingKey::from_sec1_bytes(&point).unwrap();
-    public
-        .verify_prehash(&digest, &Signature::from_slice(&signature).unwrap())
-        .unwrap();
+    public.verify_prehash(&digest, &Signature::from_slice(&signature).unwrap()).unwrap();
 
     let verify = json!({ "alg": "ES256", "digest": text(&digest), "value": text(&signature) });
     let (_, verified) = world.post("intake", "/keys/intake-signing//verify", &verify);
@@ -117,28 +104,15 @@ fn a_key_is_used_by_its_version_too_and_has_no_other() {
     let world = World::new();
     let (_, versions) = world.get("intake", "/keys/intake-signing/versions");
     let kid = versions["value"][0]["kid"].as_str().unwrap();
-    let path = kid
-        .strip_prefix("https://airlock-local.vault.azure.net")
-        .unwrap();
+    let path = kid.strip_prefix("https://airlock-local.vault.azure.net").unwrap();
     let version = path.rsplit('/').next().unwrap();
-    assert!(
-        version.len() == 32 && version.chars().all(|it| it.is_ascii_hexdigit()),
-        "{version}"
-    );
+    assert!(version.len() == 32 && version.chars().all(|it| it.is_ascii_hexdigit()), "{version}");
 
     assert_eq!(world.get("intake", path).1["key"]["kid"], kid);
-    assert_eq!(
-        world
-            .post("intake", &format!("{path}/sign"), &es256(&[7; 32]))
-            .1["kid"],
-        kid
-    );
+    assert_eq!(world.post("intake", &format!("{path}/sign"), &es256(&[7; 32])).1["kid"], kid);
     let other = format!("/keys/intake-signing/{}", "0".repeat(32));
     let (status, error) = world.get("intake", &other);
-    assert_eq!(
-        (status, &error["error"]["code"]),
-        (404, &json!("KeyNotFound"))
-    );
+    assert_eq!((status, &error["error"]["code"]), (404, &json!("KeyNotFound")));
 }
 
 #[test]
@@ -153,10 +127,7 @@ fn a_wrapped_key_is_unwrapped_by_the_same_key_only() {
     let (_, plain) = world.post("signin", "/keys/session-data//unwrapkey", &unwrap);
     assert_eq!(decoded(&plain["value"]), [9; 32]);
     let (status, error) = world.post("intake", "/keys/tenant-data//unwrapkey", &unwrap);
-    assert_eq!(
-        (status, &error["error"]["code"]),
-        (400, &json!("BadParameter"))
-    );
+    assert_eq!((status, &error["error"]["code"]), (400, &json!("BadParameter")));
 
     let (_, bundle) = world.get("signin", "/keys/session-data");
     assert_eq!(bundle["key"]["kty"], "RSA");
@@ -168,31 +139,13 @@ fn a_wrapped_key_is_unwrapped_by_the_same_key_only() {
 fn a_weaker_algorithm_or_another_size_is_a_bad_parameter() {
     let world = World::new();
     for (path, body) in [
-        (
-            "/keys/tenant-data//wrapkey",
-            json!({ "alg": "RSA-OAEP", "value": text(&[9; 32]) }),
-        ),
-        (
-            "/keys/tenant-data//unwrapkey",
-            json!({ "alg": "RSA-OAEP", "value": text(&[9; 384]) }),
-        ),
-        (
-            "/keys/tenant-data//wrapkey",
-            json!({ "alg": "RSA1_5", "value": text(&[9; 32]) }),
-        ),
-        (
-            "/keys/tenant-data//wrapkey",
-            json!({ "alg": "RSA-OAEP-256", "value": text(&[9; 319]) }),
-        ),
-        (
-            "/keys/intake-signing//sign",
-            json!({ "alg": "RS256", "value": text(&[9; 32]) }),
-        ),
+        ("/keys/tenant-data//wrapkey", json!({ "alg": "RSA-OAEP", "value": text(&[9; 32]) })),
+        ("/keys/tenant-data//unwrapkey", json!({ "alg": "RSA-OAEP", "value": text(&[9; 384]) })),
+        ("/keys/tenant-data//wrapkey", json!({ "alg": "RSA1_5", "value": text(&[9; 32]) })),
+        ("/keys/tenant-data//wrapkey", json!({ "alg": "RSA-OAEP-256", "value": text(&[9; 319]) })),
+        ("/keys/intake-signing//sign", json!({ "alg": "RS256", "value": text(&[9; 32]) })),
         ("/keys/intake-signing//sign", es256(&[9; 31])),
-        (
-            "/keys/intake-signing//sign",
-            json!({ "alg": "ES256", "value": "***" }),
-        ),
+        ("/keys/intake-signing//sign", json!({ "alg": "ES256", "value": "***" })),
         ("/keys/intake-signing//sign", json!({})),
     ] {
         let (status, error) = world.post("intake", path, &body);
@@ -224,10 +177,7 @@ fn each_right_is_needed_for_what_it_allows() {
         let (status, error) = world.post(identity, path, &body);
         assert_eq!(status, 403, "{identity} {path}: {error}");
         assert_eq!(error["error"]["code"], "Forbidden");
-        assert_eq!(
-            error["error"]["innererror"],
-            json!({ "code": "ForbiddenByRbac" })
-        );
+        assert_eq!(error["error"]["innererror"], json!({ "code": "ForbiddenByRbac" }));
     }
     assert_eq!(world.get("execute", "/keys/intake-signing").0, 403);
     assert_eq!(world.get("execute", "/keys/intake-signing/versions").0, 403);
@@ -237,19 +187,10 @@ fn each_right_is_needed_for_what_it_allows() {
 fn the_admin_plane_reads_every_public_key_and_signs_with_the_root_alone() {
     let world = World::new();
     for name in world.vault.keys.keys() {
-        assert_eq!(
-            world.get("admin", &format!("/keys/{name}")).0,
-            200,
-            "{name}"
-        );
+        assert_eq!(world.get("admin", &format!("/keys/{name}")).0, 200, "{name}");
     }
 
-    assert_eq!(
-        world
-            .post("admin", "/keys/admin-root//sign", &es256(&[7; 32]))
-            .0,
-        200
-    );
+    assert_eq!(world.post("admin", "/keys/admin-root//sign", &es256(&[7; 32])).0, 200);
 }
 
 #[test]
@@ -267,29 +208,17 @@ fn no_answer_holds_a_private_part() {
 fn what_is_not_there_is_not_found() {
     let world = World::new();
     let (status, error) = world.get("intake", "/keys/no-such-key/");
-    assert_eq!(
-        (status, &error["error"]["code"]),
-        (404, &json!("KeyNotFound"))
-    );
-    assert_eq!(
-        world
-            .post("intake", "/keys/intake-signing//decrypt", &Value::Null)
-            .0,
-        404
-    );
+    assert_eq!((status, &error["error"]["code"]), (404, &json!("KeyNotFound")));
+    assert_eq!(world.post("intake", "/keys/intake-signing//decrypt", &Value::Null).0, 404);
     assert_eq!(world.get("intake", "/secrets/some").0, 404);
 }
 
 #[test]
 fn a_request_without_a_version_of_the_api_is_refused() {
     for query in ["", "?api-version=2016-10-01"] {
-        let asked = Request::get(format!("/keys/intake-signing{query}"))
-            .body(Bytes::new())
-            .unwrap();
-        assert_eq!(
-            api_version(&asked).unwrap_err().status,
-            StatusCode::BAD_REQUEST
-        );
+        let asked =
+            Request::get(format!("/keys/intake-signing{query}")).body(Bytes::new()).unwrap();
+        assert_eq!(api_version(&asked).unwrap_err().status, StatusCode::BAD_REQUEST);
     }
 }
 

@@ -1,0 +1,318 @@
+//! One byte: whatever is stored is either what we stored, or nothing is done with it.
+
+use airlock_core::decision::Verdict;
+use airlock_tests::{Asking, Person, World, spoiled};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Positions that are tried in a text: near its ends and in between.
+fn positions(text: &str) -> Vec<usize> {
+    // The last characters of base64 can hold bits that mean nothing.
+    let length = text.len() - 4;
+    [0, 1, length / 7, length / 3, length / 2, 2 * length / 3, length - 1].into()
+}
+
+/// The document with one character of a member changed.
+fn with_spoiled(document: &Value, member: &str, position: usize) -> Value {
+    let mut document = document.clone();
+    document[member] = json!(spoiled(document[member].as_str().unwrap(), position));
+    document
+}
+
+#[tokio::test]
+async fn a_session_that_was_changed_opens_nothing() {
+    let world = World::start().await;
+    let control = world.control();
+    let harriet = world.person("harriet").await;
+    let sam = world.person("sam").await;
+    let id = harriet.session_document();
+    let genuine = control.document("sessions", &id).await.unwrap();
+    let path = format!("/api/requests?tenant={}", harriet.who.tenant);
+    let asking =
+        harriet.sign(&airlock_tests::Order::of("sessions.revoke", &world.who("nina"))).await;
+    let before = world.before().await;
+
+    let mut changed = Vec::new();
+    for member in ["body", "statement"] {
+        for position in positions(genuine[member].as_str().unwrap()) {
+            changed.push(with_spoiled(&genuine, member, position));
+        }
+    }
+    changed.push(with_spoiled(&genuine, "salt", 3));
+    // Sam's session under Harriet's cookie.
+    let mut moved = control.document("sessions", &sam.session_document()).await.unwrap();
+    (moved["id"], moved["tenant"]) = (json!(id), json!(id));
+    changed.push(moved);
+    let mut more = genuine.clone();
+    more["more"] = json!(true);
+    changed.push(more);
+
+    for document in changed {
+        control.put("sessions", &id, &document).await;
+        harriet.get(&path).await.assert_problem("integrity");
+        harriet.get("/auth/session").await.assert_problem("integrity");
+        harriet.submit(&asking).await.assert_problem("integrity");
+    }
+    control.put("sessions", &id, &genuine).await;
+    assert_eq!(harriet.get(&path).await.status, 200);
+    assert!(world.stored_request(&asking.id).await.is_none());
+    world.nothing_done_since(&before).await;
+}
+
+#[tokio::test]
+async fn a_request_that_was_changed_is_neither_shown_nor_decided_nor_carried_out() {
+    let world = World::start().await;
+    let control = world.control();
+    let harriet = world.person("harriet").await;
+    let april = world.person("april").await;
+    let partition = harriet.who.tenant.to_string();
+    let asking = harriet.ask("account.disable", &world.who("nina")).await;
+    let document = format!("request-{}", asking.digest());
+    let genuine = control.document("tenants", &document).await.unwrap();
+    let before = world.before().await;
+
+    let mut changed = Vec::new();
+    for member in ["body", "statement"] {
+        for position in positions(genuine[member].as_str().unwrap()) {
+            changed.push(with_spoiled(&genuine, member, position));
+        }
+    }
+    // As if it had been approved.
+    let mut approved = genuine.clone();
+    let body = genuine["body"].as_str().unwrap().replace("\"pending\"", "\"permitted\"");
+    approved["body"] = json!(body);
+    changed.push(approved);
+    for document in changed {
+        control.put("tenants", &partition, &document).await;
+        harriet.show(&asking.id).await.assert_problem("integrity");
+        april.decide(&asking.id, Verdict::Approve).await.assert_problem("integrity");
+        // A list leaves it out: one changed document must not hide all others.
+        let list = format!("/api/requests?tenant={partition}");
+        assert_eq!(april.get(&list).await.ok()["requests"], json!([]));
+    }
+
+    // What intake comes upon it records too: once, and not for each who asks.
+    let ledger = world.ledger(harriet.who.tenant).await;
+    let violations = ledger.leaves().iter().filter(|leaf| leaf.is_violation());
+    let violations: Vec<&str> = violations.map(airlock_tests::Leaf::by).collect();
+    assert!(!violations.is_empty() && violations.iter().all(|by| *by == "intake"));
+    assert!(violations.len() <= 2, "{violations:?}");
+
+    // Another tenant's.
+    let fabrikam = world.fabrikam();
+    let mut moved = genuine.clone();
+    moved["tenant"] = json!(fabrikam);
+    control.put("tenants", &fabrikam.to_string(), &moved).await;
+    let frank = world.person("frank").await;
+    frank.show(&format!("{fabrikam}.{}", asking.digest())).await.assert_problem("integrity");
+
+    // What the worker finds changed it does not do, and says so.
+    control.put("tenants", &partition, &genuine).await;
+    control.stop("execute").await;
+    april.approve(&asking.id).await;
+    let permitted = control.document("tenants", &document).await.unwrap();
+    control.put("tenants", &partition, &with_spoiled(&permitted, "body", 200)).await;
+    control.start("execute").await;
+    let leaf = world.refused_since(&before).await;
+    assert_eq!(leaf.reason(), "the stored request is not genuine");
+    assert!(leaf.is_violation());
+}
+
+/// A permitted request whose message was taken out of the queue.
+async fn taken_out(world: &World) -> (Person, Asking, Value) {
+    let control = world.control();
+    let harriet = world.person("harriet").await;
+    let april = world.person("april").await;
+    control.stop("execute").await;
+    let asking = harriet.ask("account.disable", &world.who("nina")).await;
+    april.approve(&asking.id).await;
+    let execute = world.impostor("execute").await;
+    let message = airlock_tests::eventually("the message", airlock_tests::SOON, async || {
+        let taken = execute.take("permits-execute").await;
+        (taken.status == 200).then_some(taken.json)
+    })
+    .await;
+    // Nothing is left in the outbox that would bring it back.
+    airlock_tests::eventually("the outbox is empty", airlock_tests::SOON, async || {
+        let documents = control.documents("tenants").await;
+        documents.iter().all(|document| document["kind"] != "outbox").then_some(())
+    })
+    .await;
+    control.start("execute").await;
+    (harriet, asking, message)
+}
+
+/// Every signed text in a message, by its JSON pointer.
+fn signed(message: &Value) -> Vec<String> {
+    [
+        "/permit",
+        "/request/proven/request",
+        "/request/proven/person/session",
+        "/request/proven/person/confirmation",
+        "/decisions/0/decision",
+        "/decisions/0/person/session",
+        "/decisions/0/person/confirmation",
+    ]
+    .iter()
+    .map(|pointer| {
+        assert!(message.pointer(pointer).is_some_and(Value::is_string), "{pointer}: {message}");
+        (*pointer).to_owned()
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn a_message_in_which_anything_was_changed_is_refused_and_the_genuine_one_is_not() {
+    let world = World::start().await;
+    let control = world.control();
+    let (harriet, asking, genuine) = taken_out(&world).await;
+    let document = format!("request-{}", asking.digest());
+    let partition = harriet.who.tenant.to_string();
+    let permitted = control.document("tenants", &document).await.unwrap();
+
+    for pointer in signed(&genuine) {
+        let text = genuine.pointer(&pointer).unwrap().as_str().unwrap().to_owned();
+        let (header, rest) = text.split_once('.').unwrap();
+        let (body, _) = rest.split_once('.').unwrap();
+        // One character in header, payload and signature.
+        let places = [3, header.len() + body.len() / 2, header.len() + body.len() + 20];
+        for place in places {
+            let mut message = genuine.clone();
+            *message.pointer_mut(&pointer).unwrap() = json!(spoiled(&text, place));
+            let before = world.before().await;
+            let id = Uuid::new_v4().to_string();
+            let bytes = message.to_string().into_bytes();
+            control.inject("permits-execute", &id, &bytes).await;
+            let leaf = world.refused_since(&before).await;
+            assert!(leaf.is_violation(), "{pointer} {place}: {leaf:?}");
+            // Some of these end the request, which is the safe side. For the next try it is put
+            // back.
+            control.put("tenants", &partition, &permitted).await;
+        }
+    }
+
+    let bytes = genuine.to_string().into_bytes();
+    control.inject("permits-execute", &Uuid::new_v4().to_string(), &bytes).await;
+    harriet.wait_for(&asking.id, "succeeded").await;
+}
+
+#[tokio::test]
+async fn under_a_binding_or_keyset_that_was_changed_nothing_is_carried_out() {
+    let world = World::start().await;
+    let control = world.control();
+    let contoso = world.contoso().to_string();
+    let fabrikam = world.fabrikam().to_string();
+    let (_harriet, _, genuine) = taken_out(&world).await;
+    let message = genuine.to_string().into_bytes();
+
+    let of = async |partition: &str| {
+        let mut documents = control.partition("bindings", partition).await;
+        assert_eq!(documents.len(), 1);
+        documents.remove(0)
+    };
+    let (binding, keyset, others) = (of(&contoso).await, of("platform").await, of(&fabrikam).await);
+    let mut moved = others.clone();
+    moved["tenant"] = json!(contoso);
+    let mut changed = vec![(contoso.as_str(), moved)];
+    for (partition, document) in [(contoso.as_str(), &binding), ("platform", &keyset)] {
+        for position in positions(document["artefact"].as_str().unwrap()) {
+            changed.push((partition, with_spoiled(document, "artefact", position)));
+        }
+    }
+
+    for (partition, document) in changed {
+        let genuine = if partition == "platform" { &keyset } else { &binding };
+        let before = world.before().await;
+        control.put("bindings", partition, &document).await;
+        control.inject("permits-execute", &Uuid::new_v4().to_string(), &message).await;
+        let leaf = world.refused_since(&before).await;
+        assert!(leaf.is_violation(), "{leaf:?}");
+        assert_eq!(leaf.says["tenantid"], "platform");
+        control.put("bindings", partition, genuine).await;
+    }
+}
+
+#[tokio::test]
+async fn intake_takes_nothing_under_a_binding_that_was_changed() {
+    let world = World::start().await;
+    let control = world.control();
+    let contoso = world.contoso().to_string();
+    let harriet = world.person("harriet").await;
+    let mut documents = control.partition("bindings", &contoso).await;
+    let genuine = documents.remove(0);
+    let artefact = genuine["artefact"].as_str().unwrap();
+    let position = artefact.len() / 2;
+
+    control.put("bindings", &contoso, &with_spoiled(&genuine, "artefact", position)).await;
+    // What intake has verified it keeps for half a minute; a new process has verified nothing.
+    control.stop("intake").await;
+    control.start("intake").await;
+    let asking =
+        harriet.sign(&airlock_tests::Order::of("sessions.revoke", &world.who("nina"))).await;
+    harriet.submit(&asking).await.assert_problem("integrity");
+    assert!(world.stored_request(&asking.id).await.is_none());
+    // Other tenants are not held up by it.
+    let fiona = world.person("fiona").await;
+    let there = fiona.ask("sessions.revoke", &world.who("flora")).await;
+    fiona.wait_for(&there.id, "succeeded").await;
+
+    control.put("bindings", &contoso, &genuine).await;
+    let asking = harriet.ask("sessions.revoke", &world.who("nina")).await;
+    harriet.wait_for(&asking.id, "succeeded").await;
+}
+
+#[tokio::test]
+async fn to_a_ledger_whose_head_was_changed_nothing_is_added() {
+    let world = World::start().await;
+    let control = world.control();
+    let harriet = world.person("harriet").await;
+    let nina = world.who("nina");
+    let partition = nina.tenant.to_string();
+    let asking = harriet.ask("sessions.revoke", &nina).await;
+    harriet.wait_for(&asking.id, "succeeded").await;
+    world.settled().await;
+    let genuine = control.document("tenants", "head").await.unwrap();
+    let before = world.before().await;
+
+    let root = genuine["root"].as_str().unwrap();
+    let mut another_root = genuine.clone();
+    another_root["root"] = json!(spoiled(root, 5));
+    let mut shorter = genuine.clone();
+    shorter["frontier"] = json!({ "size": 0, "hashes": [] });
+    let mut of_another = genuine.clone();
+    of_another["frontier"]["hashes"][0] = json!(root);
+    for changed in [another_root, shorter, of_another] {
+        control.put("tenants", &partition, &changed).await;
+        let asking = harriet.sign(&airlock_tests::Order::of("sessions.revoke", &nina)).await;
+        harriet.submit(&asking).await.assert_problem("integrity");
+        assert!(world.stored_request(&asking.id).await.is_none());
+    }
+    control.put("tenants", &partition, &genuine).await;
+    world.nothing_done_since(&before).await;
+    let asking = harriet.ask("sessions.revoke", &nina).await;
+    harriet.wait_for(&asking.id, "succeeded").await;
+    world.ledger(nina.tenant).await.assert_whole();
+}
+
+#[tokio::test]
+async fn whoever_watches_is_told_of_a_violation() {
+    let world = World::start().await;
+    let control = world.control();
+    let before = world.before().await;
+
+    control.inject("permits-execute", &Uuid::new_v4().to_string(), b"{}").await;
+    let leaf = world.refused_since(&before).await;
+
+    assert!(leaf.is_violation());
+    let event = airlock_tests::eventually("an event", airlock_tests::LATER, async || {
+        let bus = control.bus().await;
+        bus["events"]["active"][0]["body"].as_str().map(str::to_owned)
+    })
+    .await;
+    let event = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, event).unwrap();
+    let event: Value = serde_json::from_slice(&event).unwrap();
+    assert_eq!(event["specversion"], "1.0");
+    assert_eq!(event["type"], "airlock.integrity.violation");
+    assert_eq!(event["tenantid"], "platform");
+    assert_eq!(event["data"]["reason"], leaf.reason());
+}

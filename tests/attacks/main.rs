@@ -1,0 +1,23 @@
+//! Attacks: what somebody tries who has taken over a part of the system, or none. Each refusal
+//! also asserts that nothing happened, and where it is promised that the ledger says so.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a helper of a test fails the test, there and then"
+)]
+
+mod doors;
+mod entra;
+mod forged;
+mod grants;
+mod integrity;
+mod invented_people;
+mod keys;
+mod moved_evidence;
+mod other_origins;
+mod replay;
+mod routes;
+mod signed_nonsense;
+mod taken_over_signin;
+mod targets;

@@ -1,0 +1,12 @@
+//! Conformance: what the parts hold, carry and depend on, and how they start.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper of a test fails the test, there and then"
+)]
+
+mod dependencies;
+mod separation;
+mod settings;
+mod start_up;

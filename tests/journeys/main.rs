@@ -1,0 +1,6 @@
+//! Journeys: what works, from a person's sign-in to the effect in the directory.
+
+mod approval;
+mod secret;
+mod sign_in;
+mod sign_out;

@@ -1,0 +1,62 @@
+//! A browser at Entra's sign-in page. It follows no redirect by itself: a test sees each.
+
+use http::Method;
+use url::Url;
+
+use super::{Answer, Who, tokens::form};
+
+/// A browser.
+#[derive(Clone, Debug)]
+pub struct Browser {
+    http: reqwest::Client,
+}
+
+impl Browser {
+    /// A browser that has never been anywhere.
+    #[must_use]
+    pub const fn new(http: reqwest::Client) -> Self {
+        Self { http }
+    }
+
+    /// Opens the sign-in page and chooses who to be. Gives where Entra then sends the browser.
+    pub async fn choose(&self, authorize: &str, who: &Who) -> Url {
+        let page = Answer::to(self.http.get(authorize)).await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        let action = between(&page.text, "action=\"", "\"");
+        let request = between(&page.text, "name=request value=\"", "\"");
+        let authorize = Url::parse(authorize).expect("an absolute address");
+        let action = authorize.join(action).expect("an address of a page");
+        let chosen = self
+            .http
+            .request(Method::POST, action)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form(&[("request", request), ("person", &who.name)]));
+        leads_to(&Answer::to(chosen).await)
+    }
+
+    /// Goes somewhere.
+    pub async fn visit(&self, url: &Url) -> Answer {
+        Answer::to(self.http.get(url.clone())).await
+    }
+}
+
+/// Where an answer sends the browser.
+#[must_use]
+#[track_caller]
+pub fn leads_to(answer: &Answer) -> Url {
+    assert!((300..400).contains(&answer.status), "{} {}", answer.status, answer.text);
+    let location = answer.header("location").expect("a redirect names a location");
+    Url::parse(location).expect("an absolute location")
+}
+
+/// A parameter of the address that a browser was sent to.
+#[must_use]
+pub fn callback_of(url: &Url, parameter: &str) -> Option<String> {
+    url.query_pairs().find(|(name, _)| name == parameter).map(|(_, value)| value.into_owned())
+}
+
+#[track_caller]
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let (_, rest) = text.split_once(before).expect("the page is Entra's sign-in page");
+    rest.split_once(after).expect("an attribute ends").0
+}
