@@ -4,9 +4,10 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a helper of a test fails the test, there and then"
+    reason = "what a test calls fails the test, there and then"
 )]
 
+mod changed_messages;
 mod doors;
 mod entra;
 mod forged;

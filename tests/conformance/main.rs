@@ -3,7 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a helper of a test fails the test, there and then"
+    reason = "what a test calls fails the test, there and then"
 )]
 
 mod dependencies;
