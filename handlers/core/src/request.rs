@@ -20,9 +20,10 @@
 //! }
 //! ```
 //! ```compile_fail
-//! # use airlock_core::request::{Authenticated, Permitted, Request};
-//! fn skip(request: Request<Authenticated>) -> Request<Permitted> {
-//!     Request { stage: Permitted { resume_until: todo!() }, ..request }
+//! # use airlock_core::request::{Authorized, Permitted, Request};
+//! # use airlock_core::{tenancy::TenantScope, time::Timestamp};
+//! fn skip(request: Request<Authorized>, scope: TenantScope, until: Timestamp) -> Request<Permitted> {
+//!     request.advance(Permitted { scope, resume_until: until })
 //! }
 //! ```
 //! ```compile_fail
