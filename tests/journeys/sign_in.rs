@@ -13,7 +13,9 @@ async fn a_person_signs_in_with_pkce_and_the_federated_assertion_and_the_cookie_
 
     let started = Person::start(&world, &harriet, &secret).await.ok();
 
-    let authorize = Url::parse(started["authorize"].as_str().unwrap()).unwrap();
+    let browser = Browser::new(world.http().clone());
+    let (authorize, _) = browser.say_yes(started["authorize"].as_str().unwrap()).await;
+    let authorize = Url::parse(&authorize).unwrap();
     let asked = |name| callback_of(&authorize, name);
     assert_eq!(authorize.path(), format!("/{}/oauth2/v2.0/authorize", harriet.tenant));
     assert_eq!(asked("code_challenge_method").as_deref(), Some("S256"));
@@ -53,11 +55,12 @@ async fn neither_a_sign_in_nor_its_one_time_code_serves_twice_or_another_key() {
     let (other, _) = client_key();
     let browser = Browser::new(world.http().clone());
     let started = Person::start(&world, &harriet, &secret).await.ok();
-    let callback = browser.choose(started["authorize"].as_str().unwrap(), &harriet).await;
-    let back = leads_to(&browser.visit(&callback).await);
+    let (authorize, cookie) = browser.say_yes(started["authorize"].as_str().unwrap()).await;
+    let callback = browser.choose(&authorize, &harriet).await;
+    let back = leads_to(&browser.visit_with(&callback, &cookie).await);
     let code = callback_of(&back, "code").unwrap();
 
-    let again = browser.visit(&callback).await;
+    let again = browser.visit_with(&callback, &cookie).await;
     let stolen = Person::redeem(&world, &harriet, &other, &code).await;
 
     assert_ne!(again.status, 200);
@@ -85,8 +88,7 @@ async fn whoever_has_no_role_or_is_disabled_gets_no_further_than_they_should() {
     let (secret, _) = client_key();
     let browser = Browser::new(world.http().clone());
     let started = Person::start(&world, &nina, &secret).await.ok();
-    let callback = browser.choose(started["authorize"].as_str().unwrap(), &nina).await;
-    let back = leads_to(&browser.visit(&callback).await);
+    let back = browser.sign_in(started["authorize"].as_str().unwrap(), &nina).await;
 
     if let Some(code) = callback_of(&back, "code") {
         let redeemed = Person::redeem(&world, &nina, &secret, &code).await.ok();

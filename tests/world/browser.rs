@@ -18,6 +18,35 @@ impl Browser {
         Self { http }
     }
 
+    /// Opens the page of a sign-in that a program started, and says yes. Gives where that leads,
+    /// and the cookie that binds the browser.
+    pub async fn say_yes(&self, page: &str) -> (String, String) {
+        let shown = Answer::to(self.http.get(page)).await;
+        assert_eq!(shown.status, 200, "{}", shown.text);
+        let page = Url::parse(page).expect("an absolute address");
+        let action = page.join(between(&shown.text, "action=\"", "\"")).expect("an address");
+        let offer = between(&shown.text, "name=\"offer\" value=\"", "\"");
+        let said = self
+            .http
+            .request(Method::POST, action)
+            .header("origin", page.origin().ascii_serialization())
+            .header("sec-fetch-site", "same-origin")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form(&[("offer", offer)]));
+        let said = Answer::to(said).await;
+        let cookie = said.header("set-cookie").expect("a bound browser");
+        let (cookie, _) = cookie.split_once(';').expect("a cookie with attributes");
+        (leads_to(&said).to_string(), cookie.to_owned())
+    }
+
+    /// Goes the whole way of a sign-in that a program started: where the browser ends, by way of
+    /// Entra.
+    pub async fn sign_in(&self, page: &str, who: &Who) -> Url {
+        let (authorize, cookie) = self.say_yes(page).await;
+        let callback = self.choose(&authorize, who).await;
+        leads_to(&self.visit_with(&callback, &cookie).await)
+    }
+
     /// Opens the sign-in page and chooses who to be. Gives where Entra then sends the browser.
     pub async fn choose(&self, authorize: &str, who: &Who) -> Url {
         let page = Answer::to(self.http.get(authorize)).await;
@@ -34,9 +63,9 @@ impl Browser {
         leads_to(&Answer::to(chosen).await)
     }
 
-    /// Goes somewhere.
-    pub async fn visit(&self, url: &Url) -> Answer {
-        Answer::to(self.http.get(url.clone())).await
+    /// Goes somewhere, with this cookie.
+    pub async fn visit_with(&self, url: &Url, cookie: &str) -> Answer {
+        Answer::to(self.http.get(url.clone()).header("cookie", cookie)).await
     }
 }
 

@@ -13,7 +13,7 @@ use p256::SecretKey;
 use serde_json::json;
 use url::Url;
 
-use super::{Answer, Browser, Person, Who, World, browser::leads_to, callback_of, clock::now};
+use super::{Answer, Browser, Person, Who, World, callback_of, clock::now};
 
 /// Where the person's own program would listen. Nothing does: the tests read the redirect.
 pub const RETURN_TO: &str = "http://127.0.0.1:49152/signed-in";
@@ -41,8 +41,7 @@ impl Person {
         let authorize = Self::start(world, &who, &secret).await.ok();
         let authorize = authorize["authorize"].as_str().expect("an address").to_owned();
         let browser = Browser::new(http.clone());
-        let callback = browser.choose(&authorize, &who).await;
-        let back = leads_to(&browser.visit(&callback).await);
+        let back = browser.sign_in(&authorize, &who).await;
         assert!(back.as_str().starts_with(RETURN_TO), "{back}");
         let code = code_of(&back);
         let redeemed = Self::redeem(world, &who, &secret, &code).await.ok();

@@ -16,6 +16,7 @@ pub mod catalog;
 pub mod claim;
 pub mod decision;
 pub mod digest;
+pub mod disclosure;
 pub mod envelope;
 pub mod execution;
 pub mod functions;

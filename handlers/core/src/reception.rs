@@ -35,7 +35,7 @@ use crate::{
 
 pub use refusals::NotReceived;
 use view::view;
-pub use view::{OutcomeView, RequestName, View};
+pub use view::{OutcomeView, RequestName, Shown, View};
 
 /// How old a request or decision may be when it arrives, and how far ahead its clock may be,
 /// in seconds.
@@ -134,12 +134,12 @@ impl Reception {
         self.noticed(Some(name.tenant), Some(name.digest), revealed).await
     }
 
-    /// Shows one request.
+    /// Shows one request, with its evidence.
     ///
     /// # Errors
     ///
     /// [`NotReceived::NotThere`] too if the caller may not know of it.
-    pub async fn show(&self, caller: &Caller, name: RequestName) -> Result<View, NotReceived> {
+    pub async fn show(&self, caller: &Caller, name: RequestName) -> Result<Shown, NotReceived> {
         let shown = self.try_show(caller, name).await;
         self.noticed(Some(name.tenant), Some(name.digest), shown).await
     }
@@ -307,7 +307,7 @@ impl Reception {
         }
     }
 
-    async fn try_show(&self, caller: &Caller, name: RequestName) -> Result<View, NotReceived> {
+    async fn try_show(&self, caller: &Caller, name: RequestName) -> Result<Shown, NotReceived> {
         let now = self.ports.clock.now();
         let trust = self.trust.trust().await?;
         let scope = self.trust.scope(&trust, name.tenant).await?;
@@ -316,7 +316,10 @@ impl Reception {
         let document = self.read(&scope, &trust, name.digest, now).await?;
         self.may_see(&document.body, &scope, caller, &standing)?;
         let outcome = Self::outcome(&document.body, &trust, now)?;
-        Ok(view(name, &document.body, outcome.as_ref(), now))
+        Ok(Shown {
+            view: view(name, &document.body, outcome.as_ref(), now),
+            evidence: document.body.evidence.clone(),
+        })
     }
 
     async fn try_list(

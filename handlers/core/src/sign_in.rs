@@ -59,6 +59,28 @@ pub fn open(
     if proof.aud == audience { Ok(proof) } else { Err(NotVerified::Other("audience")) }
 }
 
+/// Letters of a code that a person compares: no vowels, so that it spells nothing, and none that
+/// is taken for another (RFC 8628, section 6.1).
+const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
+
+/// What a program shows beside the page that its person confirms: `BCDF-GHJK`, made of the
+/// client key, so that both sides know it and neither need be told.
+///
+/// 34 bits. Whoever wants a person to confirm another key must match the code that the person's
+/// own program shows, and that program draws its key afresh each time.
+#[must_use]
+pub fn user_code(key: Thumbprint) -> String {
+    let digest = Digest::of(&[b"airlock user code\0", key.as_bytes()]);
+    let letters = digest.as_bytes().iter().take(8).enumerate();
+    letters.fold(String::with_capacity(9), |mut code, (index, byte)| {
+        if index == 4 {
+            code.push('-');
+        }
+        code.push(char::from(LETTERS[usize::from(*byte) % LETTERS.len()]));
+        code
+    })
+}
+
 /// The nonce of an ID token commits to the client key: SHA-256 of its thumbprint and 32
 /// random bytes that `signin` keeps until it passes them to `intake`.
 #[must_use]

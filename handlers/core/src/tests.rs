@@ -7,4 +7,4 @@ mod faults;
 mod impostors;
 mod matrix;
 mod story;
-mod world;
+pub mod world;

@@ -20,8 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{refusals, state::Desk};
 
-/// How old a session may be when it is confirmed, in seconds.
-const FRESH_S: i64 = 60;
+/// How old a session may be when it is confirmed, in seconds: a program that is no browser has
+/// two minutes to redeem its one-time code.
+const FRESH_S: i64 = 150;
 
 /// What `signin` passes on.
 #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use airlock_core::{
     identity::{Role, TenantId},
     jws::Signed,
     problem::Problem,
-    reception::{RequestName, View},
+    reception::{RequestName, Shown, View},
     record::State as RequestState,
 };
 use axum::{
@@ -119,16 +119,16 @@ pub async fn list(
     Ok(Json(Listed { requests }))
 }
 
-/// `GET /api/requests/{id}`: one request.
+/// `GET /api/requests/{id}`: one request, with what its decision is made about.
 pub async fn show(
     State(desk): State<Desk>,
     SignedIn(caller): SignedIn,
     Path(id): Path<String>,
-) -> Result<Json<View>, Refusal> {
+) -> Result<Json<Shown>, Refusal> {
     let connected = desk.connected().await.map_err(refusals::port)?;
-    let view =
+    let shown =
         connected.reception.show(&caller, name(&id)?).await.map_err(refusals::not_received)?;
-    Ok(Json(view))
+    Ok(Json(shown))
 }
 
 /// `POST /api/requests/{id}/decision`: approves or denies.

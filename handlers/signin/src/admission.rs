@@ -8,13 +8,16 @@ use airlock_core::{
     secret::{self, Secret},
     time::Timestamp,
 };
+use serde::{Deserialize, Serialize};
 
-use crate::challenge::Begun;
+use crate::{challenge::Begun, exposed};
 
 /// Facets that mark an agent identity, and an agent's user account.
 const AGENTS: [&str; 2] = ["11", "13"];
 
-/// A person who signed in, as Entra says.
+/// A person who signed in, as Entra says. Its JSON form holds personal data: to be encrypted.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Admitted {
     /// The tenant.
     pub tid: TenantId,
@@ -29,8 +32,10 @@ pub struct Admitted {
     /// Entra's own id of the sign-in.
     pub entra_sid: Option<String>,
     /// For display only: it can be anything, and two people can have the same.
+    #[serde(with = "exposed")]
     pub name: Secret,
     /// What Entra's sign-out page needs to know whom to sign out.
+    #[serde(with = "exposed::optional")]
     pub login_hint: Option<Secret>,
 }
 

@@ -18,7 +18,7 @@ use crate::{
     cookies::{self, Doubled},
     desk::{Desk, Signin},
     homes::NotAtHome,
-    issue::{self, NotIssued},
+    issue::{self, Arrival, NotIssued},
     opaque::Opaque,
     outside::NotGranted,
     redeem,
@@ -117,16 +117,15 @@ async fn finish(
     let person = admission::admit(&begun, &tokens.id.says)?;
     // Not before: only who has signed in at Entra makes us write.
     spend(desk, &begun).await?;
-    let issued = issue::issue(desk, &begun, person, tokens).await?;
+    let arrival = Arrival::new(person, tokens, begun.random, desk.now());
     match begun.return_to {
         ReturnTo::Portal(_) => {
+            let issued = issue::issue(desk, &begun.jwk, arrival).await?;
             Ok(Arrived::InBrowser(issued.keep(desk, answered.session.as_ref()).await?))
         }
-        // The browser may have a session of the portal, which is another's business.
+        // No session yet: of a key whose holder never redeems the code there shall be none.
         ReturnTo::Loopback(_) => {
-            let code = redeem::issue(desk, &begun, &issued).await?;
-            issued.keep(desk, None).await?;
-            Ok(Arrived::AtClient(code))
+            Ok(Arrived::AtClient(redeem::issue(desk, &begun, &arrival).await?))
         }
     }
 }

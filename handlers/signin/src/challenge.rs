@@ -112,9 +112,8 @@ pub struct Transaction {
     random: String,
     verifier: String,
     return_to: ReturnTo,
-    /// Hash of the cookie of the browser that started it, if a browser did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    browser: Option<Digest>,
+    /// Hash of the cookie of the browser that started it, or confirmed its start.
+    browser: Digest,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     step_up: Option<Context>,
     exp: Timestamp,
@@ -134,8 +133,8 @@ pub struct Plan {
     pub return_to: ReturnTo,
     /// The authentication context to satisfy.
     pub step_up: Option<Context>,
-    /// The cookie of the browser, if one starts it.
-    pub browser: Option<Opaque>,
+    /// The cookie of the browser.
+    pub browser: Opaque,
 }
 
 /// A transaction whose time holds, in the browser that started it.
@@ -195,7 +194,7 @@ impl Transaction {
             random: base64url::encode(random),
             verifier: verifier.expose().to_owned(),
             return_to: plan.return_to,
-            browser: plan.browser.as_ref().map(Opaque::digest),
+            browser: plan.browser.digest(),
             step_up: plan.step_up,
             exp: desk.now().plus_s(TRANSACTION_S),
         };
@@ -217,14 +216,7 @@ impl Transaction {
         if self.exp <= now {
             return Err(NotBegun::Late);
         }
-        let is_same = match (self.browser, browser) {
-            (Some(digest), Some(cookie)) => cookie.is(digest),
-            (Some(_), None) => false,
-            // A client that is no browser opens one that we never met. Its one-time code is
-            // of use to the holder of the client key alone.
-            (None, _) => true,
-        };
-        if !is_same {
+        if !browser.is_some_and(|cookie| cookie.is(self.browser)) {
             return Err(NotBegun::OtherBrowser);
         }
         let random = base64url::decode_array(&self.random).ok_or(NotBegun::Random)?;
@@ -252,13 +244,13 @@ mod tests {
     use super::*;
     use crate::world::{World, client_key};
 
-    async fn planned(desk: &Desk, browser: Option<&Opaque>) -> Transaction {
+    async fn planned(desk: &Desk, browser: &Opaque) -> Transaction {
         let plan = Plan {
             tenant: World::HOME.parse().unwrap(),
             jwk: client_key(1).1,
             return_to: ReturnTo::parse("/requests").unwrap(),
             step_up: None,
-            browser: browser.cloned(),
+            browser: browser.clone(),
         };
         let (transaction, _) = Transaction::plan(plan, desk).unwrap();
         let text = desk.seal(&transaction).await.unwrap();
@@ -273,7 +265,7 @@ mod tests {
         let other = Opaque::generate(&*desk.ports.entropy).unwrap();
 
         let begin = async |brought: Option<&Opaque>| {
-            planned(desk, Some(&browser)).await.begin(desk.now(), brought).map(|_| ())
+            planned(desk, &browser).await.begin(desk.now(), brought).map(|_| ())
         };
 
         assert_eq!(begin(Some(&browser)).await, Ok(()));
@@ -285,13 +277,15 @@ mod tests {
     async fn a_transaction_expires() {
         let world = World::new().await;
         let desk = world.desk().await;
-        let (first, second) = (planned(desk, None).await, planned(desk, None).await);
+        let browser = Opaque::generate(&*desk.ports.entropy).unwrap();
+        let (first, second) = (planned(desk, &browser).await, planned(desk, &browser).await);
 
         world.clock.advance_s(TRANSACTION_S - 1);
-        assert!(first.begin(desk.now(), None).is_ok());
+        assert!(first.begin(desk.now(), Some(&browser)).is_ok());
         world.clock.advance_s(1);
 
-        assert_eq!(second.begin(desk.now(), None).map(|_| ()), Err(NotBegun::Late));
+        let late = second.begin(desk.now(), Some(&browser)).map(|_| ());
+        assert_eq!(late, Err(NotBegun::Late));
     }
 
     #[tokio::test]
@@ -299,7 +293,8 @@ mod tests {
         let world = World::new().await;
         let desk = world.desk().await;
         let challenge = issue(desk).await.unwrap();
-        let transaction = planned(desk, None).await;
+        let browser = Opaque::generate(&*desk.ports.entropy).unwrap();
+        let transaction = planned(desk, &browser).await;
         let state = desk.seal(&transaction).await.unwrap();
 
         assert!(matches!(check(&state, desk).await, Err(NotFresh::Foreign(_))));
@@ -313,7 +308,9 @@ mod tests {
     async fn a_nonce_commits_to_one_key_and_one_transaction() {
         let world = World::new().await;
         let desk = world.desk().await;
-        let begun = async || planned(desk, None).await.begin(desk.now(), None).unwrap();
+        let browser = Opaque::generate(&*desk.ports.entropy).unwrap();
+        let begun =
+            async || planned(desk, &browser).await.begin(desk.now(), Some(&browser)).unwrap();
 
         let (one, other) = (begun().await, begun().await);
 
@@ -333,7 +330,7 @@ mod tests {
             jwk: client_key(1).1,
             return_to: ReturnTo::parse(&longest).unwrap(),
             step_up: Some(Context::try_from("c99".to_owned()).unwrap()),
-            browser: Some(Opaque::generate(&*desk.ports.entropy).unwrap()),
+            browser: Opaque::generate(&*desk.ports.entropy).unwrap(),
         };
 
         let (transaction, _) = Transaction::plan(plan, desk).unwrap();

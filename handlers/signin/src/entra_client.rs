@@ -59,6 +59,8 @@ pub struct Authorize<'a> {
     pub verifier: &'a Secret,
     /// The authentication context to satisfy.
     pub step_up: Option<&'a Context>,
+    /// Whether to ask who signs in even if somebody is signed in there.
+    pub asks_who: bool,
 }
 
 /// An address in the manifest is not one.
@@ -84,6 +86,9 @@ pub fn authorize_url(manifest: &Manifest, ask: Authorize<'_>) -> Result<Url, Not
         // A form post from Entra's site would not carry the cookie that binds the browser.
         .add_extra_param("response_mode", "query")
         .add_extra_param("nonce", ask.nonce);
+    if ask.asks_who {
+        request = request.add_extra_param("prompt", "select_account");
+    }
     if let Some(context) = ask.step_up {
         let value = context.as_str();
         let claims = serde_json::json!({
@@ -356,6 +361,7 @@ mod tests {
                 nonce: "n".to_owned(),
                 verifier: &verifier,
                 step_up: Some(&context),
+                asks_who: false,
             },
         )
         .unwrap();

@@ -1,26 +1,30 @@
 //! A session: signed by us, confirmed by `intake`, and only then stored.
 
+use airlock_azure::hosting::Refusal;
 use airlock_core::{
     base64url,
     envelope::{Envelope, NotOpened, Place},
     identity::{App, TenantId},
+    jwk::PublicKey,
     jws::{NotSigned, NotVerified, Signed},
     ledger::Happened,
     ports::{Created, PortError},
+    problem::Problem,
     secret::Secret,
     session::{Confirms, PersonEvidence, Session},
     session_record::{ABSOLUTE_S, SessionRecord, document_id},
+    time::Timestamp,
     trust::NotTrusted,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     admission::Admitted,
-    challenge::Begun,
     desk::Desk,
-    live,
+    exposed, live,
     opaque::{self, Opaque},
     outside::{NotAnswered, Tokens},
+    refused::{passing, signing_problem, trust_problem},
     store::{At, NotKept, OfSignIn},
 };
 
@@ -66,18 +70,36 @@ pub enum NotIssued {
     Port(#[from] PortError),
 }
 
-/// Signs a session and has it confirmed.
+/// What a person brought back from Entra. It has a JSON form to be encrypted, where it must wait
+/// for the holder of the client key.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arrival {
+    person: Admitted,
+    #[serde(with = "exposed")]
+    id_token: Secret,
+    /// The random half of the nonce.
+    random: [u8; 32],
+    #[serde(with = "exposed::optional")]
+    refresh: Option<Secret>,
+    at: Timestamp,
+}
+
+impl Arrival {
+    /// Whoever was admitted, at this time.
+    #[must_use]
+    pub fn new(person: Admitted, tokens: Tokens, random: [u8; 32], at: Timestamp) -> Self {
+        Self { person, id_token: tokens.id.text, random, refresh: tokens.refresh, at }
+    }
+}
+
+/// Signs a session for the holder of a client key, and has it confirmed.
 ///
 /// # Errors
 ///
 /// [`NotIssued`]; then nothing is stored.
-pub async fn issue(
-    desk: &Desk,
-    begun: &Begun,
-    person: Admitted,
-    tokens: Tokens,
-) -> Result<Issued, NotIssued> {
-    let now = desk.now();
+pub async fn issue(desk: &Desk, jwk: &PublicKey, arrival: Arrival) -> Result<Issued, NotIssued> {
+    let Arrival { person, id_token, random, refresh, at } = arrival;
     let cookie = Opaque::generate(&*desk.ports.entropy)?;
     let session = Session {
         iss: App::Signin,
@@ -87,18 +109,19 @@ pub async fn issue(
         roles: person.roles.clone(),
         acrs: person.acrs.clone(),
         auth_time: person.auth_time,
-        iat: now,
-        exp: now.plus_s(ABSOLUTE_S),
-        cnf: Confirms { jwk: begun.jwk.clone() },
+        // Not the present: a revocation since then counts for this session too.
+        iat: at,
+        exp: at.plus_s(ABSOLUTE_S),
+        cnf: Confirms { jwk: jwk.clone() },
         cookie: document_id(cookie.expose()),
     };
     let signed = Signed::sign(&session, &*desk.ports.signer).await?;
-    let confirmation = desk.intake.confirm(&signed, &tokens.id.text, &begun.random).await?;
+    let confirmation = desk.intake.confirm(&signed, &id_token, &random).await?;
     let evidence = PersonEvidence { session: signed, confirmation };
     // Both halves, as everyone downstream will verify them: what would not hold there is not
     // stored here.
     evidence.verify(&desk.trust.trust().await?, desk.now())?;
-    let record = record(desk, &session, evidence, person, tokens.refresh).await?;
+    let record = record(desk, &session, evidence, person, refresh).await?;
     Ok(Issued { cookie, session, record })
 }
 
@@ -159,18 +182,6 @@ impl Issued {
         );
         Ok(self.cookie)
     }
-
-    /// The signed session.
-    #[must_use]
-    pub const fn session(&self) -> &Session {
-        &self.session
-    }
-
-    /// Its cookie.
-    #[must_use]
-    pub const fn cookie(&self) -> &Opaque {
-        &self.cookie
-    }
 }
 
 const fn created(created: Created) -> Result<(), NotIssued> {
@@ -182,19 +193,15 @@ const fn created(created: Created) -> Result<(), NotIssued> {
 
 /// What is kept of a person to show them, and to sign them out at Entra. Personal data:
 /// encrypted, in the record's `name`.
-pub struct Profile {
-    /// For display.
-    pub name: Secret,
-    /// For Entra's sign-out page.
-    pub login_hint: Option<Secret>,
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ProfileText<'a> {
-    name: std::borrow::Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    login_hint: Option<std::borrow::Cow<'a, str>>,
+pub struct Profile {
+    /// For display.
+    #[serde(with = "exposed")]
+    pub name: Secret,
+    /// For Entra's sign-out page.
+    #[serde(with = "exposed::optional")]
+    pub login_hint: Option<Secret>,
 }
 
 impl Profile {
@@ -204,11 +211,7 @@ impl Profile {
         tenant: TenantId,
         document: &str,
     ) -> Result<Envelope, NotIssued> {
-        let text = ProfileText {
-            name: self.name.expose().into(),
-            login_hint: self.login_hint.as_ref().map(|hint| hint.expose().into()),
-        };
-        let text = Secret::new(serde_json::to_string(&text)?);
+        let text = Secret::new(serde_json::to_string(self)?);
         let tenant = tenant.to_string();
         Ok(seal(desk, place(&tenant, document, NAME), &text).await?)
     }
@@ -226,12 +229,7 @@ impl Profile {
         let (tenant, document) = (session.tid.to_string(), session.cookie.to_string());
         let place = place(&tenant, &document, NAME);
         let text = record.name.open(place, &*desk.ports.wrapper).await?;
-        let text: ProfileText<'_> =
-            serde_json::from_slice(&text).map_err(|_| NotOpened::Changed)?;
-        Ok(Self {
-            name: Secret::new(text.name.into_owned()),
-            login_hint: text.login_hint.map(|hint| Secret::new(hint.into_owned())),
-        })
+        serde_json::from_slice(&text).map_err(|_| NotOpened::Changed)
     }
 }
 
@@ -277,4 +275,25 @@ const fn place<'a>(tenant: &'a str, document: &'a str, field: &'static str) -> P
 async fn seal(desk: &Desk, place: Place<'_>, text: &Secret) -> Result<Envelope, NotOpened> {
     let ports = &desk.ports;
     Envelope::seal(place, text.expose().as_bytes(), &*ports.wrapper, &*ports.entropy).await
+}
+
+impl From<NotIssued> for Refusal {
+    fn from(error: NotIssued) -> Self {
+        let problem = match &error {
+            NotIssued::NotSigned(error) => signing_problem(error),
+            NotIssued::NotConfirmed(NotAnswered::Refused(_)) => Problem::NOT_VERIFIED,
+            NotIssued::NotConfirmed(NotAnswered::Port(error)) | NotIssued::Port(error) => {
+                passing(error)
+            }
+            NotIssued::NotTrusted(error) => trust_problem(error),
+            NotIssued::NotVerified(_) => Problem::INTEGRITY,
+            NotIssued::NotSealed(NotOpened::Port(error)) => passing(error),
+            NotIssued::NotKept(error) => error.problem(),
+            NotIssued::NotEnded(_) => Problem::UNAVAILABLE,
+            NotIssued::NotSealed(NotOpened::Changed)
+            | NotIssued::Json(_)
+            | NotIssued::CookieTaken => Problem::INTERNAL,
+        };
+        Self::because(problem, error)
+    }
 }

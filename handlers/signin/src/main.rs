@@ -4,19 +4,21 @@
 //! confirmation of `intake`, which looks at the ID token itself.
 //!
 //! A sign-in passes these modules in this order: [`challenge`] (who starts it holds a key),
-//! [`start`] (the browser is sent to Entra), [`callback`] (Entra's answer), [`admission`] (what
-//! the ID token must say), [`issue`] (the session, signed, confirmed and stored), [`redeem`]
-//! (for a client that is no browser). [`session`], [`sign_out`], [`revocations`] and
+//! [`start`] (the browser is sent to Entra), [`confirm`] (by its person, if a program started
+//! it), [`callback`] (Entra's answer), [`admission`] (what the ID token must say), [`redeem`]
+//! (for a client that is no browser), [`issue`] (the session, signed, confirmed and stored). [`session`], [`sign_out`], [`revocations`] and
 //! [`call_the_api`] are what can be done with it.
 
 mod admission;
 mod call_the_api;
 mod callback;
 mod challenge;
+mod confirm;
 mod cookies;
 mod credential;
 mod desk;
 mod entra_client;
+mod exposed;
 mod homes;
 mod intake_client;
 mod issue;

@@ -56,6 +56,21 @@ pub fn whence(portal: &str, headers: &HeaderMap) -> Result<Visitor, NotFromThere
     is_same_site(only(headers, &FETCH_SITE)).then_some(Visitor::Portal).ok_or(NotFromThere::Site)
 }
 
+/// Checks that a browser's form was sent by a page of our own API, and nothing else sent it.
+///
+/// # Errors
+///
+/// [`NotFromThere`].
+pub fn is_own_page(api: &str, headers: &HeaderMap) -> Result<(), NotFromThere> {
+    if only(headers, &header::ORIGIN) != Some(api.as_bytes()) {
+        return Err(NotFromThere::Origin);
+    }
+    if only(headers, &FETCH_SITE) != Some(b"same-origin") {
+        return Err(NotFromThere::Site);
+    }
+    Ok(())
+}
+
 /// Checks that a browser's call which only looks is not another site's doing.
 ///
 /// Browsers send no `Origin` with a `GET` to the same origin, and old ones no Fetch Metadata;

@@ -1,7 +1,9 @@
 //! One-time codes: how a client that is no browser comes to its session.
 //!
 //! The code passes through a browser and its history; it is good once, for two minutes, and only
-//! in a proof by the client key that started the sign-in.
+//! in a proof by the client key that started the sign-in. Until it is redeemed there is no
+//! session, only the encrypted answer of Entra: a key whose holder sent somebody else through a
+//! sign-in never comes to stand for that person.
 
 use airlock_azure::hosting::{Json, Refusal};
 use airlock_core::{
@@ -12,6 +14,7 @@ use airlock_core::{
     ledger::{Document, Happened},
     ports::{Created, PortError},
     problem::Problem,
+    secret::Secret,
     sign_in::SignIn,
     time::Timestamp,
 };
@@ -22,8 +25,8 @@ use crate::{
     challenge::Begun,
     credential::Previous,
     desk::{Desk, Signin},
-    issue::Issued,
-    live::{self, Live},
+    issue::{self, Arrival},
+    live::Live,
     opaque::Opaque,
     origin::Visitor,
     proof::{self, Proved},
@@ -45,9 +48,9 @@ pub struct CodeRecord {
     key: Thumbprint,
     return_to: ReturnTo,
     exp: Timestamp,
-    /// The session's cookie, encrypted. Gone when it was handed over.
+    /// What the person brought back from Entra, encrypted. Gone when the code was redeemed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    cookie: Option<Envelope>,
+    arrival: Option<Envelope>,
 }
 
 impl Kept for CodeRecord {
@@ -60,8 +63,11 @@ pub enum NotIssued {
     /// There is no randomness.
     #[error("no randomness")]
     Port(#[from] PortError),
-    /// The cookie was not encrypted.
-    #[error("cookie not encrypted")]
+    /// It has no JSON form.
+    #[error("not written as JSON")]
+    Json(#[from] serde_json::Error),
+    /// What the person brought was not encrypted.
+    #[error("not encrypted")]
     NotSealed(#[from] NotOpened),
     /// It was not stored, or it is not known.
     #[error("one-time code not stored")]
@@ -71,24 +77,24 @@ pub enum NotIssued {
     Taken,
 }
 
-/// Makes a one-time code for a session.
+/// Makes a one-time code for whoever arrived.
 ///
 /// # Errors
 ///
 /// [`NotIssued`].
-pub async fn issue(desk: &Desk, begun: &Begun, issued: &Issued) -> Result<Opaque, NotIssued> {
+pub async fn issue(desk: &Desk, begun: &Begun, arrival: &Arrival) -> Result<Opaque, NotIssued> {
     let code = Opaque::generate(&*desk.ports.entropy)?;
     let at = At::code(&code);
-    let tenant = issued.session().tid.to_string();
+    let tenant = begun.tenant.to_string();
     let place = place(&tenant, at.id());
-    let cookie = issued.cookie().expose().as_bytes();
+    let text = Secret::new(serde_json::to_string(arrival)?);
     let (wrapper, entropy) = (&*desk.ports.wrapper, &*desk.ports.entropy);
     let record = CodeRecord {
         tenant: begun.tenant,
         key: begun.jwk.thumbprint(),
         return_to: begun.return_to.clone(),
         exp: desk.now().plus_s(CODE_S),
-        cookie: Some(Envelope::seal(place, cookie, wrapper, entropy).await?),
+        arrival: Some(Envelope::seal(place, text.expose().as_bytes(), wrapper, entropy).await?),
     };
     match desk.store.create(&at, Happened::SignInProgressed, &record).await? {
         Created::New => Ok(code),
@@ -126,12 +132,12 @@ pub async fn redeem(
     let code = Opaque::parse(&proved.challenge).ok_or(Refusal::new(Problem::NOT_UNDERSTOOD))?;
     let at = At::code(&code);
     let found = desk.store.read::<CodeRecord>(&at).await?.ok_or_else(gone)?;
-    let cookie = cookie(desk, &at, &found, &proved).await?;
-    let session = View::of(desk, &Live::find(desk, &cookie).await?).await?;
-    if let Some(previous) = previous.0 {
-        live::end(desk, &At::session(previous.digest())).await?;
-    }
+    let arrival = arrival(desk, &at, &found, &proved).await?;
+    // First: a session that is lost on the way costs another sign-in, and there are never two.
     spend(desk, &at, &found).await?;
+    let issued = issue::issue(desk, &proved.jwk, arrival).await?;
+    let cookie = issued.keep(desk, previous.0.as_ref()).await?;
+    let session = View::of(desk, &Live::find(desk, &cookie).await?).await?;
     Ok(Json(Redeemed { cookie: cookie.expose().to_owned(), session }))
 }
 
@@ -142,13 +148,13 @@ fn is_client(visitor: Visitor) -> Result<(), Refusal> {
     }
 }
 
-/// The cookie that a code stands for, if this proof may have it.
-async fn cookie(
+/// Who arrived with a code, if this proof may have it.
+async fn arrival(
     desk: &Desk,
     at: &At,
     found: &Document<CodeRecord>,
     proved: &Proved,
-) -> Result<Opaque, Refusal> {
+) -> Result<Arrival, Refusal> {
     let record = &found.body;
     let is_theirs = record.key == proved.jwk.thumbprint()
         && record.return_to == proved.return_to
@@ -159,19 +165,16 @@ async fn cookie(
     if record.exp <= desk.now() {
         return Err(gone());
     }
-    let envelope = record.cookie.as_ref().ok_or_else(gone)?;
+    let envelope = record.arrival.as_ref().ok_or_else(gone)?;
     let tenant = record.tenant.to_string();
     let text = envelope.open(place(&tenant, at.id()), &*desk.ports.wrapper).await;
     let text = text.map_err(not_opened)?;
-    std::str::from_utf8(&text)
-        .ok()
-        .and_then(Opaque::parse)
-        .ok_or_else(|| Refusal::new(Problem::INTEGRITY))
+    serde_json::from_slice(&text).map_err(|_| Refusal::new(Problem::INTEGRITY))
 }
 
-/// Takes the cookie out: whoever comes second finds none.
+/// Takes out what it stands for: whoever comes second finds none.
 async fn spend(desk: &Desk, at: &At, found: &Document<CodeRecord>) -> Result<(), Refusal> {
-    let record = CodeRecord { cookie: None, ..found.body.clone() };
+    let record = CodeRecord { arrival: None, ..found.body.clone() };
     match desk.store.replace(at, found, Happened::SignInProgressed, &record).await? {
         Replaced::Yes => Ok(()),
         Replaced::Changed => Err(gone()),
@@ -183,5 +186,5 @@ fn gone() -> Refusal {
 }
 
 const fn place<'a>(tenant: &'a str, document: &'a str) -> Place<'a> {
-    Place { tenant, document, field: "cookie", version: 1 }
+    Place { tenant, document, field: "arrival", version: 1 }
 }

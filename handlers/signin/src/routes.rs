@@ -10,7 +10,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    call_the_api::call_the_api, callback::callback, desk::Signin, origin, redeem::redeem,
+    call_the_api::call_the_api, callback::callback, confirm, desk::Signin, origin, redeem::redeem,
     revocations::revoke_all, session::session, sign_out, start,
 };
 
@@ -34,6 +34,7 @@ pub fn all(signin: Signin) -> Result<Router, InvalidHeaderValue> {
         .layer(origin::cors(&signin.manifest().portal)?);
     // Navigations and frames: no script may read these.
     Ok(for_scripts
+        .route("/auth/confirm", get(confirm::page).post(confirm::confirm))
         .route("/auth/callback", get(callback))
         .route("/auth/front-channel-sign-out", get(sign_out::front_channel))
         .route("/auth/health", get(health))

@@ -5,14 +5,14 @@ use airlock_core::{jws::Signed, problem::Problem, sign_in::SignIn};
 use axum::{
     extract::State,
     http::header,
-    response::{AppendHeaders, IntoResponse as _, Response},
+    response::{IntoResponse as _, Response},
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{
     challenge::{self, Context, NotFresh, Plan, Transaction},
-    cookies,
+    confirm, cookies,
     desk::{Desk, Signin},
     entra_client::{Authorize, NotAddressed, authorize_url},
     opaque::Opaque,
@@ -36,7 +36,8 @@ pub struct Asked {
     step_up: Option<Context>,
 }
 
-/// Where the person signs in.
+/// Where the browser goes now: to Entra, or first to the page on which a person confirms what a
+/// program started.
 #[derive(Serialize)]
 struct Started {
     authorize: Url,
@@ -65,19 +66,21 @@ pub async fn start(
     let desk = signin.desk().await?;
     let proved = proof::open(&asked.proof, desk)?;
     challenge::check(&proved.challenge, desk).await?;
-    let browser = browser(visitor, &proved.return_to, desk)?;
     desk.homes.check(proved.tenant, &desk.trust, desk.now()).await?;
-    let cookie = browser.as_ref().map(|cookie| (header::SET_COOKIE, cookies::set_start(cookie)));
-    let authorize = authorize(desk, proved, asked.step_up, browser).await?;
-    Ok((AppendHeaders(cookie), Json(Started { authorize })).into_response())
-}
-
-/// Ties a sign-in to its browser, if it is one: a page of the portal is returned to in the
-/// browser that left it, a program on the person's machine in whichever it opens.
-fn browser(visitor: Visitor, return_to: &ReturnTo, desk: &Desk) -> Result<Option<Opaque>, Refusal> {
-    match (visitor, return_to) {
-        (Visitor::Portal, ReturnTo::Portal(_)) => Ok(Some(Opaque::generate(&*desk.ports.entropy)?)),
-        (Visitor::Client, ReturnTo::Loopback(_)) => Ok(None),
+    match (visitor, &proved.return_to) {
+        // A page of the portal is returned to in the browser that left it.
+        (Visitor::Portal, ReturnTo::Portal(_)) => {
+            let browser = Opaque::generate(&*desk.ports.entropy)?;
+            let cookie = [(header::SET_COOKIE, cookies::set_start(&browser))];
+            let Proved { tenant, jwk, return_to, .. } = proved;
+            let plan = Plan { tenant, jwk, return_to, step_up: asked.step_up, browser };
+            let authorize = at_entra(desk, plan).await?;
+            Ok((cookie, Json(Started { authorize })).into_response())
+        }
+        (Visitor::Client, ReturnTo::Loopback(_)) => {
+            let authorize = confirm::address(desk, proved, asked.step_up).await?;
+            Ok(Json(Started { authorize }).into_response())
+        }
         (Visitor::Client, ReturnTo::Portal(_)) | (Visitor::Portal, ReturnTo::Loopback(_)) => {
             Err(Refusal::new(Problem::WRONG_ORIGIN)
                 .detail("the portal returns to its own pages, any other client to a loopback URL"))
@@ -85,14 +88,17 @@ fn browser(visitor: Visitor, return_to: &ReturnTo, desk: &Desk) -> Result<Option
     }
 }
 
-async fn authorize(
-    desk: &Desk,
-    proved: Proved,
-    step_up: Option<Context>,
-    browser: Option<Opaque>,
-) -> Result<Url, Refusal> {
-    let Proved { tenant, jwk, return_to, .. } = proved;
-    let plan = Plan { tenant, jwk, return_to, step_up: step_up.clone(), browser };
+/// The address of Entra's page for a sign-in whose browser is known.
+///
+/// # Errors
+///
+/// If there is no randomness, the transaction cannot be sealed, or the manifest's address is
+/// none.
+pub async fn at_entra(desk: &Desk, plan: Plan) -> Result<Url, Refusal> {
+    let (tenant, step_up) = (plan.tenant, plan.step_up.clone());
+    // Whoever is signed in at Entra already is asked all the same: a program's link may have
+    // been opened by somebody whom nobody expected.
+    let asks_who = matches!(plan.return_to, ReturnTo::Loopback(_));
     let (transaction, announced) = Transaction::plan(plan, desk)?;
     let ask = Authorize {
         tenant,
@@ -100,6 +106,7 @@ async fn authorize(
         nonce: announced.nonce,
         verifier: &announced.verifier,
         step_up: step_up.as_ref(),
+        asks_who,
     };
     Ok(authorize_url(&desk.manifest, ask)?)
 }

@@ -1,6 +1,8 @@
 //! Whole sign-ins, and whole attacks on them, over the app's own routes.
 
-use airlock_core::{identity::Role, memory::Fault, ports::Partition, session_record::IDLE_S};
+use airlock_core::{
+    identity::Role, memory::Fault, ports::Partition, session_record::IDLE_S, sign_in::user_code,
+};
 use axum::http::{Method, header};
 use serde_json::{Value, json};
 
@@ -9,7 +11,7 @@ use crate::{
     opaque::Opaque,
     redeem::CODE_S,
     renewal::EVERY_S,
-    world::{API, Answer, Lie, PORTAL, Trouble, World},
+    world::{API, Answer, Lie, PORTAL, Trouble, World, client_key},
 };
 
 const START: &str = "__Host-airlock-start";
@@ -28,14 +30,20 @@ async fn on_the_way(world: &World) -> (String, Opaque) {
     (world.at_entra(&started), started.cookie(START).unwrap())
 }
 
+/// What a browser says of a form that a page of ours sends.
+const OWN_PAGE: [(&str, &str); 2] = [("origin", API), ("sec-fetch-site", "same-origin")];
+
 /// A sign-in by a client that is no browser, up to its one-time code.
 async fn coded(world: &World, key: u8) -> String {
-    let claims = world.claims(key, &world.challenge().await, LOOPBACK);
-    let body = world.proof(key, &claims).await;
-    let started = world.asked(Method::POST, "/auth/start", &[], Some(&body)).await;
+    let started = world.started_by_program(key, LOOPBACK).await;
     assert_eq!(started.status, 200, "{started:?}");
     assert!(started.cookie(START).is_none());
-    let answer = world.called_back(&world.at_entra(&started), &[]).await;
+    let (_, form) = world.offered(&started).await;
+    let confirmed = world.confirmed(&form, &OWN_PAGE).await;
+    assert_eq!(confirmed.status, 303, "{confirmed:?}");
+    let browser = confirmed.cookie(START).unwrap();
+    let path = world.at_entras_page(confirmed.location());
+    let answer = world.called_back(&path, &[(START, &browser)]).await;
     assert!(answer.cookie(SESSION).is_none());
     let code = answer.location().strip_prefix(&format!("{LOOPBACK}?code=")).unwrap();
     code.to_owned()
@@ -370,6 +378,91 @@ async fn a_client_that_is_no_browser_redeems_its_code_once() {
     let view = world.asked(Method::GET, "/auth/session", &headers, None).await;
     assert_eq!(view.json["sid"], first.json["session"]["sid"]);
     assert_eq!(problem(&second), (410, "gone"));
+}
+
+#[tokio::test]
+async fn a_person_sees_which_program_they_sign_in_and_says_yes_on_our_own_page() {
+    let world = World::new().await;
+    let started = world.started_by_program(2, LOOPBACK).await;
+    let (page, form) = world.offered(&started).await;
+    let written = world.written().await;
+
+    assert!(page.text.contains(&user_code(client_key(2).1.thumbprint())), "{}", page.text);
+    assert!(page.text.contains(World::HOME), "{}", page.text);
+    assert!(page.headers.get(header::SET_COOKIE).is_none());
+    let policy = page.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+    assert!(policy.contains("default-src 'none'; frame-ancestors 'none'"), "{policy}");
+    for headers in [
+        vec![],
+        vec![("origin", API)],
+        vec![("sec-fetch-site", "same-origin")],
+        vec![("origin", "null"), ("sec-fetch-site", "same-origin")],
+        vec![("origin", PORTAL), ("sec-fetch-site", "same-site")],
+        vec![("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")],
+        vec![("origin", API), ("sec-fetch-site", "same-site")],
+    ] {
+        let answer = world.confirmed(&form, &headers).await;
+
+        assert_eq!(problem(&answer), (403, "wrong-origin"), "{headers:?}");
+        assert!(answer.cookie(START).is_none());
+    }
+    for form in ["", "offer=x", "other=1", &format!("{form}&offer=x")] {
+        assert_eq!(world.confirmed(form, &OWN_PAGE).await.status.as_u16() / 100, 4, "{form}");
+    }
+    let confirmed = world.confirmed(&form, &OWN_PAGE).await;
+    assert!(confirmed.location().contains("prompt=select_account"), "{}", confirmed.location());
+    assert_eq!(world.written().await, written);
+
+    world.clock.advance_s(TRANSACTION_S);
+    assert_eq!(problem(&world.confirmed(&form, &OWN_PAGE).await), (410, "gone"));
+}
+
+#[tokio::test]
+async fn a_link_that_was_confirmed_elsewhere_signs_nobody_in() {
+    let world = World::new().await;
+    let started = world.started_by_program(2, LOOPBACK).await;
+    let (_, form) = world.offered(&started).await;
+    // Whoever started it says yes in a browser of their own, and sends on where that leads.
+    let sent_on = world.confirmed(&form, &OWN_PAGE).await;
+    let path = world.at_entras_page(sent_on.location());
+    let written = world.written().await;
+    // Or passes the offer itself for Entra's `state`.
+    let offer = form.strip_prefix("offer=").unwrap();
+    let as_state = format!("/auth/callback?code=code-0&state={offer}");
+
+    let answer = world.called_back(&path, &[]).await;
+
+    assert_eq!(answer.location(), format!("{LOOPBACK}?error=sign-in-failed"));
+    assert_eq!(problem(&world.called_back(&as_state, &[]).await), (401, "not-verified"));
+    assert_eq!(world.written().await, written);
+}
+
+#[tokio::test]
+async fn a_key_comes_to_stand_for_a_person_only_when_its_holder_redeems_the_code() {
+    let world = World::new().await;
+    let code = coded(&world, 2).await;
+
+    assert_eq!(world.written().await.get("session"), None);
+    assert_eq!(problem(&redeemed(&world, 3, &code, &[]).await), (401, "not-verified"));
+    assert_eq!(world.written().await.get("session"), None);
+    assert_eq!(redeemed(&world, 2, &code, &[]).await.status, 200);
+    assert_eq!(world.written().await.get("session"), Some(&1));
+}
+
+#[tokio::test]
+async fn a_code_is_worth_nothing_after_all_sessions_of_its_person_were_revoked() {
+    let world = World::new().await;
+    world.entra.confers(&[Role::TenantAdmin]);
+    let admin = world.signed_in().await;
+    let code = coded(&world, 2).await;
+    world.clock.advance_s(1);
+    let body = json!({ "person": World::person(1) });
+    let revoked = world.asked_by_portal(&admin, "/auth/revocations", &body).await;
+    assert_eq!(revoked.status, 200, "{revoked:?}");
+
+    let answer = redeemed(&world, 2, &code, &[]).await;
+
+    assert_eq!(problem(&answer), (401, "not-signed-in"));
 }
 
 #[tokio::test]

@@ -78,6 +78,7 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub json: Value,
+    pub text: String,
 }
 
 impl Answer {
@@ -192,11 +193,16 @@ impl World {
             request = request.header("content-type", "application/json");
         }
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        let response = self.router().oneshot(request.body(body).unwrap()).await.unwrap();
+        self.answered(request.body(body).unwrap()).await
+    }
+
+    async fn answered(&self, request: Request<Body>) -> Answer {
+        let response = self.router().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, 1 << 20).await.unwrap();
-        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        Answer { status: parts.status, headers: parts.headers, json }
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Answer { status: parts.status, headers: parts.headers, json, text }
     }
 
     /// A change asked by the portal's script.
@@ -257,8 +263,39 @@ impl World {
 
     /// Goes to Entra's page and back: the path and query of the callback.
     pub fn at_entra(&self, started: &Answer) -> String {
-        let url = Url::parse(started.json["authorize"].as_str().unwrap()).unwrap();
+        self.at_entras_page(started.json["authorize"].as_str().unwrap())
+    }
+
+    /// Goes to this page of Entra's and back.
+    pub fn at_entras_page(&self, url: &str) -> String {
+        let url = Url::parse(url).unwrap();
         self.back(&url.query_pairs().into_owned().collect())
+    }
+
+    /// Starts a sign-in as a program would: the answer.
+    pub async fn started_by_program(&self, key: u8, return_to: &str) -> Answer {
+        let claims = self.claims(key, &self.challenge().await, return_to);
+        let body = self.proof(key, &claims).await;
+        self.asked(Method::POST, "/auth/start", &[], Some(&body)).await
+    }
+
+    /// Opens the page of a sign-in that a program started: the page, and the form in it.
+    pub async fn offered(&self, started: &Answer) -> (Answer, String) {
+        let url = started.json["authorize"].as_str().unwrap();
+        let page = self.asked(Method::GET, url.strip_prefix(API).unwrap(), &[], None).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        let (_, offer) = page.text.split_once("name=\"offer\" value=\"").unwrap();
+        let form = format!("offer={}", offer.split_once('"').unwrap().0);
+        (page, form)
+    }
+
+    /// Sends a form of that page's, with these headers.
+    pub async fn confirmed(&self, form: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::post("/auth/confirm");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.answered(request.body(Body::from(form.to_owned())).unwrap()).await
     }
 
     /// Goes to Entra's page again with what was asked last, as a person who pressed "back".

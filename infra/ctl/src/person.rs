@@ -108,13 +108,12 @@ impl Desk {
             sign_in::start(&self.api, tenant, return_to.clone(), &*self.clock, &*self.entropy);
         let started = start.await?;
         let code = if let Some(person) = &options.person {
-            let pages = self.stack.as_ref().map(|stack| &stack.pages);
-            let pages = pages.ok_or(browser::NotPlayed::NotLocal)?;
-            browser::play(pages, &started.authorize, person, &return_to).await?
+            let stack = self.stack.as_ref().ok_or(browser::NotPlayed::NotLocal)?;
+            browser::play(stack, &started, person, &return_to).await?
         } else {
-            note("Sign in here:");
-            note(&started.authorize);
-            if !options.no_browser && !browser::open(&started.authorize).await {
+            note(format_args!("Sign in here, where you must see the code {}:", started.code));
+            note(&started.page);
+            if !options.no_browser && !browser::open(&started.page).await {
                 note("(no browser was found: open it yourself)");
             }
             loopback.code().await?
@@ -251,12 +250,9 @@ impl Desk {
 
     async fn decide(&self, options: &cli::Decide) -> anyhow::Result<Ending> {
         let (me, _) = self.me()?;
-        let view = me.request(options.request).await?;
-        if view.id != options.request {
-            bail!("the API shows another request than the one that is to be decided");
-        }
-        note(&view);
-        let view = me.decide(&view, options.verdict.into(), &options.reason).await?;
+        let request = me.open(options.request).await?;
+        note(&request);
+        let view = me.decide(&request, options.verdict.into(), &options.reason).await?;
         self.form.result(&view, format_args!("state     {}", view.standing()))?;
         Ok(Ending::Done)
     }

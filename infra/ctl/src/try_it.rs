@@ -119,7 +119,8 @@ impl Story {
         self.doors().await?;
 
         self.teller.scene(format!("{} tries to approve it herself", harriet.name()))?;
-        let own = harriet.me.decide(&view, Verdict::Approve, "it is mine").await;
+        let mine = harriet.me.open(view.id).await?;
+        let own = harriet.me.decide(&mine, Verdict::Approve, "it is mine").await;
         let refused = matches!(&own, Err(NotDecided::Api(error)) if error.is_refusal(403));
         if let Err(error) = own {
             self.teller.says(error)?;
@@ -220,7 +221,8 @@ impl Story {
 
     /// Approves, and waits for the end.
     async fn decide(&mut self, april: &Player, view: &RequestView) -> anyhow::Result<RequestView> {
-        let view = april.me.decide(view, Verdict::Approve, "I called him").await?;
+        let request = april.me.open(view.id).await?;
+        let view = april.me.decide(&request, Verdict::Approve, "I called him").await?;
         self.ending(april, &view).await
     }
 

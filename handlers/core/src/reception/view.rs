@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::{
+    ask::RequestEvidence,
     claim::{Ending, Outcome},
     digest::Digest,
     identity::TenantId,
@@ -42,6 +43,16 @@ pub struct View {
     /// Whether a secret result can be shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reveal: Option<&'static str>,
+}
+
+/// One request, with what its decision is made about.
+#[derive(Clone, Debug, Serialize)]
+pub struct Shown {
+    /// What `intake` says of it.
+    #[serde(flatten)]
+    pub view: View,
+    /// What its requester signed, and as whom: a decider believes this and nothing beside it.
+    pub evidence: RequestEvidence,
 }
 
 /// How a request ended.

@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use airlock_core::{
-    ask::{Ask, MAX_PURPOSE_BYTES},
+    ask::{Ask, MAX_PURPOSE_BYTES, RequestEvidence},
     catalog::{Asked, Change, NotUnderstood, Target},
     decision::{self, Decision, Verdict},
     digest::Digest,
+    disclosure::{Disclosed, NotDisclosed},
     identity::{ObjectId, TenantId},
     jwe::NotSealed,
     jwk::NotAKey,
@@ -87,6 +88,27 @@ pub enum NotPrepared {
     Key(#[from] NotAKey),
 }
 
+/// A request that somebody is about to decide.
+#[derive(Debug)]
+pub struct Opened {
+    /// What it says itself.
+    pub says: Disclosed,
+    /// How far it has come, as the API says.
+    pub standing: String,
+    is_final: bool,
+}
+
+/// A request was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum NotOpened {
+    /// The API did not show it.
+    #[error(transparent)]
+    Api(#[from] NotDone),
+    /// What it shows is something else.
+    #[error("{0}: do not decide it, and tell whoever runs this API")]
+    Disclosed(#[from] NotDisclosed),
+}
+
 /// A decision was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum NotDecided {
@@ -113,6 +135,13 @@ pub enum NotRevealed {
     /// It is not encrypted to this request's key.
     #[error("the secret cannot be decrypted with this request's key")]
     NotOurs(#[from] NotSealed),
+}
+
+#[derive(Deserialize)]
+struct Shown {
+    #[serde(flatten)]
+    view: RequestView,
+    evidence: RequestEvidence,
 }
 
 #[derive(Deserialize)]
@@ -194,6 +223,17 @@ impl Me {
         self.api.post_once("/api/requests", &prepared.once.to_string(), &body).await
     }
 
+    /// Opens a request in order to decide it: what it says itself, whatever the API says of it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotOpened`] if the API shows something else than what the id names.
+    pub async fn open(&self, id: RequestId) -> Result<Opened, NotOpened> {
+        let Shown { view, evidence } = self.api.get(&format!("/api/requests/{id}")).await?;
+        let says = evidence.disclose(id.tenant, id.digest)?;
+        Ok(Opened { says, standing: view.standing(), is_final: view.state.is_final() })
+    }
+
     /// A request as it stands.
     ///
     /// # Errors
@@ -258,37 +298,38 @@ impl Me {
         }
     }
 
-    /// Decides a request that was shown: the signature is over its digest, which is part of its
-    /// id.
+    /// Decides a request that was opened: the signature is over the digest of what was shown.
     ///
     /// # Errors
     ///
     /// [`NotDecided`].
     pub async fn decide(
         &self,
-        view: &RequestView,
+        request: &Opened,
         verdict: Verdict,
         reason: &str,
     ) -> Result<RequestView, NotDecided> {
         let now = self.clock.now();
-        if view.state.is_final() {
-            return Err(NotDecided::Closed(view.standing()));
+        let says = &request.says;
+        if request.is_final {
+            return Err(NotDecided::Closed(request.standing.clone()));
         }
-        if view.expires <= now {
-            return Err(NotDecided::Closed(format!("over since {}", view.expires)));
+        if says.expires() <= now {
+            return Err(NotDecided::Closed(format!("over since {}", says.expires())));
         }
         let decision = Decision {
             jti: Uuid::new_v4(),
             iat: now,
-            exp: view.expires.min(now.plus_s(decision::MAX_LIFETIME_S)),
-            tnt: view.id.tenant,
-            req: view.id.digest,
+            exp: says.expires().min(now.plus_s(decision::MAX_LIFETIME_S)),
+            tnt: says.tenant(),
+            req: says.digest(),
             sid: self.sid,
             verdict,
             reason: reason.to_owned(),
         };
         let signed = Signed::sign(&decision, &self.key.signer()?).await?;
-        let path = format!("/api/requests/{}/decision", view.id);
+        let id = RequestId { tenant: says.tenant(), digest: says.digest() };
+        let path = format!("/api/requests/{id}/decision");
         Ok(self.api.post(&path, &json!({ "decision": signed })).await?)
     }
 

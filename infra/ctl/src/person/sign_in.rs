@@ -8,7 +8,7 @@ use airlock_core::{
     jws::{NotSigned, Signed},
     ports::{Clock, Entropy},
     secret::Secret,
-    sign_in::SignIn,
+    sign_in::{self, SignIn},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -19,15 +19,16 @@ use super::{
     client_key::ClientKey,
     view::SessionView,
 };
-use crate::origin::is_private;
 
 /// For how long a proof counts, in seconds: it is sent at once.
 const PROOF_S: i64 = 120;
 
 /// A sign-in that a browser has to go on with.
 pub struct Started {
-    /// Where the browser must go.
-    pub authorize: Url,
+    /// Where the browser must go: a page of the API, on which the person says yes.
+    pub page: Url,
+    /// What that page must show.
+    pub code: String,
     key: ClientKey,
     tenant: TenantId,
     return_to: String,
@@ -59,8 +60,8 @@ pub enum NotSignedIn {
     /// The key could not sign.
     #[error("proof not signed")]
     NotSigned(#[from] NotSigned),
-    /// The API sends the browser nowhere, or somewhere where everyone on the way can listen.
-    #[error("the API sends the browser to a place that is no web page, or not private")]
+    /// The API sends the browser somewhere else than to a page of its own.
+    #[error("the API sends the browser to a place that is no page of its own")]
     Elsewhere,
 }
 
@@ -96,8 +97,10 @@ pub async fn start(
     let Challenge { challenge } = api.post("/auth/challenge", &json!({})).await?;
     let proof = proof(api, tenant, &return_to, &key, challenge, clock).await?;
     let Authorize { authorize } = api.post("/auth/start", &json!({ "proof": proof })).await?;
-    let authorize = Url::parse(&authorize).ok().filter(is_private).ok_or(NotSignedIn::Elsewhere)?;
-    Ok(Started { authorize, key, tenant, return_to })
+    let page = Url::parse(&authorize).ok().filter(|page| api.origin().is_of(page));
+    let page = page.ok_or(NotSignedIn::Elsewhere)?;
+    let code = sign_in::user_code(key.public()?.thumbprint());
+    Ok(Started { page, code, key, tenant, return_to })
 }
 
 impl Started {
@@ -158,8 +161,8 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use airlock_core::{
+        base64url,
         memory::{Dice, SetClock},
-        sign_in,
         time::Timestamp,
     };
     use axum::{Json, Router, extract::State, routing::post};
@@ -175,10 +178,14 @@ mod tests {
     /// Proofs that the API got.
     type Proofs = Arc<Mutex<Vec<Value>>>;
 
-    async fn api(authorize: &'static str, proofs: &Proofs) -> Api {
+    /// An API that sends the browser to this place, or to a page of its own.
+    async fn api(elsewhere: Option<&'static str>, proofs: &Proofs) -> Api {
         let start = async move |State(proofs): State<Proofs>, Json(body): Json<Value>| {
-            proofs.lock().unwrap().push(body["proof"].clone());
-            Json(json!({ "authorize": authorize }))
+            let proof = body["proof"].clone();
+            let opened: Signed<SignIn> = serde_json::from_value(proof.clone()).unwrap();
+            let own = format!("{}/auth/confirm?offer=x", audience(&opened));
+            proofs.lock().unwrap().push(proof);
+            Json(json!({ "authorize": elsewhere.map_or(own, str::to_owned) }))
         };
         let redeem = async |State(proofs): State<Proofs>, Json(body): Json<Value>| {
             proofs.lock().unwrap().push(body["proof"].clone());
@@ -196,6 +203,13 @@ mod tests {
         fake::api(routes).await
     }
 
+    /// For which API a proof is.
+    fn audience(proof: &Signed<SignIn>) -> String {
+        let payload = proof.as_str().split('.').nth(1).unwrap();
+        let claims: Value = serde_json::from_slice(&base64url::decode(payload).unwrap()).unwrap();
+        claims["aud"].as_str().unwrap().to_owned()
+    }
+
     async fn started(api: &Api) -> Result<Started, NotSignedIn> {
         let clock = SetClock::at(NOW);
         start(api, TENANT.parse().unwrap(), RETURN_TO.to_owned(), &clock, &Dice).await
@@ -204,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn both_proofs_are_by_one_key_for_this_api_and_this_way_back() {
         let proofs = Proofs::default();
-        let api = api("https://login.microsoftonline.com/x", &proofs).await;
+        let api = api(None, &proofs).await;
 
         let clock = SetClock::at(NOW);
         let signed_in =
@@ -226,9 +240,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_browser_is_sent_only_to_a_private_web_page() {
-        for elsewhere in ["http://login.example/x", "file:///etc/passwd", "javascript:1", ""] {
-            let api = api(elsewhere, &Proofs::default()).await;
+    async fn a_browser_is_sent_only_to_a_page_of_the_api() {
+        for elsewhere in [
+            "https://login.microsoftonline.com/x",
+            "http://login.example/x",
+            "file:///etc/passwd",
+            "javascript:1",
+            "",
+        ] {
+            let api = api(Some(elsewhere), &Proofs::default()).await;
 
             assert!(matches!(started(&api).await, Err(NotSignedIn::Elsewhere)), "{elsewhere}");
         }

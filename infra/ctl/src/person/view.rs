@@ -11,6 +11,7 @@ use airlock_core::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use super::me::Opened;
 use crate::screen::Plain;
 
 /// Names a request: its tenant and its digest.
@@ -179,7 +180,26 @@ impl RequestView {
     }
 }
 
-/// All that a person needs to decide.
+/// All that a person needs to decide, out of the signed request; only the state is the API's word.
+impl fmt::Display for Opened {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let says = &self.says;
+        let id = RequestId { tenant: says.tenant(), digest: says.digest() };
+        writeln!(formatter, "request   {id}")?;
+        writeln!(formatter, "state     {}", self.standing)?;
+        writeln!(formatter, "operation {}: {}", says.entry().name, says.entry().summary)?;
+        writeln!(formatter, "user      {}", says.target())?;
+        if says.parameters().as_object().is_some_and(|parameters| !parameters.is_empty()) {
+            writeln!(formatter, "with      {}", Plain(&says.parameters().to_string()))?;
+        }
+        writeln!(formatter, "tenant    {}", says.tenant())?;
+        writeln!(formatter, "asked by  {}", Plain(says.requester()))?;
+        writeln!(formatter, "purpose   {}", Plain(says.purpose()))?;
+        write!(formatter, "asked     {}, until {}", says.asked_at(), says.expires())
+    }
+}
+
+/// What the API says of a request.
 impl fmt::Display for RequestView {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "request   {}", self.id)?;

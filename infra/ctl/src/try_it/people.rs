@@ -79,7 +79,7 @@ impl Cast {
         // Nobody listens there: the way back is read from the redirect itself.
         let return_to = format!("http://127.0.0.1:1{}", sign_in::secret_path(entropy)?);
         let started = sign_in::start(&api, tenant, return_to.clone(), clock, entropy).await?;
-        let code = browser::play(&stack.pages, &started.authorize, user, &return_to).await?;
+        let code = browser::play(stack, &started, user, &return_to).await?;
         let signed_in = started.redeem(&api, code, clock).await?;
         let me = Me::new(
             api.with(signed_in.cookie),

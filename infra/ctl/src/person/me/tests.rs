@@ -1,8 +1,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use airlock_core::{
+    identity::App,
     jwk::PublicKey,
     memory::{Dice, SetClock},
+    session::{Confirmation, Confirms, PersonEvidence, Session},
 };
 use axum::{
     Json, Router,
@@ -81,38 +83,117 @@ async fn a_request_is_watched_over_a_short_failure_until_it_ends() {
     assert_eq!(told, ["permitted", "succeeded"]);
 }
 
+/// A request of somebody's, as the API shows it: in this state, until then.
+async fn shown(operation: &str, state: &str, exp: Timestamp) -> (RequestId, Value) {
+    let harriet = ClientKey::draw(&Dice).unwrap();
+    let signer = harriet.signer().unwrap();
+    let tenant = good().tenant;
+    let session = Session {
+        iss: App::Signin,
+        sid: "sid".to_owned(),
+        tid: tenant,
+        oid: good().user,
+        roles: Vec::new(),
+        acrs: Vec::new(),
+        auth_time: NOW,
+        iat: NOW,
+        exp: NOW.plus_s(3600),
+        cnf: Confirms { jwk: harriet.public().unwrap() },
+        cookie: Digest::of(&[b"cookie"]),
+    };
+    let confirmation = Confirmation {
+        iss: App::Intake,
+        session: Digest::of(&[b"not looked at"]),
+        tid: tenant,
+        oid: session.oid,
+        jkt: session.cnf.jwk.thumbprint(),
+        iat: NOW,
+        exp: session.exp,
+    };
+    let ask = Ask {
+        jti: Uuid::nil(),
+        iat: NOW,
+        exp,
+        aud: App::Execute,
+        tnt: tenant,
+        sid: session.sid_hash(),
+        op: Asked {
+            name: operation.to_owned(),
+            target: Target { user: good().user },
+            parameters: json!({}),
+        },
+        purpose: "left".to_owned(),
+        reveal_to: None,
+    };
+    let request = Signed::sign(&ask, &signer).await.unwrap();
+    let id = RequestId { tenant, digest: request.digest() };
+    let person = PersonEvidence {
+        session: Signed::sign(&session, &signer).await.unwrap(),
+        confirmation: Signed::sign(&confirmation, &signer).await.unwrap(),
+    };
+    let mut shown = view(state);
+    shown["id"] = json!(id);
+    shown["evidence"] = json!(RequestEvidence::Proven { request, person });
+    (id, shown)
+}
+
+/// An API that shows this request, and takes decisions about it.
+async fn showing(shown: Value, me: Me) -> Me {
+    let decided = async |State((_, key)): State<(Value, PublicKey)>, Json(body): Json<Value>| {
+        let signed: Signed<Decision> = serde_json::from_value(body["decision"].clone()).unwrap();
+        let decision = signed.verify(&key, NOW).unwrap();
+        let mut view = view("permitted");
+        view["purpose"] = json!(format!("{} until {}", decision.req, decision.exp));
+        Json(view)
+    };
+    let show = async |State((shown, _)): State<(Value, PublicKey)>| Json(shown);
+    let routes = Router::new()
+        .route("/api/requests/{id}", get(show))
+        .route("/api/requests/{id}/decision", post(decided))
+        .with_state((shown, me.key.public().unwrap()));
+    Me { api: fake::api(routes).await, ..me }
+}
+
 #[tokio::test]
 async fn what_has_ended_is_not_decided_and_nothing_is_sent() {
-    let ended: RequestView = serde_json::from_value(view("failed")).unwrap();
-    let mut over: RequestView = serde_json::from_value(view("pending")).unwrap();
-    over.expires = NOW;
+    for (state, exp) in [("failed", NOW.plus_s(60)), ("pending", NOW)] {
+        let (id, shown) = shown("account.disable", state, exp).await;
+        let opened = showing(shown, me()).await.open(id).await.unwrap();
 
-    // No API listens: a call would be another error.
-    for view in [ended, over] {
-        let decided = me().decide(&view, Verdict::Approve, "yes").await;
-        assert!(matches!(decided, Err(NotDecided::Closed(_))));
+        // No API listens: a call would be another error.
+        let decided = me().decide(&opened, Verdict::Approve, "yes").await;
+
+        assert!(matches!(decided, Err(NotDecided::Closed(_))), "{state}");
     }
 }
 
 #[tokio::test]
-async fn a_decision_is_signed_over_the_digest_in_the_id_and_ends_with_the_request() {
-    let decided = async |State(key): State<PublicKey>, Json(body): Json<Value>| {
-        let signed: Signed<Decision> = serde_json::from_value(body["decision"].clone()).unwrap();
-        let decision = signed.verify(&key, NOW).unwrap();
-        assert_eq!(decision.req, Digest::of(&[b"x"]));
-        assert_eq!(decision.exp, NOW.plus_s(60));
-        Json(view("permitted"))
-    };
-    let me = me();
-    let routes = Router::new()
-        .route("/api/requests/{id}/decision", post(decided))
-        .with_state(me.key.public().unwrap());
-    let me = Me { api: fake::api(routes).await, ..me };
-    let pending: RequestView = serde_json::from_value(view("pending")).unwrap();
+async fn a_decision_is_signed_over_what_was_shown_and_ends_with_the_request() {
+    let (id, shown) = shown("account.disable", "pending", NOW.plus_s(60)).await;
+    let me = showing(shown, me()).await;
+    let opened = me.open(id).await.unwrap();
 
-    let view = me.decide(&pending, Verdict::Approve, "yes").await.unwrap();
+    let view = me.decide(&opened, Verdict::Approve, "yes").await.unwrap();
 
-    assert_eq!(view.state.name(), "permitted");
+    assert_eq!(view.purpose, format!("{} until {}", id.digest, NOW.plus_s(60)));
+}
+
+#[tokio::test]
+async fn an_api_that_lies_about_a_request_is_not_believed() {
+    let (id, mut lie) = shown("account.disable", "pending", NOW.plus_s(60)).await;
+    lie["operation"] = json!("sessions.revoke");
+    lie["purpose"] = json!("harmless");
+    let opened = showing(lie, me()).await.open(id).await.unwrap();
+
+    let text = opened.to_string();
+    assert!(text.contains("operation account.disable: "), "{text}");
+    assert!(text.contains("purpose   left"), "{text}");
+    assert!(text.contains(&format!("asked by  entra:{}:{}", good().tenant, good().user)), "{text}");
+
+    let (_, mut other) = shown("sessions.revoke", "pending", NOW.plus_s(60)).await;
+    other["id"] = json!(id);
+    let opened = showing(other, me()).await.open(id).await;
+    assert!(matches!(opened, Err(NotOpened::Disclosed(NotDisclosed::NotVerified(_)))));
 }
 
 #[tokio::test]
