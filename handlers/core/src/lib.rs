@@ -41,6 +41,7 @@ pub mod secret;
 pub mod session;
 pub mod session_record;
 pub mod sign_in;
+pub mod step_up;
 pub mod tenancy;
 pub mod time;
 pub mod trust;

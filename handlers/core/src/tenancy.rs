@@ -4,7 +4,7 @@
 //! from that tenant's binding, verified.
 
 use crate::{
-    binding::Binding,
+    binding::{Binding, Terms},
     identity::{Role, TenantId},
     jws::{NotVerified, Signed, Verified},
     keyset::Trust,
@@ -57,10 +57,16 @@ impl TenantScope {
         self.binding.tnt
     }
 
-    /// Its terms.
+    /// Its signed binding.
     #[must_use]
     pub const fn binding(&self) -> &Verified<Binding> {
         &self.binding
+    }
+
+    /// Its terms.
+    #[must_use]
+    pub const fn terms(&self) -> &Terms {
+        &self.binding.value().terms
     }
 
     /// What a person may be here: the roles that their session names *and* that the binding
@@ -72,7 +78,7 @@ impl TenantScope {
     pub fn standing(&self, person: &Person) -> Result<Standing, NotAdmitted> {
         let session = person.session();
         let home = self
-            .binding
+            .terms()
             .home_tenants
             .iter()
             .find(|home| home.tenant == session.tid)

@@ -186,7 +186,7 @@ pub async fn tenants(
         .into_iter()
         .map(|(scope, standing)| Tenant {
             id: scope.tenant(),
-            name: scope.binding().name.clone(),
+            name: scope.terms().name.clone(),
             roles: standing.roles().to_vec(),
         })
         .collect();

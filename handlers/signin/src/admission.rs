@@ -107,11 +107,11 @@ pub fn is_person(says: &EntraToken) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use airlock_core::step_up::Context;
     use serde_json::{Value, json};
 
     use super::*;
     use crate::{
-        challenge::Context,
         return_to::ReturnTo,
         world::{World, client_key},
     };

@@ -7,7 +7,8 @@
 
 use airlock_azure::hosting::Refusal;
 use airlock_core::{
-    identity::TenantId, jwk::PublicKey, problem::Problem, sign_in::user_code, time::Timestamp,
+    identity::TenantId, jwk::PublicKey, problem::Problem, sign_in::user_code, step_up::Context,
+    time::Timestamp,
 };
 use axum::{
     extract::{RawQuery, State},
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use url::{Url, form_urlencoded};
 
 use crate::{
-    challenge::{Context, Plan, TRANSACTION_S},
+    challenge::{Plan, TRANSACTION_S},
     cookies,
     desk::{Desk, Signin},
     opaque::Opaque,

@@ -12,6 +12,7 @@ use airlock_core::{
     manifest::Manifest,
     ports::PortError,
     secret::Secret,
+    step_up::Context,
 };
 use async_trait::async_trait;
 use axum::http::Response;
@@ -29,7 +30,6 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{
-    challenge::Context,
     outside::{Entra, IdToken, NotGranted, Tokens},
     wire,
 };

@@ -60,7 +60,7 @@ async fn read(trust: &TrustStore) -> Result<HashSet<TenantId>, NotTrusted> {
     let mut homes = HashSet::new();
     for tenant in trust.tenants().await.map_err(NotTrusted::Port)? {
         match trust.scope(&keys, tenant).await {
-            Ok(scope) => homes.extend(scope.binding().home_tenants.iter().map(|home| home.tenant)),
+            Ok(scope) => homes.extend(scope.terms().home_tenants.iter().map(|home| home.tenant)),
             // Spoiling one tenant's binding must not lock out the people of all others.
             Err(error) if error.is_violation() => {
                 tracing::error!(%tenant, cause = chain(&error), "binding not believed");

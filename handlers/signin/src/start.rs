@@ -1,7 +1,7 @@
 //! The start of a sign-in.
 
 use airlock_azure::hosting::{Json, Refusal};
-use airlock_core::{jws::Signed, problem::Problem, sign_in::SignIn};
+use airlock_core::{jws::Signed, problem::Problem, sign_in::SignIn, step_up::Context};
 use axum::{
     extract::State,
     http::header,
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{
-    challenge::{self, Context, NotFresh, Plan, Transaction},
+    challenge::{self, NotFresh, Plan, Transaction},
     confirm, cookies,
     desk::{Desk, Signin},
     entra_client::{Authorize, NotAddressed, authorize_url},

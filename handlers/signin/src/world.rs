@@ -13,7 +13,7 @@ use std::{
 use airlock_azure::{entra::EntraToken, hosting};
 use airlock_core::{
     base64url,
-    binding::{Binding, HomeTenant},
+    binding::{Binding, HomeTenant, Terms},
     digest::Digest,
     identity::{App, ObjectId, Role, TenantId},
     jwk::PublicKey,
@@ -120,13 +120,14 @@ impl World {
         let home: TenantId = Self::HOME.parse().unwrap();
         let binding = Binding {
             tnt: home,
-            name: "Contoso".to_owned(),
             ver: 1,
             iat: NOON,
             exp: NOON.plus_s(30 * 24 * 3600),
-            home_tenants: vec![HomeTenant { tenant: home, roles: Role::ALL.to_vec() }],
-            protected_groups: Vec::new(),
-            allowed_groups: Vec::new(),
+            terms: Terms {
+                name: "Contoso".to_owned(),
+                home_tenants: vec![HomeTenant { tenant: home, roles: Role::ALL.to_vec() }],
+                ..Terms::default()
+            },
         };
         let binding =
             artefact(BINDING_ID, Self::HOME, Signed::sign(&binding, &root).await.unwrap());

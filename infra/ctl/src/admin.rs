@@ -131,23 +131,25 @@ impl Office {
         let bindings = Bindings::read(file, self.deployment.tenant)?;
         let press = self.press().await?;
         let now = self.clock.now();
-        let published = try_join_all(bindings.tenants.iter().map(async |terms| {
-            let partition = Partition::bindings(terms.tenant);
+        let published = try_join_all(bindings.tenants.iter().map(async |wanted| {
+            let partition = Partition::bindings(wanted.tenant);
             press
-                .publish(&partition, BINDING_ID, |previous| Ok(binding::next(previous, terms, now)))
+                .publish(&partition, BINDING_ID, |previous| {
+                    Ok(binding::next(previous, wanted, now))
+                })
                 .await
-                .with_context(|| format!("binding of {} not published", terms.name))
+                .with_context(|| format!("binding of {} not published", wanted.terms.name))
         }))
         .await?;
         for published in published {
             match published {
                 Published::New(binding) => screen::line(format_args!(
                     "binding {} of {} ({}), until {}",
-                    binding.ver, binding.name, binding.tnt, binding.exp
+                    binding.ver, binding.terms.name, binding.tnt, binding.exp
                 ))?,
                 Published::Unchanged(binding) => screen::line(format_args!(
                     "binding {} of {} ({}) is unchanged",
-                    binding.ver, binding.name, binding.tnt
+                    binding.ver, binding.terms.name, binding.tnt
                 ))?,
             }
         }

@@ -95,7 +95,7 @@ mod tests {
 
         let tenants = bindings["tenants"].as_array().unwrap();
         let homes = |tenant: &Value| -> Vec<String> {
-            let homes = tenant["home_tenants"].as_array().unwrap();
+            let homes = tenant["terms"]["home_tenants"].as_array().unwrap();
             homes.iter().map(|home| home["tenant"].as_str().unwrap().to_owned()).collect()
         };
 
@@ -112,7 +112,7 @@ mod tests {
         let own = crate::names(&crate::Addresses::default()).tenant.to_string();
 
         for tenant in bindings["tenants"].as_array().unwrap() {
-            for home in tenant["home_tenants"].as_array().unwrap() {
+            for home in tenant["terms"]["home_tenants"].as_array().unwrap() {
                 let roles = home["roles"].as_array().unwrap();
                 if roles.iter().any(|role| role == "PlatformAdmin") {
                     assert_eq!(home["tenant"], own);

@@ -193,7 +193,7 @@ impl Directory for Graph {
     ) -> Result<Option<TargetFacts>, PortError> {
         let look_up = LookUp { target, portal: self.portal };
         let gathered = in_time(self.gather(scope.tenant(), &look_up)).await?;
-        let protected_groups = &scope.binding().protected_groups;
+        let protected_groups = &scope.terms().protected_groups;
         gathered
             .map(|gathered| gathered.judge(target, protected_groups))
             .transpose()

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     ask::{Ask, RequestEvidence},
-    binding::{Binding, HomeTenant},
+    binding::{Binding, HomeTenant, Terms},
     catalog::{Asked, Target},
     claim::Outcome,
     decision::{Decision, Verdict},
@@ -154,16 +154,17 @@ impl World {
         ] {
             let binding = Binding {
                 tnt: tenant,
-                name: "a tenant".to_owned(),
                 ver: 1,
                 iat: now,
                 exp: now.plus_s(86_400 * 90),
-                home_tenants: home_tenants
-                    .into_iter()
-                    .map(|(tenant, roles)| HomeTenant { tenant, roles })
-                    .collect(),
-                protected_groups: Vec::new(),
-                allowed_groups: Vec::new(),
+                terms: Terms {
+                    name: "a tenant".to_owned(),
+                    home_tenants: home_tenants
+                        .into_iter()
+                        .map(|(tenant, roles)| HomeTenant { tenant, roles })
+                        .collect(),
+                    ..Terms::default()
+                },
             };
             self.store_artefact(&Partition::bindings(tenant), BINDING_ID, &binding).await;
         }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use airlock_core::{
-    binding::{Binding, HomeTenant},
-    identity::{ObjectId, Role, TenantId},
+    binding::{Binding, Terms},
+    identity::{Role, TenantId},
     time::Timestamp,
 };
 use serde::Deserialize;
@@ -20,23 +20,17 @@ use super::publish::{LIFETIME_S, RENEW_S};
 #[serde(deny_unknown_fields)]
 pub struct Bindings {
     /// One for each tenant.
-    pub tenants: Vec<Terms>,
+    pub tenants: Vec<TenantTerms>,
 }
 
 /// What shall hold in one tenant.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Terms {
+pub struct TenantTerms {
     /// The tenant.
     pub tenant: TenantId,
-    /// Its name, for people.
-    pub name: String,
-    /// Tenants whose people may ask, with the roles that each may confer.
-    pub home_tenants: Vec<HomeTenant>,
-    /// Groups whose members and owners are nobody's target.
-    pub protected_groups: Vec<ObjectId>,
-    /// Groups that memberships may be asked for.
-    pub allowed_groups: Vec<ObjectId>,
+    /// Its terms.
+    pub terms: Terms,
 }
 
 /// The terms cannot be signed.
@@ -71,8 +65,8 @@ impl Bindings {
     }
 
     fn check(&self, platform: TenantId) -> Result<(), NotBound> {
-        once(self.tenants.iter().map(|terms| terms.tenant))?;
-        for terms in &self.tenants {
+        once(self.tenants.iter().map(|tenant| tenant.tenant))?;
+        for TenantTerms { terms, .. } in &self.tenants {
             once(terms.home_tenants.iter().map(|home| home.tenant))?;
             for home in &terms.home_tenants {
                 if home.tenant != platform && home.roles.contains(&Role::PlatformAdmin) {
@@ -96,38 +90,18 @@ fn once(tenants: impl Iterator<Item = TenantId>) -> Result<(), NotBound> {
 
 /// The next binding of a tenant; `None` if the previous one still says it all, for long enough.
 #[must_use]
-pub fn next(previous: Option<&Binding>, terms: &Terms, now: Timestamp) -> Option<Binding> {
-    let stands =
-        previous.is_some_and(|binding| same(binding, terms) && now.since_s(binding.iat) < RENEW_S);
+pub fn next(previous: Option<&Binding>, wanted: &TenantTerms, now: Timestamp) -> Option<Binding> {
+    let stands = previous.is_some_and(|binding| {
+        (binding.tnt, &binding.terms) == (wanted.tenant, &wanted.terms)
+            && now.since_s(binding.iat) < RENEW_S
+    });
     (!stands).then(|| Binding {
-        tnt: terms.tenant,
-        name: terms.name.clone(),
+        tnt: wanted.tenant,
         ver: previous.map_or(1, |binding| binding.ver + 1),
         iat: now,
         exp: now.plus_s(LIFETIME_S),
-        home_tenants: terms.home_tenants.clone(),
-        protected_groups: terms.protected_groups.clone(),
-        allowed_groups: terms.allowed_groups.clone(),
+        terms: wanted.terms.clone(),
     })
-}
-
-fn same(binding: &Binding, terms: &Terms) -> bool {
-    // Named one by one, so that a new member does not compile until it is compared.
-    let Binding {
-        tnt,
-        name,
-        ver: _,
-        iat: _,
-        exp: _,
-        home_tenants,
-        protected_groups,
-        allowed_groups,
-    } = binding;
-    *tnt == terms.tenant
-        && *name == terms.name
-        && *home_tenants == terms.home_tenants
-        && *protected_groups == terms.protected_groups
-        && *allowed_groups == terms.allowed_groups
 }
 
 #[cfg(test)]
@@ -143,10 +117,7 @@ mod tests {
     fn tenant(tenant: &str, homes: &Value) -> Value {
         json!({
             "tenant": tenant,
-            "name": "A tenant",
-            "home_tenants": homes,
-            "protected_groups": [],
-            "allowed_groups": [],
+            "terms": { "name": "A tenant", "home_tenants": homes },
         })
     }
 
@@ -195,7 +166,7 @@ mod tests {
         assert_eq!(next(Some(&first), terms, NOW.plus_s(RENEW_S)).unwrap().ver, 2);
 
         let mut changed = read(&json!([tenant(OWN, &json!([]))])).unwrap();
-        changed.tenants[0].protected_groups.push(OTHER.parse().unwrap());
+        changed.tenants[0].terms.protected_groups.push(OTHER.parse().unwrap());
         assert_eq!(next(Some(&first), &changed.tenants[0], NOW).unwrap().ver, 2);
     }
 }
