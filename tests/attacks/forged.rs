@@ -86,12 +86,15 @@ pub async fn ask(
         aud: App::Execute,
         tnt: on.tenant,
         sid: payload::<Session>(session.as_str()).sid_hash(),
+        by: payload::<Session>(session.as_str()).person(),
         op: Asked {
             name: operation.to_owned(),
             target: Target { user: on.object },
             parameters: json!({}),
         },
         purpose: "none that I would tell".to_owned(),
+        ticket: None,
+        break_glass: false,
         reveal_to: None,
     };
     Signed::sign(&ask, key).await.unwrap()

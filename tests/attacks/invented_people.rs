@@ -171,13 +171,15 @@ async fn a_caller_whom_only_intake_saw_gets_nothing_sensitive_done() {
             exp: now().plus_s(600),
             aud: App::Execute,
             tnt: nina.tenant,
-            sub: "service:https://issuer.example:robot".to_owned(),
+            sub: "robot".to_owned(),
+            token: Digest::of(&[b"no token"]),
             op: Asked {
                 name: operation.to_owned(),
                 target: Target { user: nina.object },
                 parameters: json!({}),
             },
             purpose: "none".to_owned(),
+            ticket: None,
         };
         let attestation = Signed::sign(&attestation, forger.key()).await.unwrap();
         let evidence = RequestEvidence::Attested { attestation };
@@ -199,13 +201,15 @@ async fn a_caller_whom_no_binding_knows_gets_nothing_at_all_done() {
         exp: now().plus_s(600),
         aud: App::Execute,
         tnt: nina.tenant,
-        sub: "service:https://issuer.example:robot".to_owned(),
+        sub: "robot".to_owned(),
+        token: Digest::of(&[b"no token"]),
         op: Asked {
             name: "sessions.revoke".to_owned(),
             target: Target { user: nina.object },
             parameters: json!({}),
         },
         purpose: "none".to_owned(),
+        ticket: None,
     };
     let attestation = Signed::sign(&attestation, forger.key()).await.unwrap();
 

@@ -7,18 +7,23 @@
     reason = "what a test calls fails the test, there and then"
 )]
 
+mod bad_tokens;
 mod changed_messages;
 mod doors;
 mod entra;
+mod events;
 mod forged;
 mod grants;
 mod integrity;
 mod invented_people;
+mod kept_id_tokens;
 mod keys;
 mod moved_evidence;
 mod other_origins;
+mod pace;
 mod replay;
 mod routes;
+mod services;
 mod signed_nonsense;
 mod taken_over_signin;
 mod targets;

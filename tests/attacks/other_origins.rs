@@ -75,12 +75,18 @@ impl Portal {
             tnt: order.tenant,
             sid: airlock_core::digest::Digest::parse(self.session["sid"].as_str().unwrap())
                 .unwrap(),
+            by: airlock_core::identity::PersonId {
+                tid: self.session["tid"].as_str().unwrap().parse().unwrap(),
+                oid: self.session["oid"].as_str().unwrap().parse().unwrap(),
+            },
             op: airlock_core::catalog::Asked {
                 name: order.operation,
                 target: airlock_core::catalog::Target { user: order.on.object },
                 parameters: json!({}),
             },
             purpose: order.purpose,
+            ticket: None,
+            break_glass: false,
             reveal_to: None,
         };
         json!({ "request": airlock_core::jws::Signed::sign(&ask, &self.key).await.unwrap() })

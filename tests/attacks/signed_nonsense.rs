@@ -77,8 +77,9 @@ async fn a_signed_request_that_asks_for_what_nobody_does_is_a_problem_and_leaves
         payload(harriet.sign(&Order::of("sessions.revoke", &nina)).await.signed.as_str());
     let key: PublicKey = client_key().1.key().clone();
     let other_session = sam.sid();
+    let other_person = sam.who.id();
 
-    let spoil: [(&str, &str, Spoil); 14] = [
+    let spoil: [(&str, &str, Spoil); 15] = [
         ("an operation that is none", "not-understood", &|ask| {
             ask.op.name = "tenant.delete".into();
         }),
@@ -96,6 +97,7 @@ async fn a_signed_request_that_asks_for_what_nobody_does_is_a_problem_and_leaves
         ("signed long ago", "not-verified", &|ask| ask.iat = now().plus_s(-120)),
         ("signed tomorrow", "not-verified", &|ask| ask.iat = now().plus_s(600)),
         ("another session", "not-verified", &|ask| ask.sid = other_session),
+        ("another person", "not-verified", &|ask| ask.by = other_person),
         ("a tenant that is none of ours", "not-found", &|ask| {
             ask.tnt = Uuid::new_v4().to_string().parse().unwrap();
         }),
@@ -112,6 +114,7 @@ async fn a_signed_request_that_asks_for_what_nobody_does_is_a_problem_and_leaves
     let mut ask = good.clone();
     (ask.iat, ask.exp) = (now(), now().plus_s(600));
     ask.op.name = "tap.issue".to_owned();
+    ask.by = other_person;
     let asking = sam_signs(&sam, ask).await;
     asking.assert_problem("not-understood");
     // Somebody else's signature under one's own session.

@@ -86,7 +86,6 @@ impl Thief {
             person,
             idle_until: now().plus_s(1800),
             ended: None,
-            entra_sid: None,
             name: nothing,
             refresh: None,
             checked: now(),
@@ -210,12 +209,15 @@ async fn an_unconfirmed_session_gets_nothing_done_by_execute() {
         aud: App::Execute,
         tnt: nina.tenant,
         sid: payload::<Session>(session.as_str()).sid_hash(),
+        by: payload::<Session>(session.as_str()).person(),
         op: airlock_core::catalog::Asked {
             name: "sessions.revoke".to_owned(),
             target: airlock_core::catalog::Target { user: nina.object },
             parameters: json!({}),
         },
         purpose: "none".to_owned(),
+        ticket: None,
+        break_glass: false,
         reveal_to: None,
     };
     let signed = async || Signed::sign(&asked(), &thief.client).await.unwrap();

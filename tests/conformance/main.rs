@@ -7,6 +7,8 @@
 )]
 
 mod dependencies;
+mod openapi;
 mod separation;
 mod settings;
 mod start_up;
+mod telemetry;

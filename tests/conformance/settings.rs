@@ -21,7 +21,7 @@ use airlock_tests::{client_key, now, program, spoiled};
 use uuid::Uuid;
 
 /// A value that no one may see again.
-const TELLING: &str = "hunter2-hunter2-hunter2";
+pub(super) const TELLING: &str = "hunter2-hunter2-hunter2";
 
 /// Every setting of a handler.
 const SETTINGS: [&str; 9] = [
@@ -42,7 +42,7 @@ const APPS: [&str; 5] = ["signin", "intake", "execute", "rotate", "drift"];
 const SOON: Duration = Duration::from_secs(10);
 
 /// A package that was made for this test.
-struct Package(PathBuf);
+pub(super) struct Package(PathBuf);
 
 impl Package {
     fn new(name: &str) -> Self {
@@ -52,7 +52,7 @@ impl Package {
         Self(folder)
     }
 
-    async fn with_manifest(name: &str, app: App, may_override: &[&str]) -> Self {
+    pub(super) async fn with_manifest(name: &str, app: App, may_override: &[&str]) -> Self {
         let package = Self::new(name);
         let (_, root) = client_key();
         package.write(&file(&manifest(app, may_override, &root), &root).await);
@@ -63,7 +63,7 @@ impl Package {
         fs::write(self.0.join("manifest.json"), manifest).unwrap();
     }
 
-    fn settings(&self, port: u16) -> BTreeMap<&'static str, String> {
+    pub(super) fn settings(&self, port: u16) -> BTreeMap<&'static str, String> {
         BTreeMap::from([
             ("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string()),
             ("FUNCTIONS_APP_ROOT_PATH", self.0.display().to_string()),
@@ -120,11 +120,15 @@ async fn file(manifest: &Manifest, root: &LocalKey) -> String {
     serde_json::to_string(&file).unwrap()
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn command(app: &str, settings: &BTreeMap<&'static str, String>, folder: &Path) -> Command {
+pub(super) fn command(
+    app: &str,
+    settings: &BTreeMap<&'static str, String>,
+    folder: &Path,
+) -> Command {
     let mut command = Command::new(program(&format!("airlock-{app}")));
     command
         .env_clear()
@@ -235,6 +239,33 @@ async fn what_would_move_trust_is_refused_unless_the_manifest_allows_it() {
     starts("execute", &settings);
     settings.insert("ALL_PROXY", "http://127.0.0.1:1".to_owned());
     assert!(refused("execute", &settings).contains("ALL_PROXY"));
+}
+
+#[tokio::test]
+async fn a_collector_is_told_of_nothing_unless_the_manifest_allows_it() {
+    const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    let strict = Package::with_manifest("no-collector", App::Drift, &[]).await;
+    let mut settings = strict.settings(free_port());
+    settings.insert(COLLECTOR, "http://127.0.0.1:9".to_owned());
+    let said = refused("drift", &settings);
+    assert!(said.contains(COLLECTOR) && said.contains("manifest.json"), "{said}");
+
+    let local = Package::with_manifest("collector", App::Drift, &[COLLECTOR]).await;
+    let mut settings = local.settings(free_port());
+    settings.insert(COLLECTOR, "http://127.0.0.1:9".to_owned());
+    starts("drift", &settings);
+    // Where others could read along, and with a secret in a setting.
+    for wrong in [
+        format!("http://{TELLING}.example"),
+        format!("https://:{TELLING}@otel.example"),
+        format!("https://otel.example?key={TELLING}"),
+    ] {
+        settings.insert(COLLECTOR, wrong);
+        assert!(refused("drift", &settings).contains(COLLECTOR));
+    }
+    settings.insert(COLLECTOR, "http://127.0.0.1:9".to_owned());
+    settings.insert("OTEL_EXPORTER_OTLP_HEADERS", format!("api-key={TELLING}"));
+    assert!(refused("drift", &settings).contains("OTEL_EXPORTER_OTLP_HEADERS"));
 }
 
 #[tokio::test]

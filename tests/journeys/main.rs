@@ -1,6 +1,9 @@
 //! Journeys: what works, from a person's sign-in to the effect in the directory.
 
 mod approval;
+mod cli;
+mod operations;
 mod secret;
+mod services;
 mod sign_in;
 mod sign_out;

@@ -48,9 +48,10 @@ class Person:
         """Waits until nothing more will happen to a request."""
         return self.does("watch", request, "--for", str(WAIT_S // 2))
 
-    def approves(self, request):
-        """Approves what somebody else asked."""
-        return self.does("decide", request, "approve", "--reason", "peers")
+    def approves(self, asked):
+        """Approves what somebody else asked, naming what that is."""
+        named = ["--operation", asked["operation"], "--user", asked["target"]]
+        return self.does("decide", asked["id"], "approve", "--reason", "peers", *named)
 
     def calls(self, method, path, body=None):
         """Calls the API with the session, as no browser."""

@@ -68,7 +68,7 @@ with checks.that("one request is carried out, and one that was approved", needed
     assert request["state"] == "succeeded", request
     asked = harriet.asks("account.enable", nina)
     assert (asked["state"], asked["needs_approvals"]) == ("pending", 1), asked
-    april.approves(asked["id"])
+    april.approves(asked)
     asked = harriet.follows(asked["id"])
     assert asked["state"] == "succeeded", asked
 

@@ -206,6 +206,19 @@ impl Control {
         minted["token"].as_str().expect("a token is text").to_owned()
     }
 
+    /// A text, signed as if it were a token: what stands before the signature need not be one.
+    pub async fn sign(&self, input: &str, key: &str) -> String {
+        let signed = self.post("/sign", &json!({ "input": input, "key": key })).await;
+        signed["token"].as_str().expect("a token is text").to_owned()
+    }
+
+    /// A token of the customer's own issuer, signed with its key (`current`) or a `stranger`'s.
+    pub async fn mint_for_service(&self, claims: &Value, header: Value, key: &str) -> String {
+        let body = json!({ "claims": claims, "header": header, "key": key });
+        let minted = self.post("/issuer/mint", &body).await;
+        minted["token"].as_str().expect("a token is text").to_owned()
+    }
+
     /// What the platform gives to the processes of an identity.
     pub async fn identity(&self, name: &str) -> Value {
         self.get(&format!("/identity/{name}")).await

@@ -109,17 +109,21 @@ impl Forger {
             decisions: decisions.clone(),
             state: State::Permitted,
             needs_approvals: 0,
+            approvals: 0,
             permit: Some(permit.clone()),
             claim: None,
             lease: None,
             outcome: None,
             result: None,
             revealed: None,
+            review: None,
             summary: Summary {
                 operation: says.op.name,
                 target: says.op.target.user,
                 requester: says.by,
                 purpose: says.purpose,
+                ticket: None,
+                break_glass: false,
                 asked_at: says.from,
                 expires: says.until,
             },
@@ -253,11 +257,23 @@ impl Says {
                 Self {
                     tenant: said.tnt,
                     id: said.jti,
-                    by: format!("attested:{}", said.sub),
+                    by: format!("service:{}", said.sub),
                     op: said.op,
                     purpose: said.purpose,
                     from: said.iat,
                     until: said.exp,
+                }
+            }
+            RequestEvidence::Produced { event } => {
+                let event: airlock_core::producer::Event = payload(event.as_str());
+                Self {
+                    tenant: event.tenant(),
+                    id: event.request_id(),
+                    by: format!("producer:{}", event.source()),
+                    op: event.data().op.clone(),
+                    purpose: event.data().purpose.clone(),
+                    from: event.time(),
+                    until: event.until(),
                 }
             }
         }

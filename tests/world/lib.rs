@@ -20,8 +20,11 @@ mod forgery;
 mod impostor;
 mod launch;
 mod ledger;
+mod mill;
 mod person;
+mod producer;
 mod search;
+mod service;
 mod sign_in;
 mod spoil;
 mod tokens;
@@ -38,8 +41,11 @@ pub use self::{
     impostor::{Impostor, VaultKey, cosmos_authorization},
     launch::{launched, program},
     ledger::{Leaf, Ledger},
+    mill::{Mill, changed, input, with_before, with_hmac},
     person::{Asking, Order, Person},
+    producer::{EVENTS_IN, Producer, request_of},
     search::{Places, holds},
+    service::{Service, re_headed, service_ask},
     sign_in::{RETURN_TO, challenge, client_key, proof, public},
     spoil::{payload, spoiled, twin},
     tokens::{claims_of, form, re_minted},

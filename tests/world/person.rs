@@ -134,8 +134,11 @@ impl Person {
             aud: App::Execute,
             tnt: order.tenant,
             sid: self.sid(),
+            by: self.who.id(),
             op: asked,
             purpose: order.purpose.clone(),
+            ticket: None,
+            break_glass: false,
             reveal_to: reveal.as_ref().map(public),
         };
         self.sign_exactly(&ask, reveal).await

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use airlock_core::{
     manifest::Manifest,
-    ports::{Blobs, Bus, Clock, Directory, PortError, Ports},
+    ports::{Blobs, Bus, Clock, Directory, Partition, PortError, Ports},
     secret::Secret,
+    trust::KEYSET_ID,
 };
 use azure_core::credentials::TokenCredential as _;
 use azure_security_keyvault_keys::{KeyClient, KeyClientOptions};
@@ -19,8 +20,9 @@ use crate::{
     entra::TokenVerifier,
     failure::{in_time, port_error},
     graph::Graph,
-    hosting::Settings,
+    hosting::{Dependency, Health, Settings, Watched},
     identity::{self, Kept},
+    oidc::ServiceTokens,
     transport::{self, Wire},
     vault::{VaultSigner, VaultWrapper},
 };
@@ -32,6 +34,7 @@ pub struct Azure {
     http: reqwest::Client,
     identity: Arc<Kept>,
     tokens: TokenVerifier,
+    service_tokens: ServiceTokens,
     directory: Arc<Graph>,
     vault: Arc<KeyClient>,
     blobs: Arc<dyn Blobs>,
@@ -40,6 +43,7 @@ pub struct Azure {
     signing_key: String,
     data_key: String,
     ports: OnceCell<Ports>,
+    health: Arc<Health>,
 }
 
 /// Where documents are.
@@ -58,6 +62,7 @@ impl Azure {
         let http = transport::client()?;
         let wire = Wire::new(http.clone(), &manifest.authority);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let health = Arc::<Health>::default();
         let identity = identity::managed_identity(settings.client_id, &wire, Arc::clone(&clock))?;
         // `verify_challenge_resource` stays on: the token that a vault asks for must be for its own
         // domain.
@@ -70,15 +75,20 @@ impl Azure {
             }),
         )?;
         Ok(Self {
-            tokens: TokenVerifier::new(http.clone(), &manifest.authority, clock),
+            tokens: TokenVerifier::new(http.clone(), &manifest.authority, Arc::clone(&clock)),
+            service_tokens: ServiceTokens::new(http.clone(), clock),
             directory: Arc::new(Graph::new(manifest, identity.clone(), wire.clone())?),
             vault: Arc::new(vault),
             blobs: Arc::new(BlobStore::new(&manifest.blobs, identity.clone(), &wire)?),
-            bus: Arc::new(ServiceBus::new(&manifest.bus, identity.clone(), &wire)?),
+            bus: Arc::new(Watched::new(
+                ServiceBus::new(&manifest.bus, identity.clone(), &wire)?,
+                Arc::clone(&health),
+            )),
             store: Store { account: manifest.cosmos.clone(), database: settings.database.clone() },
             signing_key: settings.signing_key.clone(),
             data_key: settings.data_key.clone(),
             ports: OnceCell::new(),
+            health,
             http,
             identity,
         })
@@ -109,6 +119,32 @@ impl Azure {
         })
     }
 
+    /// What is known of the dependencies.
+    pub(crate) const fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// Looks how the dependencies do. The first look connects.
+    pub(crate) async fn look(&self) {
+        let had_connected = self.ports.initialized();
+        let connected = self.ports().await;
+        let vault = if connected.is_ok() && !had_connected {
+            tracing::info!("connected");
+            // Which has just asked for the key.
+            Ok(())
+        } else {
+            VaultSigner::connect(Arc::clone(&self.vault), &self.signing_key).await.map(drop)
+        };
+        self.health.saw(Dependency::Vault, vault.as_ref().err());
+        let keyset = async {
+            connected?.documents.read(&Partition::deployment(), KEYSET_ID).await.map(drop)
+        };
+        // What failed to connect may have been the vault alone.
+        if vault.is_ok() || self.ports.initialized() {
+            self.health.saw(Dependency::Store, keyset.await.as_ref().err());
+        }
+    }
+
     /// Microsoft Graph, with the worker applications.
     #[must_use]
     pub fn directory(&self) -> Arc<dyn Directory> {
@@ -137,5 +173,11 @@ impl Azure {
     #[must_use]
     pub const fn tokens(&self) -> &TokenVerifier {
         &self.tokens
+    }
+
+    /// Verifies tokens of services, by whoever issued them.
+    #[must_use]
+    pub const fn service_tokens(&self) -> &ServiceTokens {
+        &self.service_tokens
     }
 }

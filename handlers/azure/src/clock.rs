@@ -31,7 +31,7 @@ impl Entropy for SystemEntropy {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the clock that all else asks")]
-fn system_time() -> SystemTime {
+pub(crate) fn system_time() -> SystemTime {
     SystemTime::now()
 }
 

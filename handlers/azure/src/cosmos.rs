@@ -1,23 +1,38 @@
 //! Cosmos DB: documents with compare-and-set, one logical partition at a time.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    future::Future,
+    sync::Arc,
+};
 
 use airlock_core::ports::{
     BatchError, Container, Documents, Etag, Found, Partition, PortError, Query, Write,
 };
 use async_trait::async_trait;
-use azure_core::{credentials::TokenCredential, error::ErrorKind};
+use azure_core::{
+    credentials::TokenCredential,
+    error::ErrorKind,
+    http::headers::{HeaderName, HeaderValue},
+};
 use azure_data_cosmos::{
     AccountEndpoint, AccountReference, ContainerClient, CosmosClient, CosmosError, FeedScope,
     RoutingStrategy, TransactionalBatch,
     models::TransactionalBatchResponse,
-    options::{BatchDeleteOptions, BatchReplaceOptions, Precondition},
+    options::{
+        BatchDeleteOptions, BatchOptions, BatchReplaceOptions, ItemReadOptions, OperationOptions,
+        OperationOptionsBuilder, Precondition, QueryOptions,
+    },
 };
 use futures::TryStreamExt as _;
 use serde_json::Value;
 use tokio::sync::OnceCell;
+use tracing::Instrument as _;
 
-use crate::failure::{Meaning, in_time, port_error};
+use crate::{
+    failure::{Meaning, in_time, port_error},
+    hosting::current_traceparent,
+};
 
 /// Properties that the service adds to each document.
 const SYSTEM: [&str; 4] = ["_rid", "_self", "_attachments", "_ts"];
@@ -103,11 +118,12 @@ impl Cosmos {
     where
         T: serde::de::DeserializeOwned + Send + 'static,
     {
-        in_time(async {
+        in_time(call("query", async {
             let container = self.container(container).await?;
-            let items = container.query_items(query, scope, None).await.map_err(failed)?;
+            let options = QueryOptions::default().with_operation_options(traced());
+            let items = container.query_items(query, scope, Some(options)).await.map_err(failed)?;
             items.try_collect().await.map_err(failed)
-        })
+        }))
         .await
     }
 }
@@ -115,15 +131,16 @@ impl Cosmos {
 #[async_trait]
 impl Documents for Cosmos {
     async fn read(&self, partition: &Partition, id: &str) -> Result<Option<Found>, PortError> {
-        in_time(async {
+        in_time(call("read", async {
             let container = self.container(partition.container()).await?;
-            match container.read_item(partition.key().to_owned(), id, None).await {
+            let options = ItemReadOptions::default().with_operation_options(traced());
+            match container.read_item(partition.key().to_owned(), id, Some(options)).await {
                 Ok(response) => document(response.into_model().map_err(failed)?).map(Some),
                 // Not with a sub-status: 404 is also a session that lags, or a lost container.
                 Err(error) if error.status().is_not_found() => Ok(None),
                 Err(error) => Err(failed(error)),
             }
-        })
+        }))
         .await
     }
 
@@ -156,15 +173,36 @@ impl Documents for Cosmos {
         writes: &[Write],
     ) -> Result<Vec<Etag>, BatchError> {
         let batch = batch(partition, writes)?;
-        in_time(async {
+        in_time(call("batch", async {
             let container = self.container(partition.container()).await?;
+            let options = Some(BatchOptions::default().with_operation_options(traced()));
             let response =
-                container.execute_transactional_batch(batch, None).await.map_err(failed)?;
+                container.execute_transactional_batch(batch, options).await.map_err(failed)?;
             // A batch that failed comes as a success with status 207: what happened stands in it.
             judged(&response.into_model().map_err(failed)?, writes)
-        })
+        }))
         .await
     }
+}
+
+/// Makes a call in a span of its own. The driver has an HTTP client of its own, behind which its
+/// retries are not seen.
+fn call<T>(name: &'static str, work: impl Future<Output = T>) -> impl Future<Output = T> {
+    work.instrument(tracing::info_span!(
+        "call",
+        otel.kind = "client",
+        db.system.name = "azure.cosmosdb",
+        db.operation.name = name,
+    ))
+}
+
+/// Tells the store the trace: with the call itself, not with what the driver asks beside it.
+fn traced() -> OperationOptions {
+    let options = OperationOptionsBuilder::new();
+    let Some(traceparent) = current_traceparent() else { return options.build() };
+    let name = HeaderName::from_static("traceparent");
+    let headers = HashMap::from([(name, HeaderValue::from(traceparent))]);
+    options.with_custom_headers(headers).build()
 }
 
 /// Values are parameters; names are constants of ours, and nothing else is put into the text.

@@ -14,7 +14,9 @@ mod failure;
 mod graph;
 pub mod hosting;
 mod identity;
+pub mod oidc;
 mod transport;
 mod vault;
 
 pub use azure::Azure;
+pub use transport::send;

@@ -1,4 +1,5 @@
-//! What is asked: a request as a person's client signs it, or as `intake` attests it.
+//! What is asked: a request as a person's client or an event producer signs it, or as `intake`
+//! attests it.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -6,10 +7,11 @@ use uuid::Uuid;
 use crate::{
     catalog::Asked,
     digest::Digest,
-    identity::{App, TenantId},
+    identity::{App, PersonId, TenantId},
     jwk::PublicKey,
     jws::{Artefact, Signed, Typ},
     keyset::Issued,
+    producer::Event,
     session::{Act, PersonEvidence},
     time::Timestamp,
 };
@@ -19,6 +21,9 @@ pub const MAX_LIFETIME_S: i64 = 24 * 3600;
 
 /// The longest purpose, in bytes.
 pub const MAX_PURPOSE_BYTES: usize = 1000;
+
+/// The longest name of a ticket, in bytes.
+pub const MAX_TICKET_BYTES: usize = 100;
 
 /// A privileged change, as the requester's client key signs it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,10 +41,18 @@ pub struct Ask {
     pub tnt: TenantId,
     /// SHA-256 of the requester's session id.
     pub sid: Digest,
+    /// Who asks: whoever decides about it reads that here, and the session must say the same.
+    pub by: PersonId,
     /// What to do.
     pub op: Asked,
     /// Why.
     pub purpose: String,
+    /// The ticket that it belongs to, in whatever system the tenant keeps them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// Whether it is an emergency that cannot wait for approvals, and is reviewed afterwards.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub break_glass: bool,
     /// Whom to show a secret result: an ephemeral key of the requester's client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reveal_to: Option<PublicKey>,
@@ -83,12 +96,17 @@ pub struct Attestation {
     pub aud: App,
     /// The tenant to change.
     pub tnt: TenantId,
-    /// Who asks, as the token said: `service:<issuer>:<subject>` and the like.
+    /// Who asks: the name under which the tenant's binding registers them.
     pub sub: String,
+    /// SHA-256 of the token that was shown: what its issuer can be asked about.
+    pub token: Digest,
     /// What to do.
     pub op: Asked,
     /// Why.
     pub purpose: String,
+    /// The ticket that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
 }
 
 impl Artefact for Attestation {
@@ -125,6 +143,11 @@ pub enum RequestEvidence {
         /// Signed by `intake`.
         attestation: Signed<Attestation>,
     },
+    /// An event producer's own signature, which anyone can check who knows the tenant's binding.
+    Produced {
+        /// Signed by the producer's registered key.
+        event: Signed<Event>,
+    },
 }
 
 impl RequestEvidence {
@@ -134,6 +157,7 @@ impl RequestEvidence {
         match self {
             Self::Proven { request, .. } => request.digest(),
             Self::Attested { attestation } => attestation.digest(),
+            Self::Produced { event } => event.digest(),
         }
     }
 }

@@ -2,23 +2,44 @@
 //!
 //! An operation is parsed strictly into a [`Change`]; its digest is over what was understood,
 //! not over what was written, and the worker computes it again from what it is about to send.
+//!
+//! Some operations need more than one call, or have to look something up first. What such a
+//! call is about then stands in an answer of the directory's, which no digest can foresee. So
+//! each operation declares every call that it can make, as a template whose places are filled
+//! by what was digested: an [`Effect`] that does not fit one of them cannot be made, whatever
+//! the directory answers.
 
 mod account;
+mod bitlocker_read;
+mod device;
+mod effect;
+mod eyes;
+mod group_membership;
+mod hands;
+mod laps_read;
+mod license_assign;
+mod mfa_reset;
 mod password_reset;
+mod reading;
+mod risk_dismiss;
 mod sessions_revoke;
 mod tap_issue;
 
 use std::fmt;
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
     digest::Digest,
     identity::{App, ObjectId, TenantId},
-    ports::{Entropy, PortError},
     secret::Secret,
 };
+
+pub use effect::Effect;
+pub use eyes::{Eyes, Unfit};
+pub use hands::{Hands, NotDone};
 
 /// All operations. Adding one is its file and its line here.
 pub const OPERATIONS: &[&dyn Operation] = &[
@@ -27,6 +48,13 @@ pub const OPERATIONS: &[&dyn Operation] = &[
     &account::AccountEnable,
     &password_reset::PasswordReset,
     &tap_issue::TapIssue,
+    &mfa_reset::MfaReset,
+    &group_membership::GroupAdd,
+    &group_membership::GroupRemove,
+    &license_assign::LicenseAssign,
+    &laps_read::LapsRead,
+    &bitlocker_read::BitlockerRead,
+    &risk_dismiss::RiskDismiss,
 ];
 
 /// How much harm an operation can do in the wrong hands.
@@ -74,14 +102,39 @@ pub struct Entry {
     pub risk: Risk,
     /// Whether its result is a secret for the requester alone.
     pub secret: bool,
+    /// What it takes, besides the user that it is about.
+    pub parameters: &'static [Parameter],
     /// The app that carries it out.
     pub worker: App,
     /// The one worker application whose token it needs.
     pub application: &'static str,
     /// The Microsoft Graph application permissions that cover it.
     pub permissions: &'static [&'static str],
+    /// Every call that it can make as that application: method and path below the version.
+    ///
+    /// `{user}` is the target, a parameter's name stands for its value, and any other name for
+    /// what the directory says: one or more letters, digits, hyphens and underscores.
+    pub calls: &'static [&'static str],
+    /// What it looks at before it is claimed, as the application that only reads.
+    pub reads: &'static [&'static str],
+    /// Seconds between two of it in one tenant, where the directory can take no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pace_s: Option<u32>,
     /// How a repeat ends in the same state.
     pub converges: &'static str,
+}
+
+/// One parameter of an operation.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// What it says, and within which bounds.
+    pub meaning: &'static str,
+    /// Whether there is no default.
+    pub required: bool,
+    /// A value, as it is typed.
+    pub example: &'static str,
 }
 
 /// One operation of the catalog.
@@ -98,45 +151,32 @@ pub trait Operation: Send + Sync {
 }
 
 /// An operation with its parameters understood.
+#[async_trait]
 pub trait Plan: fmt::Debug + Send + Sync {
     /// The parameters as understood, defaults filled in.
     fn parameters(&self) -> Value;
 
-    /// The call that carries it out on a user.
+    /// Looks whether the target, and whatever else it is about, is as the operation needs it.
+    ///
+    /// Looked at before the request is claimed, and again by each later attempt: what it asks
+    /// for must still hold when the operation was carried out already.
     ///
     /// # Errors
     ///
-    /// If there is no randomness for a secret that it must choose.
-    fn effect(&self, target: ObjectId, entropy: &dyn Entropy) -> Result<Effect, PortError>;
-}
-
-/// One Microsoft Graph request.
-pub struct Effect {
-    /// HTTP method.
-    pub method: &'static str,
-    /// Path below the version, with leading slash.
-    pub path: String,
-    /// JSON body, if any. May hold a secret.
-    pub body: Option<Value>,
-    /// Where the secret result is.
-    pub reveals: Reveals,
-}
-
-/// The body may hold a secret.
-impl fmt::Debug for Effect {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Effect({})", self.method)
+    /// [`Unfit`]: nothing is written then.
+    async fn check(&self, _: &Eyes<'_>) -> Result<(), Unfit> {
+        Ok(())
     }
-}
 
-/// The secret result of an effect.
-pub enum Reveals {
-    /// None.
-    Nothing,
-    /// We chose it.
-    Chosen(Secret),
-    /// The directory answers with it in this property.
-    InAnswer(&'static str),
+    /// Carries it out, and gives the secret that its requester shall see.
+    ///
+    /// Done twice, or begun again after a crash between any two of its calls, it ends in the
+    /// same state.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDone`].
+    async fn carry_out(&self, hands: &mut Hands<'_>) -> Result<Option<Secret>, NotDone>;
 }
 
 /// What is asked, before it is understood.
@@ -152,7 +192,7 @@ pub struct Asked {
     pub parameters: Value,
 }
 
-/// What an operation acts on.
+/// What an operation acts on. Always a person: what is done to a device is done to its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
@@ -212,6 +252,12 @@ impl Change {
         Ok(Self { entry, tenant, target: asked.target, plan, digest })
     }
 
+    /// Its parameters as understood, defaults filled in.
+    #[must_use]
+    pub fn parameters(&self) -> Value {
+        self.plan.parameters()
+    }
+
     /// The catalog's entry.
     #[must_use]
     pub const fn entry(&self) -> &'static Entry {
@@ -236,13 +282,30 @@ impl Change {
         self.digest
     }
 
-    /// The call that carries it out.
+    /// Looks whether what it is about is as the operation needs it.
     ///
     /// # Errors
     ///
-    /// If there is no randomness for a secret.
-    pub fn effect(&self, entropy: &dyn Entropy) -> Result<Effect, PortError> {
-        self.plan.effect(self.target.user, entropy)
+    /// [`Unfit`].
+    pub async fn check(&self, eyes: &Eyes<'_>) -> Result<(), Unfit> {
+        self.plan.check(eyes).await
+    }
+
+    /// Carries it out with these hands, and gives the secret that its requester shall see.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDone`].
+    pub async fn carry_out(&self, hands: &mut Hands<'_>) -> Result<Option<Secret>, NotDone> {
+        self.plan.carry_out(hands).await
+    }
+
+    /// What a name in a template stands for, if the digest says so.
+    fn place(&self, name: &str) -> Option<String> {
+        if name == "user" {
+            return Some(self.target.user.to_string());
+        }
+        self.plan.parameters()[name].as_str().map(str::to_owned)
     }
 }
 
@@ -269,4 +332,4 @@ fn parameters<T: DeserializeOwned>(value: &Value) -> Result<T, NotUnderstood> {
 struct Nothing {}
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

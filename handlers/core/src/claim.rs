@@ -40,6 +40,10 @@ pub struct Claim {
     pub iat: Timestamp,
     /// Until when it may be resumed; after that the outcome is unknown.
     pub resume_until: Timestamp,
+    /// Nothing is ever done under it: the request was refused, and it keeps every other worker
+    /// process from beginning.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub void: bool,
 }
 
 impl Artefact for Claim {
@@ -151,4 +155,12 @@ pub fn claim_blob(tenant: TenantId, request: Digest) -> String {
 #[must_use]
 pub fn outcome_blob(tenant: TenantId, request: Digest) -> String {
     format!("{tenant}/{request}.outcome")
+}
+
+/// Name of the blob that stands for the `n`th request that is claimed for a service in the hour
+/// of `at`, counted from 0.
+#[must_use]
+pub fn slot_blob(tenant: TenantId, service: &str, at: Timestamp, n: u32) -> String {
+    let hour = at.as_unix_s().div_euclid(3600);
+    format!("{tenant}/attested/{service}/{hour}/{n}")
 }

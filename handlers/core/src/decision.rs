@@ -11,6 +11,7 @@ use crate::{
     policy::{Approving, Policies},
     request::{Authenticated, Request},
     session::{Act, Person, PersonEvidence},
+    step_up::Backed,
     tenancy::{NotAdmitted, TenantScope},
     time::Timestamp,
 };
@@ -37,13 +38,13 @@ pub struct Decision {
     pub req: Digest,
     /// SHA-256 of the approver's session id.
     pub sid: Digest,
-    /// Yes or no.
+    /// What they make of it.
     pub verdict: Verdict,
     /// Why, in the approver's words.
     pub reason: String,
 }
 
-/// Yes or no.
+/// What a person makes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -51,6 +52,10 @@ pub enum Verdict {
     Approve,
     /// Do not.
     Deny,
+    /// An approver's approval no longer counts; of the requester: the request itself.
+    Withdraw,
+    /// An emergency was looked at afterwards.
+    Review,
 }
 
 impl Artefact for Decision {
@@ -90,7 +95,25 @@ pub struct DecisionEvidence {
 pub struct Decided {
     by: Person,
     verdict: Verdict,
+    at: Timestamp,
     digest: Digest,
+}
+
+/// What a decision is judged by.
+#[derive(Clone, Copy)]
+pub struct Deciding<'a> {
+    /// The request.
+    pub request: &'a Request<Authenticated>,
+    /// The tenant that it changes.
+    pub scope: &'a TenantScope,
+    /// Whose keys count.
+    pub trust: &'a Trust,
+    /// What policy says.
+    pub policies: &'a Policies,
+    /// Which step-ups something is behind.
+    pub backed: &'a Backed,
+    /// As of when.
+    pub now: Timestamp,
 }
 
 /// Why a decision does not count.
@@ -108,19 +131,13 @@ pub enum NotDecided {
 }
 
 impl DecisionEvidence {
-    /// Verifies a decision about `request`.
+    /// Verifies a decision about a request.
     ///
     /// # Errors
     ///
     /// [`NotDecided`].
-    pub fn verify(
-        &self,
-        request: &Request<Authenticated>,
-        scope: &TenantScope,
-        trust: &Trust,
-        policies: &Policies,
-        now: Timestamp,
-    ) -> Result<Decided, NotDecided> {
+    pub fn verify(&self, by_what: &Deciding<'_>) -> Result<Decided, NotDecided> {
+        let Deciding { request, scope, trust, policies, backed, now } = *by_what;
         let (by, decision) =
             self.person.open(&self.decision, trust, now).map_err(NotDecided::NotVerified)?;
         let other = |what| NotDecided::NotVerified(NotVerified::Other(what));
@@ -137,10 +154,26 @@ impl DecisionEvidence {
             return Err(other("span of time"));
         }
         let standing = scope.standing(&by)?;
-        policies
-            .may_decide(&Approving { approver: by.id(), standing: &standing, request })
-            .map_err(NotDecided::Policy)?;
-        Ok(Decided { by, verdict: decision.verdict, digest: self.decision.digest() })
+        let approving = Approving { approver: by.id(), standing: &standing, scope, request };
+        let is_requester = by.id().to_string() == request.principal().to_string();
+        let wanted = scope.terms().conditions(request.change().entry().name).step_up;
+        let stepped_up = wanted.is_none_or(|context| {
+            by.session().acrs.iter().any(|acr| acr == context.as_str()) && backed.is(&context)
+        });
+        match decision.verdict {
+            Verdict::Approve | Verdict::Deny => policies.may_decide(&approving, stepped_up),
+            // To take something back needs no more than to have been able to give it.
+            Verdict::Withdraw if is_requester => Ok(()),
+            Verdict::Withdraw => policies.may_decide(&approving, true),
+            Verdict::Review => policies.may_review(&approving),
+        }
+        .map_err(NotDecided::Policy)?;
+        Ok(Decided {
+            by,
+            verdict: decision.verdict,
+            at: decision.iat,
+            digest: self.decision.digest(),
+        })
     }
 }
 
@@ -170,12 +203,20 @@ impl Decided {
     }
 }
 
-/// The approvals among decisions, one for each person at the most.
+/// The approvals among decisions, one for each person at the most. What a person decided last
+/// counts; of two in one second, the one that takes back.
 #[must_use]
 pub fn approvals(decisions: &[Decided]) -> Vec<&Decided> {
     let mut counted: Vec<&Decided> = Vec::new();
     for decision in decisions.iter().filter(|decision| decision.verdict == Verdict::Approve) {
-        if counted.iter().all(|other| other.by() != decision.by()) {
+        let is_taken_back = |other: &Decided| {
+            other.verdict == Verdict::Withdraw
+                && other.by() == decision.by()
+                && other.at >= decision.at
+        };
+        if counted.iter().all(|other| other.by() != decision.by())
+            && !decisions.iter().any(is_taken_back)
+        {
             counted.push(decision);
         }
     }

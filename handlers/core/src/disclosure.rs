@@ -12,21 +12,24 @@ use crate::{
     digest::Digest,
     identity::{ObjectId, TenantId},
     jws::NotVerified,
+    request::Principal,
     time::Timestamp,
 };
 
 /// A request, as its own signature says it.
 ///
-/// That the requester signed it with the key of the session beside it is verified; that `signin`
-/// and `intake` stand for that session is not, because a decider holds no keyset. The worker
-/// verifies that: a decision about a request of nobody's moves nothing.
+/// The request names its requester, and is signed by the key of the session beside it. That
+/// `signin` and `intake` stand for that session is not verified here, because a decider holds no
+/// keyset. The worker verifies it, and that the session is the named person's: a decision about
+/// a request that names somebody else moves nothing.
 #[derive(Debug)]
 pub struct Disclosed {
     digest: Digest,
     change: Change,
-    parameters: Value,
     requester: String,
     purpose: String,
+    ticket: Option<String>,
+    break_glass: bool,
     asked_at: Timestamp,
     expires: Timestamp,
 }
@@ -63,9 +66,10 @@ impl RequestEvidence {
                 Ok(Disclosed {
                     digest,
                     change: in_tenant(tenant, ask.tnt, &ask.op)?,
-                    parameters: ask.op.parameters,
-                    requester: session.person().to_string(),
+                    requester: ask.by.to_string(),
                     purpose: ask.purpose,
+                    ticket: ask.ticket,
+                    break_glass: ask.break_glass,
                     asked_at: ask.iat,
                     expires: ask.exp,
                 })
@@ -75,11 +79,26 @@ impl RequestEvidence {
                 Ok(Disclosed {
                     digest,
                     change: in_tenant(tenant, attestation.tnt, &attestation.op)?,
-                    parameters: attestation.op.parameters,
-                    requester: attestation.sub,
+                    requester: Principal::Attested(attestation.sub).to_string(),
                     purpose: attestation.purpose,
+                    ticket: attestation.ticket,
+                    break_glass: false,
                     asked_at: attestation.iat,
                     expires: attestation.exp,
+                })
+            }
+            Self::Produced { event } => {
+                let event = event.peek()?;
+                let data = event.data();
+                Ok(Disclosed {
+                    digest,
+                    change: in_tenant(tenant, event.tenant(), &data.op)?,
+                    requester: Principal::Produced(event.source().to_owned()).to_string(),
+                    purpose: data.purpose.clone(),
+                    ticket: data.ticket.clone(),
+                    break_glass: false,
+                    asked_at: event.time(),
+                    expires: event.until(),
                 })
             }
         }
@@ -118,13 +137,13 @@ impl Disclosed {
         self.change.target()
     }
 
-    /// The operation's parameters, as they were signed.
+    /// The operation's parameters, as they are understood.
     #[must_use]
-    pub const fn parameters(&self) -> &Value {
-        &self.parameters
+    pub fn parameters(&self) -> Value {
+        self.change.parameters()
     }
 
-    /// Who asks: the person of the session, or as `intake` attests.
+    /// Who asks: the person of the session, or the service or producer that it names.
     #[must_use]
     pub fn requester(&self) -> &str {
         &self.requester
@@ -134,6 +153,18 @@ impl Disclosed {
     #[must_use]
     pub fn purpose(&self) -> &str {
         &self.purpose
+    }
+
+    /// The ticket that it belongs to.
+    #[must_use]
+    pub fn ticket(&self) -> Option<&str> {
+        self.ticket.as_deref()
+    }
+
+    /// Whether it is an emergency that waits for no approval.
+    #[must_use]
+    pub const fn breaks_glass(&self) -> bool {
+        self.break_glass
     }
 
     /// When it was signed.

@@ -5,18 +5,21 @@
 //! an outcome, by redelivery or by [`Worker::reclaim`]; what evidence does not support is not
 //! done, and the ledger says that it was tried.
 
+mod attested;
 mod busy;
 mod claims;
 mod judge;
 mod open;
 mod outcome;
+mod pace;
+mod strangers;
 
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::{
-    catalog::{Effect, Reveals},
+    catalog::{Hands, NotDone},
     claim::{Claim, Ending},
     identity::App,
     jwe,
@@ -26,7 +29,7 @@ use crate::{
     permit::PermittedChange,
     policy::Policies,
     ports::{
-        Answer, Container, Directory, Message, NotApplied, Partition, PortError, Ports, Query,
+        Container, Created, Directory, Message, NotApplied, Partition, PortError, Ports, Query,
     },
     reception::queue,
     record::{KIND, LEASE_S, Lease, Record, State},
@@ -41,6 +44,7 @@ use claims::{Claimed, Standing};
 use judge::Judgement;
 use open::Opened;
 use outcome::End;
+use strangers::Strangers;
 
 /// Deliveries after which the broker dead-letters a message.
 pub const MAX_DELIVERIES: u32 = 10;
@@ -64,6 +68,7 @@ pub struct Worker {
     policies: Arc<Policies>,
     holder: Uuid,
     busy: Busy,
+    strangers: Strangers,
 }
 
 /// A message was not dealt with. The host abandons it, and the broker delivers it again.
@@ -112,7 +117,17 @@ impl Worker {
             Arc::clone(&ports.entropy),
         );
         let holder = uuid::Builder::from_random_bytes(holder).into_uuid();
-        Self { app, ports, directory, trust, ledger, policies, holder, busy: Busy::default() }
+        Self {
+            app,
+            ports,
+            directory,
+            trust,
+            ledger,
+            policies,
+            holder,
+            busy: Busy::default(),
+            strangers: Strangers::default(),
+        }
     }
 
     /// Deals with one delivery. `Ok` lets the broker forget the message.
@@ -267,22 +282,20 @@ impl Worker {
             }
             Err(Judgement::Port(error)) => return Err(error.into()),
             Err(Judgement::No(no)) => {
-                self.conclude(&opened, no.after(begun), traceparent).await?;
-                return Ok(Step::Over);
+                return self.refuse(&opened, no, begun, traceparent).await;
             }
         };
         let claimed = match standing {
             Some((_, signed)) => Claimed::Before(signed),
-            None => self.claim(&request, &opened.permit, now).await?,
+            None => self.claim(&request, &opened, now).await?,
         };
         let claim = match claimed {
             Claimed::New(claim) | Claimed::Before(claim) => claim,
             // Found only now: what became of it is in its blobs.
             Claimed::Taken => return Ok(Step::Later(BACK_OFF_S[0])),
-            Claimed::Not(not_permitted) => {
-                let no = End::of(Ending::Refused, words(not_permitted));
-                self.conclude(&opened, no, traceparent).await?;
-                return Ok(Step::Over);
+            Claimed::Not(reason) => {
+                let no = End::of(Ending::Refused, reason);
+                return self.refuse(&opened, no, begun, traceparent).await;
             }
         };
         let verified = opened.trust.open(&claim, now);
@@ -296,7 +309,27 @@ impl Worker {
                 return Ok(Step::Over);
             }
         };
+        if let Some(pause_s) = self.waits_for_its_turn(&request, change.attempt).await? {
+            return Ok(Step::Later(pause_s));
+        }
         self.carry_out(request, opened, claim, traceparent).await
+    }
+
+    /// Ends a request that must not be carried out. One that nobody has begun is barred first:
+    /// another process that judged otherwise must not begin it while this one refuses.
+    async fn refuse(
+        &self,
+        opened: &Opened,
+        end: End,
+        begun: bool,
+        traceparent: Option<String>,
+    ) -> Result<Step, NotHandled> {
+        let now = self.ports.clock.now();
+        if !begun && self.bar(opened, now).await? == Created::Existed {
+            return Ok(Step::Later(BACK_OFF_S[0]));
+        }
+        self.conclude(opened, end.after(begun), traceparent).await?;
+        Ok(Step::Over)
     }
 
     /// Commits the attempt, makes the change, commits the outcome.
@@ -312,36 +345,38 @@ impl Worker {
         else {
             return Ok(Step::Later(BACK_OFF_S[0]));
         };
-        // Computed from the parsed change whose digest the permit names, just checked.
-        let effect = request.change().effect(&*self.ports.entropy)?;
-        match self.directory.apply(&request, &effect).await {
-            Ok(answer) => {
-                let end = End {
-                    result: self.result(&request, effect, &answer)?,
-                    call_id: answer.call_id,
-                    ..End::of(Ending::Succeeded, "the directory confirmed it")
-                };
-                self.conclude(&opened, end, traceparent).await?;
-                Ok(Step::Over)
-            }
-            Err(NotApplied::Refused { status, code }) => {
+        // What is sent is computed from the parsed change whose digest the permit names, just
+        // checked, and each call is one that its operation declares.
+        let lease_ends = opened.document.body.lease.map_or(request.resume_until(), |it| it.until);
+        let tools = (&*self.ports.entropy, &*self.ports.clock);
+        let until = lease_ends.plus_s(-LONGEST_CALL_S);
+        let mut hands = Hands::new(&request, &*self.directory, tools, until);
+        let done = request.change().carry_out(&mut hands).await;
+        // This attempt may have been carried out in part; an earlier one wholly, its answer lost.
+        let begun = number > 1 || hands.has_written();
+        let end = match done {
+            Ok(secret) => End {
+                result: self.result(&request, secret)?,
+                call_id: hands.into_call_id(),
+                ..End::of(Ending::Succeeded, "the directory confirmed it")
+            },
+            Err(NotDone::Cannot(reason)) => End::of(Ending::Failed, reason).after(begun),
+            Err(NotDone::NotApplied(NotApplied::Refused { status, code })) => {
                 tracing::warn!(status, code, "directory refused");
-                // An earlier attempt may have been carried out, its answer lost.
-                let end = End::of(Ending::Failed, refusal_words(status)).after(number > 1);
-                self.conclude(&opened, end, traceparent).await?;
-                Ok(Step::Over)
+                End::of(Ending::Failed, refusal_words(status)).after(begun)
             }
-            Err(NotApplied::Port(error)) if error.is_transient() => {
+            Err(NotDone::NotApplied(NotApplied::Port(error))) if error.is_transient() => {
                 tracing::warn!(error = %error, attempt = number, "directory not reached");
-                Ok(Step::Later(pause_s(&error, number)))
+                return Ok(Step::Later(pause_s(&error, number)));
             }
-            Err(NotApplied::Port(error)) => {
+            Err(NotDone::NotApplied(NotApplied::Port(error))) => {
                 tracing::error!(error = ?error, "directory's answer not understood");
                 let reason = "the directory answered in a way that is not understood";
-                self.conclude(&opened, End::of(Ending::Unknown, reason), traceparent).await?;
-                Ok(Step::Over)
+                End::of(Ending::Unknown, reason)
             }
-        }
+        };
+        self.conclude(&opened, end, traceparent).await?;
+        Ok(Step::Over)
     }
 
     /// Commits that this process works on the request now, and which attempt that is; `None`
@@ -378,21 +413,13 @@ impl Worker {
         }
     }
 
-    /// The secret result of an effect, encrypted to whoever asked for it.
+    /// The secret result of an operation, encrypted to whoever asked for it.
     fn result(
         &self,
         request: &Request<Permitted>,
-        effect: Effect,
-        answer: &Answer,
+        secret: Option<Secret>,
     ) -> Result<Option<String>, NotHandled> {
-        let secret = match effect.reveals {
-            Reveals::Nothing => return Ok(None),
-            Reveals::Chosen(secret) => secret,
-            Reveals::InAnswer(property) => match answer.body.get(property) {
-                Some(serde_json::Value::String(text)) => Secret::new(text.clone()),
-                _ => return Err(broken("directory's answer lacks the secret")),
-            },
-        };
+        let Some(secret) = secret else { return Ok(None) };
         let recipient =
             request.reveal_to().ok_or_else(|| broken("request with a secret names no key"))?;
         Ok(Some(jwe::seal(&secret, recipient, &*self.ports.entropy)?))
@@ -431,6 +458,7 @@ impl Worker {
             traceparent,
             change: Some(document.body.change(Some(document), self.ports.clock.now())?),
             markers: Vec::new(),
+            counts: Vec::new(),
             outgoing: Vec::new(),
         })
     }

@@ -7,6 +7,9 @@
 //! The JWS is put together by hand around an asynchronous `sign` (no library signs with a key
 //! it does not hold); verification is the library's.
 
+#[cfg(test)]
+mod wycheproof;
+
 use std::{fmt, marker::PhantomData, ops::Deref};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -40,6 +43,8 @@ pub enum Typ {
     Request,
     /// What a caller asks whose token only `intake` saw. By `intake`.
     Attestation,
+    /// What an event producer asks. By the key that the tenant's binding registers.
+    Event,
     /// What an approver decides. By the approver's client key.
     Decision,
     /// A change is permitted. By `intake`.
@@ -56,6 +61,8 @@ pub enum Typ {
     Binding,
     /// What a deployment trusts. By the admin root.
     Deployment,
+    /// How something compares with what was declared. By `drift`.
+    Finding,
     /// From when on a person's sessions count. By `signin`, as a statement of its own kind.
     Revocation,
 }
@@ -70,6 +77,7 @@ impl Typ {
             Self::SignIn => "sign-in+jwt",
             Self::Request => "request+jwt",
             Self::Attestation => "attestation+jwt",
+            Self::Event => "cloudevent+jwt",
             Self::Decision => "decision+jwt",
             Self::Permit => "effect-permit+jwt",
             Self::Claim => "claim+jwt",
@@ -78,6 +86,7 @@ impl Typ {
             Self::Keyset => "keyset+jwt",
             Self::Binding => "binding+jwt",
             Self::Deployment => "deployment+jwt",
+            Self::Finding => "finding+jwt",
             Self::Revocation => "revocation+jwt",
         }
     }

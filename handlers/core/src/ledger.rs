@@ -9,7 +9,7 @@ pub mod document;
 pub mod merkle;
 pub mod statement;
 
-pub use commit::{Commit, Committed, Ledger, NotCommitted, Outgoing};
+pub use commit::{Commit, Committed, Count, Ledger, NotCommitted, Outgoing};
 pub use document::{Document, NotGenuine, Stored};
 pub use merkle::Frontier;
 pub use statement::{Happened, Statement};

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
@@ -338,6 +338,14 @@ pub struct Listed {
     pub applied: Mutex<Vec<(Digest, String)>>,
     /// What the next applications do.
     pub faults: Mutex<VecDeque<Fault>>,
+    /// What there is to read, by path.
+    pub readable: Mutex<HashMap<String, Value>>,
+    /// What was sent: application, method, path and canonical body.
+    pub sent: Mutex<Vec<(&'static str, String)>>,
+    /// How long each application takes, in seconds, by this clock.
+    pub takes: Mutex<Option<(Arc<SetClock>, i64)>>,
+    /// What it answers to a call, by method and path, instead of a pass.
+    pub answers: Mutex<HashMap<String, VecDeque<Result<Value, u16>>>>,
 }
 
 #[async_trait]
@@ -350,6 +358,14 @@ impl Directory for Listed {
         Ok(lock(&self.targets).get(&target).copied())
     }
 
+    async fn read(&self, _: &TenantScope, path: &str) -> Result<Option<Value>, PortError> {
+        Ok(lock(&self.readable).get(path).cloned())
+    }
+
+    fn root(&self) -> &'static str {
+        "https://graph.microsoft.com/v1.0"
+    }
+
     async fn apply(
         &self,
         request: &Request<Permitted>,
@@ -359,11 +375,26 @@ impl Directory for Listed {
         if fault == Fault::Fails {
             return Err(lost().into());
         }
-        lock(&self.applied).push((request.digest(), effect.path.clone()));
+        if let Some((clock, seconds)) = &*lock(&self.takes) {
+            clock.advance_s(*seconds);
+        }
+        let call = format!("{} {}", effect.method(), effect.path());
+        let answer = lock(&self.answers).get_mut(&call).and_then(VecDeque::pop_front);
+        let body = effect.body().map(serde_json_canonicalizer::to_string).transpose();
+        let body = body.map_err(|error| PortError::Broken(error.into()))?;
+        let body = body.map_or_else(String::new, |body| format!(" {body}"));
+        lock(&self.sent).push((request.change().entry().application, call + &body));
+        if let Some(Err(status)) = answer {
+            return Err(NotApplied::Refused { status, code: "told".to_owned() });
+        }
+        lock(&self.applied).push((request.digest(), effect.path().to_owned()));
         if fault == Fault::LosesAnswer {
             return Err(lost().into());
         }
-        let body = serde_json::json!({ "temporaryAccessPass": "Pass-1234" });
+        let body = match answer {
+            Some(Ok(body)) => body,
+            _ => serde_json::json!({ "temporaryAccessPass": "Pass-1234" }),
+        };
         Ok(Answer { body, call_id: Some("call-1".to_owned()) })
     }
 }

@@ -4,31 +4,38 @@
 //! context and request are therefore always built with the schema, and any evaluation error is
 //! a denial.
 
+mod forbids;
+mod question;
 mod read;
 
-use std::{collections::HashSet, str::FromStr as _};
+use std::{
+    collections::HashMap,
+    str::FromStr as _,
+    sync::{Arc, Mutex},
+};
 
 use cedar_policy::{
-    Authorizer, Context, Decision as Cedar, Entities, Entity, EntityId, EntityTypeName, EntityUid,
-    PolicyId, PolicySet, RestrictedExpression, Schema, ValidationMode, Validator,
+    Authorizer, Context, Decision as Cedar, Entities, EntityUid, PolicyId, PolicySet,
+    RestrictedExpression, Schema, ValidationMode, Validator,
 };
 
 use crate::{
-    catalog::Change,
     digest::Digest,
-    identity::{PersonId, Role},
+    identity::PersonId,
     permit::Reference,
-    request::{Authenticated, Principal, Request},
+    request::{Authenticated, Request},
     tenancy::{Standing, TenantScope},
 };
 
+pub use forbids::NotForbids;
+use question::{Facts, Failure, Question};
 pub use read::ReadPolicies;
 
 pub(crate) const SCHEMA: &str = include_str!("policies/airlock.cedarschema");
 const POLICIES: &str = include_str!("policies/airlock.cedar");
 
 /// Version of the policies above: counts up with every change of theirs.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 
 /// The most approvals that a policy can ask for.
 pub const MAX_APPROVALS: u32 = 3;
@@ -36,7 +43,9 @@ pub const MAX_APPROVALS: u32 = 3;
 /// The policies, ready to judge.
 pub struct Policies {
     schema: Schema,
-    set: PolicySet,
+    set: Arc<PolicySet>,
+    /// With the forbids of a tenant's own, by the digest of its binding.
+    tenants: Mutex<HashMap<Digest, Arc<PolicySet>>>,
     authorizer: Authorizer,
     reference: Reference,
 }
@@ -67,15 +76,20 @@ pub enum Ruling {
     Denied(&'static str),
 }
 
-/// Someone about to decide a request.
+/// Someone about to decide a request, or to review it.
 pub struct Approving<'a> {
     /// Who.
     pub approver: PersonId,
     /// What they are in the target tenant.
     pub standing: &'a Standing,
+    /// The target tenant.
+    pub scope: &'a TenantScope,
     /// What they decide.
     pub request: &'a Request<Authenticated>,
 }
+
+/// What a denial says when a policy of the tenant's own made it.
+const TENANT_FORBIDS: &str = "a policy of the tenant's own forbids this";
 
 /// What a denial says when no policy gives a reason.
 const NO_PERMIT: &str = "no policy allows this";
@@ -104,7 +118,13 @@ impl Policies {
             return Err(not_valid(error));
         }
         let reference = Reference { id: "airlock".to_owned(), ver: VERSION, hash };
-        Ok(Self { schema, set: policies, authorizer: Authorizer::new(), reference })
+        Ok(Self {
+            schema,
+            set: Arc::new(policies),
+            tenants: Mutex::default(),
+            authorizer: Authorizer::new(),
+            reference,
+        })
     }
 
     /// Name, version and digest, which permits carry.
@@ -120,16 +140,20 @@ impl Policies {
     #[must_use]
     pub fn judge(
         &self,
+        scope: &TenantScope,
         standing: &Standing,
         request: &Request<Authenticated>,
         approvals: u32,
         facts: Option<TargetFacts>,
     ) -> Ruling {
-        let asked = Question::about(request, standing);
-        if let Err(reason) = self.ask(&asked, "ask", Question::context(approvals, facts)) {
+        let asked = Question::about(request, scope, standing);
+        let judge = |action, approvals| {
+            self.ask(scope, &asked, action, Question::context(approvals, facts))
+        };
+        if let Err(reason) = judge("ask", approvals) {
             return Ruling::Denied(reason);
         }
-        let proceeds = |approvals| self.ask(&asked, "proceed", Question::context(approvals, facts));
+        let proceeds = |approvals| judge("proceed", approvals);
         let mut denied = match proceeds(approvals) {
             Ok(()) => return Ruling::Allowed,
             Err(reason) => reason,
@@ -143,37 +167,46 @@ impl Policies {
         Ruling::Denied(denied)
     }
 
-    /// Whether someone may decide a request.
+    /// Whether someone may approve or deny a request, whose session has, or has not, satisfied
+    /// the step-up that the tenant wants.
     ///
     /// # Errors
     ///
     /// Why not, in words for them.
-    pub fn may_decide(&self, approving: &Approving<'_>) -> Result<(), &'static str> {
-        let mut question = Question::about(approving.request, approving.standing);
-        question.principal = approving.approver.to_string();
-        question.proven = true;
-        self.ask(&question, "decide", Ok(Vec::new()))
+    pub fn may_decide(
+        &self,
+        approving: &Approving<'_>,
+        stepped_up: bool,
+    ) -> Result<(), &'static str> {
+        let stepped_up = RestrictedExpression::new_bool(stepped_up);
+        let context = vec![("stepped_up".to_owned(), stepped_up)];
+        self.ask(approving.scope, &Question::of_approver(approving), "decide", Ok(context))
+    }
+
+    /// Whether someone may review an emergency.
+    ///
+    /// # Errors
+    ///
+    /// Why not, in words for them.
+    pub fn may_review(&self, approving: &Approving<'_>) -> Result<(), &'static str> {
+        self.ask(approving.scope, &Question::of_approver(approving), "review", Ok(Vec::new()))
     }
 
     /// Whether a person may see every request of a tenant.
     #[must_use]
     pub fn may_see_all(&self, scope: &TenantScope, person: PersonId, standing: &Standing) -> bool {
-        let question = Question {
-            principal: person.to_string(),
-            proven: true,
-            roles: standing.roles().to_vec(),
-            resource: Resource::Tenant(scope.tenant().to_string()),
-        };
-        self.ask(&question, "see_all", Ok(Vec::new())).is_ok()
+        let question = Question::about_tenant(person, scope, standing);
+        self.ask(scope, &question, "see_all", Ok(Vec::new())).is_ok()
     }
 
     fn ask(
         &self,
+        scope: &TenantScope,
         question: &Question<'_>,
         action: &str,
         context: Facts,
     ) -> Result<(), &'static str> {
-        let response = self.evaluate(question, action, context).map_err(|error| {
+        let response = self.evaluate(scope, question, action, context).map_err(|error| {
             tracing::error!(error = %error, action, "policy not evaluated");
             NOT_EVALUATED
         })?;
@@ -185,13 +218,16 @@ impl Policies {
         match response.decision() {
             Cedar::Allow => Ok(()),
             Cedar::Deny => {
-                Err(diagnostics.reason().find_map(|id| self.reason(id)).unwrap_or(NO_PERMIT))
+                let forbidden = diagnostics.reason().next().map(|_| TENANT_FORBIDS);
+                let reason = diagnostics.reason().find_map(|id| self.reason(id));
+                Err(reason.or(forbidden).unwrap_or(NO_PERMIT))
             }
         }
     }
 
     fn evaluate(
         &self,
+        scope: &TenantScope,
         question: &Question<'_>,
         action: &str,
         context: Facts,
@@ -201,13 +237,14 @@ impl Policies {
         context.validate(&self.schema, &action)?;
         let entities = Entities::from_entities(question.entities()?, Some(&self.schema))?;
         let request = cedar_policy::Request::new(
-            principal(&question.principal)?,
+            question.principal()?,
             action,
-            question.resource.uid()?,
+            question.resource()?,
             context,
             Some(&self.schema),
         )?;
-        Ok(self.authorizer.is_authorized(&request, &self.set, &entities))
+        let set = self.with_forbids(scope)?;
+        Ok(self.authorizer.is_authorized(&request, &set, &entities))
     }
 
     /// The words of a policy's `@reason`. They are a part of this crate, so they live as long.
@@ -217,112 +254,4 @@ impl Policies {
         let start = POLICIES.find(reason)?;
         POLICIES.get(start..start + reason.len())
     }
-}
-
-/// Why a question could not be put. For the log: the asker hears that it could not.
-type Failure = Box<dyn std::error::Error>;
-
-/// Context of a question, or why there is none. An absent fact must never look like "no".
-type Facts = Result<Vec<(String, RestrictedExpression)>, Failure>;
-
-/// Who asks for what, as Cedar sees it.
-struct Question<'a> {
-    principal: String,
-    proven: bool,
-    roles: Vec<Role>,
-    resource: Resource<'a>,
-}
-
-enum Resource<'a> {
-    Change { change: &'a Change, id: String, requester: String, requester_proven: bool },
-    Tenant(String),
-}
-
-impl<'a> Question<'a> {
-    fn about(request: &'a Request<Authenticated>, standing: &Standing) -> Self {
-        let proven = matches!(request.principal(), Principal::Proven(_));
-        Self {
-            principal: request.principal().to_string(),
-            proven,
-            roles: standing.roles().to_vec(),
-            resource: Resource::Change {
-                change: request.change(),
-                id: request.digest().to_string(),
-                requester: request.principal().to_string(),
-                requester_proven: proven,
-            },
-        }
-    }
-
-    fn context(approvals: u32, facts: Option<TargetFacts>) -> Facts {
-        let approvals = RestrictedExpression::new_long(i64::from(approvals));
-        let mut pairs = vec![("approvals".to_owned(), approvals)];
-        if let Some(facts) = facts {
-            let target = RestrictedExpression::new_record([
-                ("protected".to_owned(), RestrictedExpression::new_bool(facts.protected)),
-                ("synced".to_owned(), RestrictedExpression::new_bool(facts.synced)),
-            ])?;
-            pairs.push(("target".to_owned(), target));
-        }
-        Ok(pairs)
-    }
-
-    fn entities(&self) -> Result<Vec<Entity>, Failure> {
-        let mut entities = vec![principal_entity(&self.principal, self.proven, &self.roles)?];
-        match &self.resource {
-            Resource::Tenant(_) => entities.push(Entity::with_uid(self.resource.uid()?)),
-            Resource::Change { change, requester, requester_proven, .. } => {
-                let target = PersonId { tid: change.tenant(), oid: change.target() }.to_string();
-                let attributes = [
-                    ("operation", RestrictedExpression::new_string(change.entry().name.to_owned())),
-                    (
-                        "risk",
-                        RestrictedExpression::new_string(change.entry().risk.name().to_owned()),
-                    ),
-                    ("secret", RestrictedExpression::new_bool(change.entry().secret)),
-                    ("requester", RestrictedExpression::new_entity_uid(principal(requester)?)),
-                    ("target", RestrictedExpression::new_entity_uid(principal(&target)?)),
-                ];
-                let attributes =
-                    attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-                entities.push(Entity::new(self.resource.uid()?, attributes, HashSet::new())?);
-                if *requester != self.principal {
-                    entities.push(principal_entity(requester, *requester_proven, &[])?);
-                }
-                if target != self.principal && target != *requester {
-                    entities.push(principal_entity(&target, false, &[])?);
-                }
-            }
-        }
-        for role in Role::ALL {
-            entities.push(Entity::with_uid(uid("Role", role.name())?));
-        }
-        Ok(entities)
-    }
-}
-
-impl Resource<'_> {
-    fn uid(&self) -> Result<EntityUid, Failure> {
-        match self {
-            Self::Change { id, .. } => uid("Change", id),
-            Self::Tenant(id) => uid("Tenant", id),
-        }
-    }
-}
-
-fn principal(id: &str) -> Result<EntityUid, Failure> {
-    uid("Principal", id)
-}
-
-fn principal_entity(id: &str, proven: bool, roles: &[Role]) -> Result<Entity, Failure> {
-    let attributes =
-        [("proven".to_owned(), RestrictedExpression::new_bool(proven))].into_iter().collect();
-    let parents =
-        roles.iter().map(|role| uid("Role", role.name())).collect::<Result<HashSet<_>, _>>()?;
-    Ok(Entity::new(principal(id)?, attributes, parents)?)
-}
-
-fn uid(kind: &str, id: &str) -> Result<EntityUid, Failure> {
-    let kind: EntityTypeName = format!("Airlock::{kind}").parse()?;
-    Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
 }

@@ -399,10 +399,22 @@ pub trait Directory: Send + Sync {
         target: ObjectId,
     ) -> Result<Option<TargetFacts>, PortError>;
 
-    /// Makes the change that the request was permitted and claimed for, with the one worker
-    /// application that it needs.
+    /// Reads something with the read-only worker application: a path below the version, with
+    /// its query. Of a collection, all pages as one. `None` if it is not there.
     ///
-    /// Every effect converges: done twice it ends in the same state.
+    /// # Errors
+    ///
+    /// [`PortError`]. A collection that was not read to its end is an error, never a part.
+    async fn read(&self, scope: &TenantScope, path: &str) -> Result<Option<Value>, PortError>;
+
+    /// Address of the version that all paths are below, without a slash at its end: what
+    /// references to objects begin with.
+    fn root(&self) -> &str;
+
+    /// Makes one call of the change that the request was permitted and claimed for, once, with
+    /// the one worker application that it needs.
+    ///
+    /// Every operation converges: done twice it ends in the same state.
     ///
     /// # Errors
     ///

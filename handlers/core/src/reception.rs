@@ -3,9 +3,12 @@
 //! Nothing is stored or signed before the caller, the tenant, the change and the policy have
 //! all been judged; a refusal leaves no trace but a log line.
 
+mod attested;
+mod deciding;
 mod notice;
 mod permitting;
 mod refusals;
+mod submitting;
 mod view;
 
 use std::{
@@ -14,18 +17,17 @@ use std::{
 };
 
 use crate::{
-    ask::{Ask, RequestEvidence},
+    ask::Ask,
     claim::Outcome,
-    decision::{Decided, Decision, DecisionEvidence, NotDecided},
+    decision::Decision,
     digest::Digest,
-    identity::{App, PersonId, TenantId},
+    identity::{App, TenantId},
     jws::{Artefact, NotVerified, Signed, Verified},
     keyset::Trust,
-    ledger::{Document, Happened, Ledger, NotCommitted, NotGenuine, commit::Marker},
+    ledger::{Document, Happened, Ledger, NotCommitted, NotGenuine},
     policy::Policies,
     ports::{Partition, Ports, Query},
-    record::{KIND, REVEAL_S, Record, State, Summary, document_id},
-    request::{Authenticated, NotAuthenticated, NotAuthorized, Request},
+    record::{KIND, REVEAL_S, REVIEW_DUE, Record, State, document_id},
     revocation,
     session::{Person, PersonEvidence},
     tenancy::{Standing, TenantScope},
@@ -44,9 +46,6 @@ const FRESH_S: i64 = 60;
 /// The largest request or decision that is taken, in bytes. They travel and are stored together
 /// with all their evidence.
 const MAX_TAKEN_BYTES: usize = 8 * 1024;
-
-/// Tries to write a decision while others decide the same request.
-const RACES: u32 = 8;
 
 /// Requests that a list shows.
 const LISTED: u32 = 100;
@@ -159,111 +158,6 @@ impl Reception {
         self.noticed(Some(tenant), None, listed).await
     }
 
-    async fn try_submit(
-        &self,
-        caller: &Caller,
-        request: Signed<Ask>,
-        key: Option<&str>,
-        traceparent: Option<String>,
-    ) -> Result<View, NotReceived> {
-        small(&request)?;
-        let now = self.ports.clock.now();
-        let trust = self.trust.trust().await?;
-        let evidence =
-            RequestEvidence::Proven { request: request.clone(), person: caller.evidence.clone() };
-        let authenticated = Request::authenticate(&evidence, &trust, now)?;
-        let (_, ask) =
-            caller.evidence.open(&request, &trust, now).map_err(NotAuthenticated::NotVerified)?;
-        fresh(ask.iat, now)?;
-        let scope = self.trust.scope(&trust, authenticated.tenant()).await?;
-        scope.standing(&caller.person)?;
-        self.not_revoked(&trust, &caller.person, now).await?;
-        let name = RequestName { tenant: scope.tenant(), digest: authenticated.digest() };
-        let mut record = Record {
-            request: authenticated.digest(),
-            evidence,
-            decisions: Vec::new(),
-            state: State::Pending,
-            needs_approvals: 0,
-            permit: None,
-            claim: None,
-            lease: None,
-            outcome: None,
-            result: None,
-            revealed: None,
-            summary: Summary {
-                operation: authenticated.change().entry().name.to_owned(),
-                target: authenticated.change().target(),
-                requester: caller.person.id().to_string(),
-                purpose: ask.purpose.clone(),
-                asked_at: ask.iat,
-                expires: ask.exp,
-            },
-        };
-        let happened = match authenticated.authorize(&scope, &self.policies, &[], None) {
-            Ok(authorized) => {
-                self.permit(&mut record, &authorized, &scope, &trust, now).await?;
-                Happened::Permitted
-            }
-            Err(NotAuthorized::NeedsApprovals(needed)) => {
-                record.needs_approvals = needed;
-                Happened::Received
-            }
-            Err(refusal) => return Err(NotReceived::NotAllowed(refusal)),
-        };
-        let markers = key.map(|key| marker(caller.person.id(), key, name)).into_iter().collect();
-        let commit = Self::commit(&record, None, happened, caller, markers, traceparent, now)?;
-        match self.write(&scope, commit, now).await {
-            Ok(()) => Ok(view(name, &record, None, now)),
-            Err(NotReceived::NotCommitted(NotCommitted::Conflict)) => {
-                self.taken_before(&scope, &trust, name, caller, key, now).await
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn try_decide(
-        &self,
-        caller: &Caller,
-        name: RequestName,
-        decision: Signed<Decision>,
-        traceparent: Option<String>,
-    ) -> Result<View, NotReceived> {
-        small(&decision)?;
-        let now = self.ports.clock.now();
-        let trust = self.trust.trust().await?;
-        let scope = self.trust.scope(&trust, name.tenant).await?;
-        let standing = scope.standing(&caller.person)?;
-        self.not_revoked(&trust, &caller.person, now).await?;
-        let evidence = DecisionEvidence { decision, person: caller.evidence.clone() };
-        let (_, signed) = caller
-            .evidence
-            .open(&evidence.decision, &trust, now)
-            .map_err(|error| NotReceived::NotDecided(NotDecided::NotVerified(error)))?;
-        fresh(signed.iat, now)?;
-        for _ in 0..RACES {
-            let document = self.read(&scope, &trust, name.digest, now).await?;
-            self.may_see(&document.body, &scope, caller, &standing)?;
-            let mut record = document.body.clone();
-            let happened = self.decided(&mut record, &evidence, &scope, &trust, now).await?;
-            let commit = Self::commit(
-                &record,
-                Some(&document),
-                happened,
-                caller,
-                Vec::new(),
-                traceparent.clone(),
-                now,
-            )?;
-            match self.write(&scope, commit, now).await {
-                Ok(()) => return Ok(view(name, &record, None, now)),
-                Err(NotReceived::NotCommitted(NotCommitted::Conflict)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(NotReceived::NotCommitted(NotCommitted::Conflict))
-    }
-
     async fn try_reveal(
         &self,
         caller: &Caller,
@@ -300,7 +194,7 @@ impl Reception {
             Self::commit(&record, Some(&document), happened, caller, Vec::new(), traceparent, now)?;
         // Committed first: a result that was handed out twice would be worse than one that
         // must be asked for again.
-        match self.write(&scope, commit, now).await {
+        match self.write(&scope, &trust, commit, now).await {
             Ok(()) => Ok(result),
             Err(NotReceived::NotCommitted(NotCommitted::Conflict)) => Err(NotReceived::Gone),
             Err(error) => Err(error),
@@ -334,10 +228,14 @@ impl Reception {
         let standing = scope.standing(&caller.person)?;
         self.not_revoked(&trust, &caller.person, now).await?;
         let partition = Partition::tenant(&scope);
-        let equals = state.map(|state| ("hint", state.name().to_owned()));
-        let query = Query { kind: KIND, equals, limit: LISTED };
+        let mut found = Vec::new();
+        for hint in hints(state) {
+            let equals = hint.map(|hint| ("hint", hint.to_owned()));
+            let query = Query { kind: KIND, equals, limit: LISTED };
+            found.extend(self.ports.documents.query(&partition, &query).await?);
+        }
         let mut views = Vec::new();
-        for found in self.ports.documents.query(&partition, &query).await? {
+        for found in found {
             let opened = Document::<Record>::open(found, &partition, &trust, now);
             let document = match opened {
                 Ok(document) => document,
@@ -348,7 +246,8 @@ impl Reception {
                     continue;
                 }
             };
-            if self.may_see(&document.body, &scope, caller, &standing).is_ok() {
+            let is_asked = state.is_none_or(|state| document.body.state == state);
+            if is_asked && self.may_see(&document.body, &scope, caller, &standing).is_ok() {
                 let outcome = Self::outcome(&document.body, &trust, now)?;
                 let name = RequestName { tenant, digest: document.body.request };
                 views.push(view(name, &document.body, outcome.as_ref(), now));
@@ -381,90 +280,6 @@ impl Reception {
             }
         }
         Ok(tenants)
-    }
-
-    /// Adds a decision to a record; says what happened by it.
-    async fn decided(
-        &self,
-        record: &mut Record,
-        evidence: &DecisionEvidence,
-        scope: &TenantScope,
-        trust: &Trust,
-        now: Timestamp,
-    ) -> Result<Happened, NotReceived> {
-        if record.state != State::Pending {
-            return Err(NotReceived::State);
-        }
-        let request = Request::authenticate(&record.evidence, trust, now)?;
-        let verify = |evidence: &DecisionEvidence, request: &Request<Authenticated>| {
-            evidence
-                .verify(request, scope, trust, &self.policies, now)
-                .map_err(NotReceived::NotDecided)
-        };
-        let new = verify(evidence, &request)?;
-        // An earlier decision that no longer counts, because its time is over, is dropped and
-        // not an error: its maker may decide again.
-        let mut counted: Vec<Decided> = Vec::new();
-        record.decisions.retain(|earlier| match verify(earlier, &request) {
-            Ok(decided) => {
-                counted.push(decided);
-                true
-            }
-            Err(error) => {
-                tracing::info!(error = %error, "earlier decision no longer counts");
-                false
-            }
-        });
-        if counted.iter().any(|earlier| earlier.by() == new.by()) {
-            return Err(NotReceived::State);
-        }
-        counted.push(new);
-        record.decisions.push(evidence.clone());
-        match request.authorize(scope, &self.policies, &counted, None) {
-            Ok(authorized) => {
-                self.permit(record, &authorized, scope, trust, now).await?;
-                Ok(Happened::Permitted)
-            }
-            Err(NotAuthorized::NeedsApprovals(needed)) => {
-                record.needs_approvals = needed;
-                Ok(Happened::Decided)
-            }
-            Err(NotAuthorized::TurnedDown) => {
-                record.state = State::TurnedDown;
-                Ok(Happened::TurnedDown)
-            }
-            Err(refusal) => Err(NotReceived::NotAllowed(refusal)),
-        }
-    }
-
-    /// Answers for a request that was taken before, or for a key that named another.
-    async fn taken_before(
-        &self,
-        scope: &TenantScope,
-        trust: &Trust,
-        name: RequestName,
-        caller: &Caller,
-        key: Option<&str>,
-        now: Timestamp,
-    ) -> Result<View, NotReceived> {
-        match self.read(scope, trust, name.digest, now).await {
-            Ok(document) => {
-                let outcome = Self::outcome(&document.body, trust, now)?;
-                Ok(view(name, &document.body, outcome.as_ref(), now))
-            }
-            Err(NotReceived::NotThere) => {
-                let Some(key) = key else {
-                    return Err(NotReceived::NotCommitted(NotCommitted::Conflict));
-                };
-                let marker = marker(caller.person.id(), key, name);
-                let partition = Partition::tenant(scope);
-                match self.ports.documents.read(&partition, &marker.id).await? {
-                    Some(_) => Err(NotReceived::KeyReused),
-                    None => Err(NotReceived::NotCommitted(NotCommitted::Conflict)),
-                }
-            }
-            Err(error) => Err(error),
-        }
     }
 
     async fn read(
@@ -509,7 +324,8 @@ impl Reception {
     ) -> Result<Option<Verified<Outcome>>, NotReceived> {
         let violation = |what: &'static str| NotReceived::Violation(what.into());
         let Some(signed) = &record.outcome else {
-            let ended = record.state.is_final() && record.state != State::TurnedDown;
+            let by_people = matches!(record.state, State::TurnedDown | State::Withdrawn);
+            let ended = record.state.is_final() && !by_people;
             return if ended { Err(violation("state without an outcome")) } else { Ok(None) };
         };
         let outcome = trust
@@ -534,6 +350,14 @@ impl Reception {
     }
 }
 
+/// By what the requests of a state are found: an emergency that has ended is found by the review
+/// that it waits for.
+fn hints(state: Option<State>) -> Vec<Option<&'static str>> {
+    let mut hints = vec![state.map(State::name)];
+    hints.extend(state.filter(|state| state.is_final()).map(|_| Some(REVIEW_DUE)));
+    hints
+}
+
 /// The queue of a worker's permits.
 #[must_use]
 pub const fn queue(worker: App) -> &'static str {
@@ -543,16 +367,10 @@ pub const fn queue(worker: App) -> &'static str {
     }
 }
 
-fn small<T: Artefact>(signed: &Signed<T>) -> Result<(), NotReceived> {
+pub(super) fn small<T: Artefact>(signed: &Signed<T>) -> Result<(), NotReceived> {
     if signed.as_str().len() > MAX_TAKEN_BYTES { Err(NotReceived::TooLarge) } else { Ok(()) }
 }
 
-fn fresh(signed: Timestamp, now: Timestamp) -> Result<(), NotReceived> {
+pub(super) fn fresh(signed: Timestamp, now: Timestamp) -> Result<(), NotReceived> {
     if now.since_s(signed).abs() > FRESH_S { Err(NotReceived::NotFresh) } else { Ok(()) }
-}
-
-/// A caller's idempotency key is theirs alone, and is kept as a digest.
-fn marker(caller: PersonId, key: &str, name: RequestName) -> Marker {
-    let digest = Digest::of(&[caller.to_string().as_bytes(), b"\0", key.as_bytes()]);
-    Marker { id: format!("once-{digest}"), kind: "once", points_to: name.to_string() }
 }

@@ -38,6 +38,9 @@ pub struct Record {
     pub state: State,
     /// Approvals that it needs in all, as intake judged.
     pub needs_approvals: u32,
+    /// Approvals that it has, as intake counted.
+    #[serde(default)]
+    pub approvals: u32,
     /// `intake`'s permit, once it is allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permit: Option<Signed<Permit>>,
@@ -56,6 +59,9 @@ pub struct Record {
     /// When it was shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revealed: Option<Timestamp>,
+    /// Who looked at an emergency afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<DecisionEvidence>,
     /// What a reader needs of the request, so that a list needs not parse each.
     pub summary: Summary,
 }
@@ -72,6 +78,12 @@ pub struct Summary {
     pub requester: String,
     /// Why.
     pub purpose: String,
+    /// The ticket that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// Whether it is an emergency.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub break_glass: bool,
     /// When it was asked.
     pub asked_at: Timestamp,
     /// Until when it may be carried out.
@@ -98,6 +110,8 @@ pub enum State {
     Unknown,
     /// An approver said no.
     TurnedDown,
+    /// Whoever asked took it back.
+    Withdrawn,
 }
 
 impl State {
@@ -113,6 +127,7 @@ impl State {
             Self::Failed => "failed",
             Self::Unknown => "unknown",
             Self::TurnedDown => "turned_down",
+            Self::Withdrawn => "withdrawn",
         }
     }
 
@@ -154,7 +169,22 @@ pub const LEASE_S: i64 = 30;
 /// How long a result can be revealed after it was made, in seconds.
 pub const REVEAL_S: i64 = 10 * 60;
 
+/// What [`Record::hint`] says of an emergency that has ended and waits for its review.
+pub const REVIEW_DUE: &str = "review_due";
+
 impl Record {
+    /// Whether somebody else must still look at it.
+    #[must_use]
+    pub const fn is_review_due(&self) -> bool {
+        self.summary.break_glass && self.state.is_final() && self.review.is_none()
+    }
+
+    /// By what it is found.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        if self.is_review_due() { REVIEW_DUE } else { self.state.name() }
+    }
+
     /// The change to commit, replacing `etag` or creating the document.
     ///
     /// # Errors
@@ -169,7 +199,7 @@ impl Record {
             id: document_id(self.request),
             kind: KIND,
             at: previous.map_or(now.as_unix_s(), |document| document.at),
-            hint: Some(self.state.name().to_owned()),
+            hint: Some(self.hint().to_owned()),
             salt: previous.map(|document| document.salt),
             body: serde_json::to_string(self)?,
             replaces: previous.map(|document| document.etag.clone()),

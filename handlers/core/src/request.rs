@@ -33,14 +33,13 @@
 //! }
 //! ```
 
+mod asked;
 mod refusals;
-
-use std::fmt;
 
 use uuid::Uuid;
 
 use crate::{
-    ask::{self, RequestEvidence},
+    ask::RequestEvidence,
     catalog::{Change, NotUnderstood},
     claim::Claim,
     decision::{Decided, Verdict, approvals},
@@ -51,11 +50,12 @@ use crate::{
     keyset::Trust,
     permit::{DETAIL_TYPE, Permit},
     policy::{Policies, Ruling, TargetFacts},
-    session::Person,
     tenancy::{NotAdmitted, Standing, TenantScope},
     time::{LEEWAY_S, Timestamp},
 };
 
+pub use asked::Principal;
+use asked::{AskedBy, Opened};
 pub use refusals::{NotAuthenticated, NotAuthorized, NotPermitted};
 
 /// A request at a stage.
@@ -85,36 +85,11 @@ pub struct Permitted {
     resume_until: Timestamp,
 }
 
-/// Who asked, and what they said about it besides the change.
-#[derive(Debug)]
-struct AskedBy {
-    principal: Principal,
-    id: Uuid,
-    worker: App,
-    expires: Timestamp,
-    reveal_to: Option<PublicKey>,
-}
-
-/// Whoever asks.
-#[derive(Clone, Debug)]
-pub enum Principal {
-    /// A person whose own signature travels along.
-    Proven(Box<Person>),
-    /// Someone whose token only `intake` saw.
-    Attested(String),
-}
-
-impl fmt::Display for Principal {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Proven(person) => fmt::Display::fmt(&person.id(), formatter),
-            Self::Attested(subject) => write!(formatter, "attested:{subject}"),
-        }
-    }
-}
-
 impl Request<Authenticated> {
     /// Earns the first stage from evidence.
+    ///
+    /// Without the scope of the tenant that it changes, an event producer is nobody: its key
+    /// stands in that tenant's binding.
     ///
     /// # Errors
     ///
@@ -122,46 +97,18 @@ impl Request<Authenticated> {
     pub fn authenticate(
         evidence: &RequestEvidence,
         trust: &Trust,
+        scope: Option<&TenantScope>,
         now: Timestamp,
     ) -> Result<Self, NotAuthenticated> {
-        let (asked, tenant, op, issued, purpose_bytes) = match evidence {
-            RequestEvidence::Proven { request, person } => {
-                let (person, ask) = person.open(request, trust, now)?;
-                let asked = AskedBy {
-                    principal: Principal::Proven(Box::new(person)),
-                    id: ask.jti,
-                    worker: ask.aud,
-                    expires: ask.exp,
-                    reveal_to: ask.reveal_to.clone(),
-                };
-                (asked, ask.tnt, ask.op.clone(), ask.iat, ask.purpose.len())
-            }
-            RequestEvidence::Attested { attestation } => {
-                let attestation = trust.open(attestation, now)?;
-                let asked = AskedBy {
-                    principal: Principal::Attested(attestation.sub.clone()),
-                    id: attestation.jti,
-                    worker: attestation.aud,
-                    expires: attestation.exp,
-                    reveal_to: None,
-                };
-                let bytes = attestation.purpose.len();
-                (asked, attestation.tnt, attestation.op.clone(), attestation.iat, bytes)
-            }
-        };
-        if asked.expires.since_s(issued) > ask::MAX_LIFETIME_S {
-            return Err(NotAuthenticated::Lifetime);
-        }
-        if !(1..=ask::MAX_PURPOSE_BYTES).contains(&purpose_bytes) {
-            return Err(NotAuthenticated::Purpose);
-        }
+        let Opened { by: asked, tenant, op } = Opened::verify(evidence, trust, scope, now)?;
         let change = Change::understand(tenant, &op)?;
-        if asked.worker != change.entry().worker {
+        let worker = change.entry().worker;
+        if asked.worker.is_some_and(|named| named != worker) {
             return Err(NotAuthenticated::OtherWorker);
         }
-        // An attested caller never names a key; policy refuses it secrets anyway.
-        let proven = matches!(asked.principal, Principal::Proven(_));
-        if proven && asked.reveal_to.is_some() != change.entry().secret {
+        // Nobody else ever names a key; policy refuses them secrets anyway.
+        let is_person = matches!(asked.principal, Principal::Proven(_));
+        if is_person && asked.reveal_to.is_some() != change.entry().secret {
             return Err(NotUnderstood::RevealTo.into());
         }
         Ok(Self { digest: evidence.digest(), asked, change, stage: Authenticated(()) })
@@ -175,8 +122,38 @@ impl Request<Authenticated> {
     pub fn standing(&self, scope: &TenantScope) -> Result<Standing, NotAdmitted> {
         match &self.asked.principal {
             Principal::Proven(person) => scope.standing(person),
-            Principal::Attested(_) => Ok(Standing::none()),
+            Principal::Attested(_) | Principal::Produced(_) => Ok(Standing::none()),
         }
+    }
+
+    /// What policy says to it with the decisions given.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAuthorized`] if nobody need ask policy.
+    pub fn ruling(
+        &self,
+        scope: &TenantScope,
+        policies: &Policies,
+        decisions: &[Decided],
+        facts: Option<TargetFacts>,
+    ) -> Result<Ruling, NotAuthorized> {
+        if scope.tenant() != self.change.tenant() {
+            return Err(NotAuthorized::OtherTenant);
+        }
+        if decisions.iter().any(|decision| decision.verdict() == Verdict::Deny) {
+            return Err(NotAuthorized::TurnedDown);
+        }
+        let of_requester = |decision: &Decided| {
+            decision.verdict() == Verdict::Withdraw
+                && decision.by().to_string() == self.asked.principal.to_string()
+        };
+        if decisions.iter().any(of_requester) {
+            return Err(NotAuthorized::Withdrawn);
+        }
+        let standing = self.standing(scope)?;
+        let count = u32::try_from(approvals(decisions).len()).unwrap_or(u32::MAX);
+        Ok(policies.judge(scope, &standing, self, count, facts))
     }
 
     /// Earns the second stage: policy allows it with the decisions given.
@@ -191,17 +168,9 @@ impl Request<Authenticated> {
         decisions: &[Decided],
         facts: Option<TargetFacts>,
     ) -> Result<Request<Authorized>, NotAuthorized> {
-        if scope.tenant() != self.change.tenant() {
-            return Err(NotAuthorized::OtherTenant);
-        }
-        if decisions.iter().any(|decision| decision.verdict() == Verdict::Deny) {
-            return Err(NotAuthorized::TurnedDown);
-        }
-        let standing = self.standing(scope)?;
-        let approvals = approvals(decisions);
-        let count = u32::try_from(approvals.len()).unwrap_or(u32::MAX);
-        match policies.judge(&standing, &self, count, facts) {
+        match self.ruling(scope, policies, decisions, facts)? {
             Ruling::Allowed => {
+                let approvals = approvals(decisions);
                 let approvals = approvals.iter().map(|decided| decided.digest()).collect();
                 Ok(self.advance(Authorized { approvals, scope: scope.clone() }))
             }
@@ -226,7 +195,7 @@ impl Request<Authorized> {
     pub fn matches(&self, permit: &Verified<Permit>, worker: App) -> Result<(), NotPermitted> {
         let [detail] = &permit.authorization_details;
         let [action] = &detail.actions;
-        if permit.aud != worker || self.asked.worker != worker {
+        if permit.aud != worker || self.change.entry().worker != worker {
             return Err(NotPermitted::Other("worker"));
         }
         if permit.tnt != self.change.tenant() {
@@ -337,6 +306,36 @@ impl<Stage> Request<Stage> {
     #[must_use]
     pub const fn change(&self) -> &Change {
         &self.change
+    }
+
+    /// Whether it names a ticket.
+    #[must_use]
+    pub const fn is_ticketed(&self) -> bool {
+        self.asked.ticket.is_some()
+    }
+
+    /// Whether it is an emergency that does not wait for approvals.
+    #[must_use]
+    pub const fn breaks_glass(&self) -> bool {
+        self.asked.break_glass
+    }
+
+    /// Why it is asked.
+    #[must_use]
+    pub fn purpose(&self) -> &str {
+        &self.asked.purpose
+    }
+
+    /// The ticket that it names.
+    #[must_use]
+    pub fn ticket(&self) -> Option<&str> {
+        self.asked.ticket.as_deref()
+    }
+
+    /// When it was asked.
+    #[must_use]
+    pub const fn asked_at(&self) -> Timestamp {
+        self.asked.at
     }
 
     /// Until when it may be carried out.

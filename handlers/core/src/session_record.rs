@@ -1,8 +1,11 @@
 //! A session as it is remembered, found by the hash of its cookie.
 //!
 //! Written by `signin` alone, read by `intake`. Like every document of ours its last statement
-//! commits to it, so its idle limit cannot be moved, nor its end undone, by whoever owns the
-//! database.
+//! commits to it, so whoever owns the database can write no session and move no idle limit. What
+//! they can do is to put back an earlier version of the document, and to delete a revocation: no
+//! ledger covers these two, so until one does a sign-out can be undone by them, for as long as the
+//! session lasts by its own `exp` ([`ABSOLUTE_S`]), and in vain without its cookie and its client
+//! key.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +16,7 @@ use crate::{
     identity::App,
     keyset::Trust,
     ledger::{Document, NotGenuine},
-    ports::{Documents, Partition, PortError},
+    ports::{Documents, Found, Partition, PortError},
     session::PersonEvidence,
     time::Timestamp,
 };
@@ -37,6 +40,19 @@ pub const IDLE_S: i64 = 30 * 60;
 /// After so long it is over in any case, in seconds.
 pub const ABSOLUTE_S: i64 = 8 * 3600;
 
+/// The property of a stored document by which the store forgets it, so many seconds after it was
+/// last written. The store's own affair: it is not signed, and nobody relies on it.
+pub const TTL: &str = "ttl";
+
+/// Takes [`TTL`] out of a document, which is then what was signed.
+#[must_use]
+pub fn without_ttl(mut found: Found) -> Found {
+    if let Some(document) = found.json.as_object_mut() {
+        document.remove(TTL);
+    }
+    found
+}
+
 /// The body of a stored session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,9 +64,6 @@ pub struct SessionRecord {
     /// When it was ended, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
-    /// Entra's own id of the sign-in (`sid`), which front-channel sign-out names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub entra_sid: Option<String>,
     /// The person's display name, encrypted.
     pub name: Envelope,
     /// The refresh token, encrypted.
@@ -102,6 +115,7 @@ pub async fn find(
     let id = document_id(cookie);
     let partition = Partition::session(&id.to_string());
     let found = documents.read(&partition, &id.to_string()).await?.ok_or(NoSession::Over)?;
+    let found = without_ttl(found);
     let document: Document<SessionRecord> = Document::open(found, &partition, trust, now)?;
     if document.by != App::Signin {
         return Err(NotGenuine::Contents("author").into());

@@ -1,6 +1,22 @@
 //! Step-up: proving again who one is, as an authentication context of Entra's demands.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
+
+use crate::{
+    finding::{StoredFinding, Verdict},
+    identity::App,
+    jws::NotVerified,
+    keyset::Trust,
+    ledger::{Document, NotGenuine},
+    ports::{Documents, Partition, PortError},
+    tenancy::TenantScope,
+    time::Timestamp,
+};
+
+/// For how long a look at a tenant's policies counts, in seconds.
+pub const BACKED_S: i64 = 24 * 3600;
 
 /// An authentication context of Entra's, `c1` to `c99`, that a step-up asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +51,80 @@ impl From<Context> for String {
     fn from(context: Context) -> Self {
         context.0
     }
+}
+
+/// Authentication contexts behind which something stands.
+///
+/// Entra names a context in a token even where no conditional-access policy asks anything for
+/// it. So a context counts only while `drift` has found, in the tenant itself, a policy that
+/// backs it.
+#[derive(Clone, Debug, Default)]
+pub struct Backed(BTreeSet<String>);
+
+/// Whether a policy backs a context could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTold {
+    /// What is stored is not what `drift` found.
+    #[error("finding not genuine")]
+    NotGenuine(#[from] NotGenuine),
+    /// The store did not answer.
+    #[error("finding not read")]
+    Port(#[from] PortError),
+}
+
+impl Backed {
+    /// Whether a policy backs a context.
+    #[must_use]
+    pub fn is(&self, context: &Context) -> bool {
+        self.0.contains(context.as_str())
+    }
+
+    /// Reads whether the context that a tenant wants for an operation is backed. No remote call
+    /// if it wants none.
+    ///
+    /// # Errors
+    ///
+    /// [`NotTold`]. That there is no finding, or an old one, is no error: nothing is backed.
+    pub async fn read(
+        documents: &dyn Documents,
+        trust: &Trust,
+        scope: &TenantScope,
+        operation: &str,
+        now: Timestamp,
+    ) -> Result<Self, NotTold> {
+        let Some(context) = scope.terms().conditions(operation).step_up else {
+            return Ok(Self::default());
+        };
+        let partition = Partition::tenant(scope);
+        let Some(found) = documents.read(&partition, &document_id(&context)).await? else {
+            return Ok(Self::default());
+        };
+        let stored = Document::<StoredFinding>::open(found, &partition, trust, now)?;
+        let finding = match trust.open(&stored.body.finding, now) {
+            Ok(finding) => finding,
+            Err(NotVerified::Expired(_)) => return Ok(Self::default()),
+            Err(error) => return Err(NotGenuine::Statement(error).into()),
+        };
+        if (finding.iss, finding.tnt) != (App::Drift, scope.tenant())
+            || finding.subject != subject(&context)
+        {
+            return Err(NotGenuine::Contents("finding").into());
+        }
+        let backed = finding.verdict == Verdict::Match;
+        Ok(Self(backed.then(|| context.into()).into_iter().collect()))
+    }
+}
+
+/// What a finding about a context says it is about.
+#[must_use]
+pub fn subject(context: &Context) -> String {
+    format!("step-up/{}", context.as_str())
+}
+
+/// Id of the document of the finding about a context.
+#[must_use]
+pub fn document_id(context: &Context) -> String {
+    format!("finding-step-up-{}", context.as_str())
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 //! of them under faults and in the wrong hands.
 
 mod artefacts;
+mod attested;
 mod commits;
 mod faults;
 mod impostors;
 mod matrix;
+mod rules;
 mod story;
 pub mod world;

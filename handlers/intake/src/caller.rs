@@ -1,7 +1,9 @@
 //! The person behind a request: a session, shown by a browser's cookie or by a client's header.
 
-use airlock_azure::hosting::Refusal;
+use airlock_azure::hosting::{Leave, Refusal};
 use airlock_core::{
+    digest::Digest,
+    identity::PersonId,
     problem::Problem,
     reception::Caller,
     secret::{Secret, equal},
@@ -34,6 +36,9 @@ impl FromRequestParts<Desk> for SignedIn {
         let person = evidence
             .verify(&trust, now)
             .map_err(|error| Refusal::because(Problem::NOT_SIGNED_IN, error))?;
+        // One caller, with however many sessions.
+        let PersonId { tid, oid } = person.id();
+        Leave::of(parts)?.caller(&Digest::of(&[tid.uuid().as_bytes(), oid.uuid().as_bytes()]))?;
         Ok(Self(Caller { evidence, person }))
     }
 }

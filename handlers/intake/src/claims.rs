@@ -1,58 +1,61 @@
-//! `GET /api/claims`: what a verified Entra access token says, to whoever holds it.
+//! `GET /api/claims`: what a verified Entra access token says, to the person whose client holds it.
 
-use airlock_azure::hosting::{Json, Refusal};
-use airlock_core::{base64url, identity::TenantId, problem::Problem, trust::NotTrusted};
-use axum::{
-    extract::State,
-    http::{HeaderMap, header},
+use airlock_azure::{
+    entra::PersonToken,
+    hosting::{Json, Refusal},
 };
-use serde_json::{Map, Value};
+use airlock_core::{problem::Problem, trust::NotTrusted};
+use axum::{extract::State, http::HeaderMap};
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
-use crate::state::Desk;
+use crate::{
+    bearer,
+    openapi::{problems::NotLookedInto, shapes},
+    refusals,
+    state::Desk,
+};
 
 /// The scope that a token needs.
 const SCOPE: &str = "access_as_user";
 
-/// The claims.
-#[derive(serde::Serialize)]
-pub struct Claims {
-    claims: Map<String, Value>,
-}
+/// The claims of a person's own token.
+pub struct Shown(PersonToken);
 
-/// Answers with the claims of the caller's own token.
-pub async fn claims(State(desk): State<Desk>, headers: HeaderMap) -> Result<Json<Claims>, Refusal> {
-    let not_verified = || Refusal::new(Problem::NOT_VERIFIED);
-    let token = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
-        .ok_or_else(not_verified)?;
-    let connected = desk.connected().await.map_err(crate::refusals::port)?;
-    let tenant = claimed_tenant(token).ok_or_else(not_verified)?;
-    let trust = connected.trust.trust().await.map_err(crate::refusals::untrusted)?;
+/// What the caller's own access token says, once it is verified.
+#[utoipa::path(
+    get,
+    path = "/api/claims",
+    operation_id = "readClaims",
+    tag = "tokens",
+    security(("token" = [])),
+    responses((status = 200, description = "The claims.", body = shapes::Claims), NotLookedInto)
+)]
+pub async fn claims(State(desk): State<Desk>, headers: HeaderMap) -> Result<Json<Shown>, Refusal> {
+    let tokens = desk.azure().tokens();
+    // Its form first: what is none must not even make us look up a tenant.
+    let presented = tokens.look_at(bearer::token(&headers)?).map_err(bearer::refused)?;
+    let tenant = presented.claimed_tenant();
+    let connected = desk.connected().await.map_err(refusals::port)?;
+    let trust = connected.trust.trust().await.map_err(refusals::untrusted)?;
     // Kept for a while, and one read at the most: strangers call this.
     connected.trust.scope(&trust, tenant).await.map_err(|error| match error {
-        NotTrusted::NoBinding => not_verified(),
-        error => crate::refusals::untrusted(error),
+        NotTrusted::NoBinding => Refusal::new(Problem::NOT_VERIFIED),
+        error => refusals::untrusted(error),
     })?;
-    let token = desk
-        .azure()
-        .tokens()
-        .verify(token, tenant, desk.manifest().portal_client)
-        .await
-        .map_err(|error| Refusal::because(Problem::NOT_VERIFIED, error))?;
-    if token.is_app() || !token.scopes().contains(&SCOPE) {
+    let audience = desk.manifest().portal_client;
+    let token = tokens.access_token(presented, tenant, audience).await.map_err(bearer::refused)?;
+    let token = token.person().map_err(bearer::refused)?;
+    if !token.has_scope(SCOPE) {
         return Err(Refusal::new(Problem::NOT_ALLOWED));
     }
-    Ok(Json(Claims { claims: token.claims }))
+    Ok(Json(Shown(token)))
 }
 
-/// The tenant that a token says it is from: only to choose whose keys must have signed it, and
-/// only among tenants of ours.
-fn claimed_tenant(token: &str) -> Option<TenantId> {
-    #[derive(serde::Deserialize)]
-    struct Claimed {
-        tid: TenantId,
+/// `{"claims": {…}}`.
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut shown = serializer.serialize_struct("Shown", 1)?;
+        shown.serialize_field("claims", self.0.claims().all())?;
+        shown.end()
     }
-    let payload = base64url::decode(token.split('.').nth(1)?)?;
-    serde_json::from_slice::<Claimed>(&payload).ok().map(|claimed| claimed.tid)
 }

@@ -38,6 +38,7 @@ fn problem(error: &NotReceived) -> Problem {
             NotAuthenticated::NotUnderstood(_)
             | NotAuthenticated::Lifetime
             | NotAuthenticated::Purpose
+            | NotAuthenticated::Ticket
             | NotAuthenticated::OtherWorker,
         ) => Problem::NOT_UNDERSTOOD,
         NotReceived::NotAuthenticated(NotAuthenticated::NotVerified(_)) | NotReceived::NotFresh => {
@@ -54,6 +55,7 @@ fn problem(error: &NotReceived) -> Problem {
         NotReceived::NotSigned(_) | NotReceived::Form(_) => Problem::UNAVAILABLE,
         NotReceived::NotCommitted(error) => match error {
             NotCommitted::Conflict => Problem::CONFLICT,
+            NotCommitted::Quota => Problem::TOO_MANY,
             NotCommitted::Head => Problem::INTEGRITY,
             NotCommitted::NotSigned(_)
             | NotCommitted::NoEntropy(_)

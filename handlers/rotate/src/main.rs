@@ -3,29 +3,16 @@
 //! It starts, which proves that its package and its settings are in order, and tells that it lives.
 //! Nothing is scheduled yet, and it says so.
 
-use airlock_azure::hosting::{self, Json};
+use airlock_azure::hosting;
 use airlock_core::identity::App;
-use axum::{Router, routing::get};
-use serde::Serialize;
-
-/// What `GET /health` answers.
-#[derive(Serialize)]
-struct Health {
-    app: App,
-    status: &'static str,
-}
+use axum::Router;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "main is where the environment is read")]
     let handler = hosting::start(App::Rotate, |name| std::env::var(name).ok())?;
     tracing::info!("no rotation is scheduled yet");
-    let routes = Router::new().route("/health", get(health));
-    hosting::serve(&handler, routes).await?;
+    hosting::serve(&handler, Router::new()).await?;
     // The Functions host does not restart a process that ends with 0.
     anyhow::bail!("the server ended")
-}
-
-async fn health() -> Json<Health> {
-    Json(Health { app: App::Rotate, status: "ok" })
 }

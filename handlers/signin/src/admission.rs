@@ -1,19 +1,18 @@
 //! What an ID token must say for the sign-in that asked for it.
 //!
-//! Signature, issuer, audience and time were verified before; here it is about *this* sign-in.
+//! Signature, issuer, audience and time were verified before, and that it is about a person; here
+//! it is about *this* sign-in.
 
-use airlock_azure::entra::EntraToken;
 use airlock_core::{
+    digest::Digest,
     identity::{ObjectId, Role, TenantId},
     secret::{self, Secret},
+    step_up::Context,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{challenge::Begun, exposed};
-
-/// Facets that mark an agent identity, and an agent's user account.
-const AGENTS: [&str; 2] = ["11", "13"];
+use crate::{challenge::Begun, exposed, outside::Says, store};
 
 /// A person who signed in, as Entra says. Its JSON form holds personal data: to be encrypted.
 #[derive(Serialize, Deserialize)]
@@ -39,6 +38,14 @@ pub struct Admitted {
     pub login_hint: Option<Secret>,
 }
 
+impl Admitted {
+    /// Names the sign-in at Entra, if Entra did.
+    #[must_use]
+    pub fn sign_in(&self) -> Option<Digest> {
+        self.entra_sid.as_deref().map(|sid| store::sign_in(self.tid, sid))
+    }
+}
+
 /// Why an ID token does not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAdmitted {
@@ -48,9 +55,6 @@ pub enum NotAdmitted {
     /// It was not issued for this sign-in, or not for this client key.
     #[error("ID token without the nonce of this sign-in")]
     Nonce,
-    /// It is about an application or an agent.
-    #[error("ID token is not about a person")]
-    NotAPerson,
     /// It does not say when the person signed in. The optional claim must be configured.
     #[error("ID token without auth_time")]
     AuthTime,
@@ -64,51 +68,33 @@ pub enum NotAdmitted {
 /// # Errors
 ///
 /// [`NotAdmitted`].
-pub fn admit(begun: &Begun, says: &EntraToken) -> Result<Admitted, NotAdmitted> {
-    if says.tenant != begun.tenant {
+pub fn admit(begun: &Begun, says: &Says) -> Result<Admitted, NotAdmitted> {
+    if says.person.tid != begun.tenant {
         return Err(NotAdmitted::Tenant);
     }
-    let nonce = says.nonce().unwrap_or_default();
+    let nonce = says.nonce.as_deref().unwrap_or_default();
     if !secret::equal(nonce.as_bytes(), begun.nonce().as_bytes()) {
         return Err(NotAdmitted::Nonce);
     }
-    if !is_person(says) {
-        return Err(NotAdmitted::NotAPerson);
-    }
-    let acrs = says.acrs();
-    if begun.step_up.as_ref().is_some_and(|asked| !acrs.iter().any(|acr| acr == asked.as_str())) {
+    let missed = |asked: &Context| !says.acrs.iter().any(|acr| acr == asked.as_str());
+    if begun.step_up.as_ref().is_some_and(missed) {
         return Err(NotAdmitted::StepUp);
     }
-    let text = |name| says.text(name).map(str::to_owned);
-    let name = text("name").or_else(|| text("preferred_username")).unwrap_or_default();
     Ok(Admitted {
-        tid: says.tenant,
-        oid: says.object,
-        roles: says.roles(),
-        acrs,
-        auth_time: says.auth_time().ok_or(NotAdmitted::AuthTime)?,
-        entra_sid: text("sid"),
-        name: Secret::new(name),
-        login_hint: text("login_hint").map(Secret::new),
+        tid: says.person.tid,
+        oid: says.person.oid,
+        roles: says.roles.clone(),
+        acrs: says.acrs.clone(),
+        auth_time: says.auth_time.ok_or(NotAdmitted::AuthTime)?,
+        entra_sid: says.sid.clone(),
+        name: says.name.clone(),
+        login_hint: says.login_hint.clone(),
     })
-}
-
-/// Whether a token is about a person. An agent's user account looks like one but for its facets.
-pub fn is_person(says: &EntraToken) -> bool {
-    let marks_agent = |name| {
-        let facets = says.text(name).unwrap_or_default();
-        facets.split(' ').any(|facet| AGENTS.contains(&facet))
-    };
-    !says.is_app()
-        && says.text("xms_par_app_azp").is_none()
-        && !marks_agent("xms_act_fct")
-        && !marks_agent("xms_sub_fct")
 }
 
 #[cfg(test)]
 mod tests {
-    use airlock_core::step_up::Context;
-    use serde_json::{Value, json};
+    use airlock_core::identity::PersonId;
 
     use super::*;
     use crate::{
@@ -127,57 +113,50 @@ mod tests {
         }
     }
 
-    fn good() -> Value {
-        json!({
-            "nonce": begun().nonce(),
-            "auth_time": 1000,
-            "acrs": ["c1"],
-            "roles": ["Approver", "SomeoneElsesRole"],
-            "name": "Ada",
-        })
-    }
-
-    fn admitted(claims: Value) -> Result<Admitted, NotAdmitted> {
-        let Value::Object(claims) = claims else { panic!("claims are an object") };
-        let tenant = World::HOME.parse().unwrap();
-        admit(&begun(), &EntraToken { tenant, object: World::person(1), claims })
+    fn good() -> Says {
+        Says {
+            person: PersonId { tid: World::HOME.parse().unwrap(), oid: World::person(1) },
+            nonce: Some(begun().nonce()),
+            roles: vec![Role::Approver],
+            acrs: vec!["c1".to_owned()],
+            auth_time: Some(Timestamp::from_unix_s(1000)),
+            sid: None,
+            name: Secret::new("Ada".to_owned()),
+            login_hint: None,
+        }
     }
 
     #[test]
-    fn a_person_is_admitted_with_our_roles_only() {
-        let admitted = admitted(good()).unwrap();
+    fn a_person_is_admitted_as_the_token_says() {
+        let admitted = admit(&begun(), &good()).unwrap();
 
+        assert_eq!((admitted.tid, admitted.oid), (begun().tenant, World::person(1)));
         assert_eq!(admitted.roles, [Role::Approver]);
+        assert_eq!(admitted.acrs, ["c1"]);
         assert_eq!(admitted.auth_time, Timestamp::from_unix_s(1000));
     }
 
     #[test]
     fn one_spoiled_claim_is_enough() {
         let other_nonce = airlock_core::sign_in::nonce(client_key(2).1.thumbprint(), &[7; 32]);
-        for (name, value, why) in [
-            ("nonce", json!(other_nonce), NotAdmitted::Nonce),
-            ("nonce", Value::Null, NotAdmitted::Nonce),
-            ("auth_time", Value::Null, NotAdmitted::AuthTime),
-            ("acrs", json!([]), NotAdmitted::StepUp),
-            ("acrs", json!(["c2", "c11"]), NotAdmitted::StepUp),
-            ("idtyp", json!("app"), NotAdmitted::NotAPerson),
-            ("xms_sub_fct", json!("9 13"), NotAdmitted::NotAPerson),
-            ("xms_act_fct", json!("11 3"), NotAdmitted::NotAPerson),
-            ("xms_par_app_azp", json!("x"), NotAdmitted::NotAPerson),
+        let acrs = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        for (says, why) in [
+            (Says { nonce: Some(other_nonce), ..good() }, NotAdmitted::Nonce),
+            (Says { nonce: None, ..good() }, NotAdmitted::Nonce),
+            (Says { auth_time: None, ..good() }, NotAdmitted::AuthTime),
+            (Says { acrs: Vec::new(), ..good() }, NotAdmitted::StepUp),
+            (Says { acrs: acrs(&["c2", "c11"]), ..good() }, NotAdmitted::StepUp),
         ] {
-            let mut claims = good();
-            claims[name] = value;
-
-            assert_eq!(admitted(claims).err(), Some(why), "{name}");
+            assert_eq!(admit(&begun(), &says).err(), Some(why));
         }
     }
 
     #[test]
     fn a_token_of_another_tenant_is_not_admitted() {
-        let Value::Object(claims) = good() else { panic!("claims are an object") };
-        let tenant = World::STRANGE.parse().unwrap();
+        let tid = World::STRANGE.parse().unwrap();
+        let person = PersonId { tid, oid: World::person(1) };
 
-        let refused = admit(&begun(), &EntraToken { tenant, object: World::person(1), claims });
+        let refused = admit(&begun(), &Says { person, ..good() });
 
         assert_eq!(refused.err(), Some(NotAdmitted::Tenant));
     }

@@ -60,6 +60,9 @@ pub enum NotFinished {
     /// Nobody of that tenant signs in any more.
     #[error("tenant not taken")]
     NotAtHome(#[from] NotAtHome),
+    /// A code for it was tried before.
+    #[error("a code of this transaction was tried before")]
+    Tried,
     /// Entra gave nothing for the code.
     #[error("code not redeemed")]
     NotGranted(#[from] NotGranted),
@@ -113,6 +116,10 @@ async fn finish(
     let begun = transaction.begin(desk.now(), answered.start.as_ref())?;
     let code = answered.code.ok_or(NotFinished::Declined)?;
     desk.homes.check(begun.tenant, &desk.trust, desk.now()).await?;
+    // Before Entra is asked: else who made up codes could have it asked without end.
+    if !desk.tried.is_first(begun.random) {
+        return Err(NotFinished::Tried);
+    }
     let tokens = desk.entra.redeem(begun.tenant, code, begun.verifier.clone()).await?;
     let person = admission::admit(&begun, &tokens.id.says)?;
     // Not before: only who has signed in at Entra makes us write.

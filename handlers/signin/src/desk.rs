@@ -18,6 +18,7 @@ use crate::{
     outside::{Entra, Intake},
     sealing::{NotSealed, NotUnsealed, Sealable, Sealing},
     store::Store,
+    tried::Tried,
 };
 
 /// The app. Connects at the first call that needs it.
@@ -61,6 +62,8 @@ pub struct Desk {
     /// What is remembered.
     pub store: Store,
     sealing: Sealing,
+    /// Whose code was tried at Entra.
+    pub tried: Tried,
     /// Whose people may sign in.
     pub homes: Homes,
     /// Who people are.
@@ -112,6 +115,7 @@ impl Parts {
             ports,
             trust,
             sealing: Sealing::default(),
+            tried: Tried::default(),
             homes: Homes::default(),
             entra: Arc::clone(&self.entra),
             intake: Arc::clone(&self.intake),

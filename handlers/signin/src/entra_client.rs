@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{
-    outside::{Entra, IdToken, NotGranted, Tokens},
+    outside::{Entra, IdToken, NotGranted, Says, Tokens},
     wire,
 };
 
@@ -188,12 +188,8 @@ impl EntraClient {
             .id_token
             .clone()
             .ok_or_else(|| PortError::Broken("token answer without an ID token".into()))?;
-        let says = self
-            .azure
-            .tokens()
-            .verify(&text, tenant, self.portal)
-            .await
-            .map_err(NotGranted::NotAccepted)?;
+        let verified = self.azure.tokens().id_token(&text, tenant, self.portal).await;
+        let says = Says::from(&verified.map_err(NotGranted::NotAccepted)?);
         let secret = |text: &String| Secret::new(text.clone());
         Ok(Tokens {
             id: IdToken { text: Secret::new(text), says },

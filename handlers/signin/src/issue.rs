@@ -3,6 +3,7 @@
 use airlock_azure::hosting::Refusal;
 use airlock_core::{
     base64url,
+    digest::Digest,
     envelope::{Envelope, NotOpened, Place},
     identity::{App, TenantId},
     jwk::PublicKey,
@@ -33,6 +34,8 @@ pub struct Issued {
     cookie: Opaque,
     session: Session,
     record: SessionRecord,
+    /// Names the sign-in at Entra that it came of.
+    sign_in: Option<Digest>,
 }
 
 /// Why there is no session.
@@ -91,6 +94,12 @@ impl Arrival {
     pub fn new(person: Admitted, tokens: Tokens, random: [u8; 32], at: Timestamp) -> Self {
         Self { person, id_token: tokens.id.text, random, refresh: tokens.refresh, at }
     }
+
+    /// Names the sign-in at Entra, if Entra did.
+    #[must_use]
+    pub fn sign_in(&self) -> Option<Digest> {
+        self.person.sign_in()
+    }
 }
 
 /// Signs a session for the holder of a client key, and has it confirmed.
@@ -121,8 +130,9 @@ pub async fn issue(desk: &Desk, jwk: &PublicKey, arrival: Arrival) -> Result<Iss
     // Both halves, as everyone downstream will verify them: what would not hold there is not
     // stored here.
     evidence.verify(&desk.trust.trust().await?, desk.now())?;
+    let sign_in = person.sign_in();
     let record = record(desk, &session, evidence, person, refresh).await?;
-    Ok(Issued { cookie, session, record })
+    Ok(Issued { cookie, session, record, sign_in })
 }
 
 async fn record(
@@ -147,7 +157,6 @@ async fn record(
         person: evidence,
         idle_until: live::idle_until(session.iat, session.exp),
         ended: None,
-        entra_sid: person.entra_sid,
         name: name?,
         refresh: refresh?,
         checked: session.iat,
@@ -168,10 +177,8 @@ impl Issued {
         let id = self.session.cookie;
         // Before the session: an entry without one is harmless, and one without an entry would
         // outlive a sign-out at Entra.
-        if let Some(sid) = &self.record.entra_sid {
-            let at = At::of_sign_in(self.session.tid, sid, id);
-            let entry = OfSignIn { session: id };
-            created(desk.store.create(&at, Happened::SignInProgressed, &entry).await?)?;
+        if let Some(sign_in) = self.sign_in {
+            created(desk.store.file(sign_in, OfSignIn::Session(id)).await?)?;
         }
         let at = At::session(id);
         created(desk.store.create(&at, Happened::SessionStarted, &self.record).await?)?;

@@ -40,6 +40,7 @@ mod start;
 mod store;
 #[cfg(test)]
 mod tests;
+mod tried;
 mod wire;
 #[cfg(test)]
 mod world;

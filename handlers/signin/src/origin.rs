@@ -116,7 +116,12 @@ pub fn cors(portal: &str) -> Result<CorsLayer, axum::http::header::InvalidHeader
         .allow_origin(AllowOrigin::list([portal]))
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::CONTENT_TYPE, HeaderName::from_static(CSRF_HEADER)])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            HeaderName::from_static(CSRF_HEADER),
+            HeaderName::from_static("traceparent"),
+        ])
+        .expose_headers([header::RETRY_AFTER])
         .max_age(PREFLIGHT))
 }
 

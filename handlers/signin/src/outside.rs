@@ -1,12 +1,13 @@
 //! What `signin` asks of Entra and of `intake`: ports of its own, beside core's.
 
-use airlock_azure::entra::{EntraToken, NotAccepted};
+use airlock_azure::entra::{self, NotAccepted};
 use airlock_core::{
-    identity::TenantId,
+    identity::{PersonId, Role, TenantId},
     jws::Signed,
     ports::PortError,
     secret::Secret,
     session::{Confirmation, Session},
+    time::Timestamp,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -16,7 +17,45 @@ pub struct IdToken {
     /// The token itself, for `intake` to look at.
     pub text: Secret,
     /// What it says.
-    pub says: EntraToken,
+    pub says: Says,
+}
+
+/// What a verified ID token says of a person. An application's or an agent's never gets this far.
+pub struct Says {
+    /// Who signed in, and where.
+    pub person: PersonId,
+    /// What the sign-in was bound to; none in a token that was got by a refresh.
+    pub nonce: Option<String>,
+    /// App roles that Entra conferred.
+    pub roles: Vec<Role>,
+    /// Authentication contexts that were satisfied.
+    pub acrs: Vec<String>,
+    /// When the person last proved who they are.
+    pub auth_time: Option<Timestamp>,
+    /// Entra's own id of the sign-in.
+    pub sid: Option<String>,
+    /// For display only.
+    pub name: Secret,
+    /// What Entra's sign-out page needs to know whom to sign out.
+    pub login_hint: Option<Secret>,
+}
+
+impl From<&entra::IdToken> for Says {
+    fn from(token: &entra::IdToken) -> Self {
+        let claims = token.claims();
+        let text = |name| claims.text(name).map(str::to_owned);
+        let name = text("name").or_else(|| text("preferred_username")).unwrap_or_default();
+        Self {
+            person: token.person(),
+            nonce: token.nonce().map(str::to_owned),
+            roles: claims.roles(),
+            acrs: claims.acrs(),
+            auth_time: claims.auth_time(),
+            sid: text("sid"),
+            name: Secret::new(name),
+            login_hint: text("login_hint").map(Secret::new),
+        }
+    }
 }
 
 /// What Entra gives for a code, or for a refresh token.

@@ -7,6 +7,7 @@
 
 use airlock_azure::hosting::{Json, Refusal};
 use airlock_core::{
+    digest::Digest,
     envelope::{Envelope, NotOpened, Place},
     identity::TenantId,
     jwk::Thumbprint,
@@ -32,12 +33,16 @@ use crate::{
     proof::{self, Proved},
     renewal::not_opened,
     return_to::ReturnTo,
+    revocations,
     session::View,
-    store::{At, Kept, NotKept, Replaced},
+    store::{At, Kept, NotKept, OfSignIn, Replaced},
 };
 
 /// For how long a one-time code can be redeemed, in seconds.
 pub const CODE_S: i64 = 2 * 60;
+
+/// How often the end of a code is tried against other writers of its document.
+const ATTEMPTS: u32 = 5;
 
 /// What a one-time code stands for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,10 +56,14 @@ pub struct CodeRecord {
     /// What the person brought back from Entra, encrypted. Gone when the code was redeemed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     arrival: Option<Envelope>,
+    /// Whether the person has signed out at Entra since.
+    #[serde(default)]
+    signed_out: bool,
 }
 
 impl Kept for CodeRecord {
     const KIND: &'static str = "one-time-code";
+    const COUNTS_S: i64 = CODE_S;
 }
 
 /// A one-time code was not made.
@@ -84,7 +93,7 @@ pub enum NotIssued {
 /// [`NotIssued`].
 pub async fn issue(desk: &Desk, begun: &Begun, arrival: &Arrival) -> Result<Opaque, NotIssued> {
     let code = Opaque::generate(&*desk.ports.entropy)?;
-    let at = At::code(&code);
+    let at = At::code(code.digest());
     let tenant = begun.tenant.to_string();
     let place = place(&tenant, at.id());
     let text = Secret::new(serde_json::to_string(arrival)?);
@@ -95,11 +104,44 @@ pub async fn issue(desk: &Desk, begun: &Begun, arrival: &Arrival) -> Result<Opaq
         return_to: begun.return_to.clone(),
         exp: desk.now().plus_s(CODE_S),
         arrival: Some(Envelope::seal(place, text.expose().as_bytes(), wrapper, entropy).await?),
+        signed_out: false,
     };
-    match desk.store.create(&at, Happened::SignInProgressed, &record).await? {
-        Created::New => Ok(code),
+    // Before the code: an entry without one is harmless, and one without an entry would outlive a
+    // sign-out at Entra.
+    if let Some(sign_in) = arrival.sign_in() {
+        created(desk.store.file(sign_in, OfSignIn::Code(code.digest())).await?)?;
+    }
+    created(desk.store.create(&at, Happened::SignInProgressed, &record).await?)?;
+    Ok(code)
+}
+
+const fn created(created: Created) -> Result<(), NotIssued> {
+    match created {
+        Created::New => Ok(()),
         Created::Existed => Err(NotIssued::Taken),
     }
+}
+
+/// Makes a one-time code worth nothing, because its person has signed out at Entra. Whoever is
+/// redeeming it at this moment finds the mark once the session is stored, and ends it.
+///
+/// # Errors
+///
+/// If it could not be read or written, or others changed it all the time. Repeating is safe.
+pub async fn sign_out(desk: &Desk, code: Digest) -> Result<(), Refusal> {
+    let at = At::code(code);
+    for _ in 0..ATTEMPTS {
+        let Some(found) = desk.store.read::<CodeRecord>(&at).await? else { return Ok(()) };
+        if found.body.signed_out {
+            return Ok(());
+        }
+        let record = CodeRecord { arrival: None, signed_out: true, ..found.body.clone() };
+        let happened = Happened::SignInProgressed;
+        if desk.store.replace(&at, &found, happened, &record).await? == Replaced::Yes {
+            return Ok(());
+        }
+    }
+    Err(Refusal::new(Problem::UNAVAILABLE))
 }
 
 /// What redeems a code.
@@ -130,14 +172,16 @@ pub async fn redeem(
     let desk = signin.desk().await?;
     let proved = proof::open(&asked.proof, desk)?;
     let code = Opaque::parse(&proved.challenge).ok_or(Refusal::new(Problem::NOT_UNDERSTOOD))?;
-    let at = At::code(&code);
+    let at = At::code(code.digest());
     let found = desk.store.read::<CodeRecord>(&at).await?.ok_or_else(gone)?;
     let arrival = arrival(desk, &at, &found, &proved).await?;
     // First: a session that is lost on the way costs another sign-in, and there are never two.
     spend(desk, &at, &found).await?;
     let issued = issue::issue(desk, &proved.jwk, arrival).await?;
     let cookie = issued.keep(desk, previous.0.as_ref()).await?;
-    let session = View::of(desk, &Live::find(desk, &cookie).await?).await?;
+    let live = Live::find(desk, &cookie).await?;
+    still_signed_in(desk, &at, &live).await?;
+    let session = View::of(desk, &live).await?;
     Ok(Json(Redeemed { cookie: cookie.expose().to_owned(), session }))
 }
 
@@ -179,6 +223,16 @@ async fn spend(desk: &Desk, at: &At, found: &Document<CodeRecord>) -> Result<(),
         Replaced::Yes => Ok(()),
         Replaced::Changed => Err(gone()),
     }
+}
+
+/// A sign-out at Entra after this looks finds the new session; one before it has left its mark.
+async fn still_signed_in(desk: &Desk, at: &At, live: &Live) -> Result<(), Refusal> {
+    let found = desk.store.read::<CodeRecord>(at).await?;
+    if found.is_some_and(|found| !found.body.signed_out) {
+        return Ok(());
+    }
+    revocations::end(desk, live.session()).await?;
+    Err(Refusal::new(Problem::NOT_SIGNED_IN))
 }
 
 fn gone() -> Refusal {

@@ -10,7 +10,6 @@ use airlock_core::{
 };
 
 use crate::{
-    admission::is_person,
     desk::Desk,
     issue::{open_refresh, seal_refresh},
     live::Live,
@@ -86,10 +85,8 @@ async fn ask(desk: &Desk, live: &Live) -> Result<Result<Tokens, Over>, Refusal> 
 /// Whether Entra still says of the person what the session says. Roles given since count from
 /// the next sign-in; a role taken away counts at once.
 fn still_holds(session: &Session, now: &IdToken) -> bool {
-    let roles = now.says.roles();
-    (now.says.tenant, now.says.object) == (session.tid, session.oid)
-        && is_person(&now.says)
-        && session.roles.iter().all(|role| roles.contains(role))
+    let says = &now.says;
+    says.person == session.person() && session.roles.iter().all(|role| says.roles.contains(role))
 }
 
 fn not_asked(error: NotGranted) -> Refusal {

@@ -11,7 +11,7 @@ use airlock_core::{
     problem::Problem,
     revocation::{self, KIND, Revocation, StoredRevocation},
     session::Session,
-    time::Timestamp,
+    time::{LEEWAY_S, Timestamp},
     trust::NotTrusted,
 };
 use axum::extract::State;
@@ -105,6 +105,9 @@ pub async fn end(desk: &Desk, session: &Session) -> Result<(), NotRevoked> {
 
 /// Revokes one session of a person, or all of them that were signed until now.
 ///
+/// For the next [`LEEWAY_S`] seconds too a person whose sessions are all revoked signs in in vain,
+/// and then as always: whether such a session is from before or after, nobody could tell.
+///
 /// # Errors
 ///
 /// [`NotRevoked`]. Repeating is safe.
@@ -114,8 +117,9 @@ async fn revoke(
     only: Option<&str>,
 ) -> Result<Timestamp, NotRevoked> {
     let now = desk.now();
-    // Time is counted in whole seconds: one that was signed in this very second is among them.
-    let not_before = now.plus_s(1);
+    // One that was signed in this very second is among them, and one that an instance signed whose
+    // clock is as far ahead as anybody accepts.
+    let not_before = now.plus_s(LEEWAY_S + 1);
     let revocation = Revocation {
         iss: App::Signin,
         tid: person.tid,
@@ -228,9 +232,29 @@ mod tests {
 
         let refusal = Live::find(desk, &other).await.err().unwrap();
         assert_eq!(refusal.problem(), Problem::NOT_SIGNED_IN);
+        world.clock.advance_s(LEEWAY_S);
+        let too_early = world.signed_in().await;
+        assert!(Live::find(desk, &too_early).await.is_err());
         world.clock.advance_s(1);
         let again = world.signed_in().await;
         assert!(Live::find(desk, &again).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_session_of_an_instance_whose_clock_is_ahead_is_revoked_with_the_others() {
+        let world = World::new().await;
+        let desk = world.desk().await;
+        world.clock.advance_s(LEEWAY_S);
+        let ahead = world.signed_in().await;
+        world.clock.advance_s(-LEEWAY_S);
+        assert!(Live::find(desk, &ahead).await.is_ok());
+        let person = world.live_unchecked(&ahead).await.person();
+
+        let not_before = revoke(desk, person, None).await.unwrap();
+
+        assert_eq!(not_before, desk.now().plus_s(LEEWAY_S + 1));
+        let refusal = Live::find(desk, &ahead).await.err().unwrap();
+        assert_eq!(refusal.problem(), Problem::NOT_SIGNED_IN);
     }
 
     #[tokio::test]

@@ -1,10 +1,10 @@
 //! Which path is answered by what.
 
-use airlock_azure::hosting::{Json, Refusal};
+use airlock_azure::hosting::{Cost, Json, Pace, Refusal};
 use airlock_core::problem::Problem;
 use axum::{
     Router,
-    http::header::InvalidHeaderValue,
+    http::{Method, header::InvalidHeaderValue},
     routing::{get, post},
 };
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ use crate::{
 ///
 /// If the portal's origin cannot stand in a header.
 pub fn all(signin: Signin) -> Result<Router, InvalidHeaderValue> {
+    let pace = Pace::default();
     let for_scripts = Router::new()
         .route("/auth/challenge", post(start::challenge))
         .route("/auth/start", post(start::start))
@@ -30,16 +31,24 @@ pub fn all(signin: Signin) -> Result<Router, InvalidHeaderValue> {
         .route("/auth/call-the-api", get(call_the_api))
         // Set here, under the layer: a preflight is a method that no route takes, and one that
         // is set later would answer it without the layer.
-        .method_not_allowed_fallback(async || Refusal::new(Problem::METHOD))
-        .layer(origin::cors(&signin.manifest().portal)?);
+        .method_not_allowed_fallback(async || Refusal::new(Problem::METHOD));
     // Navigations and frames: no script may read these.
-    Ok(for_scripts
+    let for_people = Router::new()
         .route("/auth/confirm", get(confirm::page).post(confirm::confirm))
         .route("/auth/callback", get(callback))
         .route("/auth/front-channel-sign-out", get(sign_out::front_channel))
-        .route("/auth/health", get(health))
-        .route("/health", get(health))
-        .with_state(signin))
+        .route("/auth/health", get(health));
+    // Below the layer for scripts: the portal may read that it has to wait.
+    let for_scripts = pace.hold(for_scripts, cost).layer(origin::cors(&signin.manifest().portal)?);
+    Ok(for_scripts.merge(pace.hold(for_people, cost)).with_state(signin))
+}
+
+/// What a call costs: nearly everything here signs, writes, or calls Entra.
+fn cost(method: &Method, path: &str) -> Cost {
+    match path {
+        "/auth/session" | "/auth/confirm" | "/auth/health" if method.is_safe() => Cost::Little,
+        _ => Cost::Much,
+    }
 }
 
 /// Says that the process answers. Whether Azure does is not said: a probe that follows every

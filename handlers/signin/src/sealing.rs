@@ -57,6 +57,7 @@ struct SealingKey {
 
 impl Kept for SealingKey {
     const KIND: &'static str = "sealing-key";
+    const COUNTS_S: i64 = DAY_S + LONGEST_S;
 }
 
 /// Seals and opens, with the keys of the days that count.

@@ -2,7 +2,8 @@
 
 use airlock_azure::hosting::{Json, Refusal, chain};
 use airlock_core::{
-    identity::TenantId, problem::Problem, session::Session, session_record::SessionRecord,
+    digest::Digest, identity::TenantId, problem::Problem, session::Session,
+    session_record::SessionRecord,
 };
 use axum::{
     extract::{RawQuery, State},
@@ -18,10 +19,10 @@ use crate::{
     desk::{Desk, Signin},
     issue::Profile,
     live::Live,
-    refused,
+    redeem, refused,
     renewal::not_opened,
     revocations,
-    store::At,
+    store::{self, At, OfSignIn},
 };
 
 /// What the browser shall forget of this origin.
@@ -63,7 +64,7 @@ fn end_session(desk: &Desk, session: &Session, profile: &Profile) -> Result<Url,
     Ok(url)
 }
 
-/// Ends the sessions of one sign-in at Entra. The frame carries no cookie of ours; it is known
+/// Ends the sessions of one sign-in at Entra, and the codes that no session came of yet. The frame carries no cookie of ours; it is known
 /// by Entra's id of the sign-in, which nobody can guess.
 ///
 /// Trigger: `GET /auth/front-channel-sign-out`, by Entra's sign-out page. Always the same
@@ -94,15 +95,30 @@ fn named(query: &str, authority: &str) -> Option<(TenantId, String)> {
 
 async fn end_all(signin: &Signin, tenant: TenantId, sid: &str) -> Result<(), Refusal> {
     let desk = signin.desk().await?;
-    let trust = desk.trust.trust().await.map_err(refused::trust)?;
-    for id in desk.store.of_sign_in(tenant, sid).await? {
-        let at = At::session(id);
-        let Some(document) = desk.store.read::<SessionRecord>(&at).await? else { continue };
-        match document.body.person.verify(&trust, desk.now()) {
-            Ok(person) => revocations::end(desk, person.session_value()).await?,
-            // It ended by itself, or its keys were revoked: nobody relies on it.
-            Err(error) => tracing::debug!(cause = chain(&error), "session not ended: over"),
+    let ended = store::sign_in(tenant, sid);
+    for entry in desk.store.of_sign_in(ended).await? {
+        if let OfSignIn::Code(code) = entry {
+            redeem::sign_out(desk, code).await?;
         }
+    }
+    // Read again: of a code that was redeemed meanwhile there is a session now.
+    for entry in desk.store.of_sign_in(ended).await? {
+        if let OfSignIn::Session(id) = entry {
+            end(desk, id).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn end(desk: &Desk, id: Digest) -> Result<(), Refusal> {
+    let Some(document) = desk.store.read::<SessionRecord>(&At::session(id)).await? else {
+        return Ok(());
+    };
+    let trust = desk.trust.trust().await.map_err(refused::trust)?;
+    match document.body.person.verify(&trust, desk.now()) {
+        Ok(person) => revocations::end(desk, person.session_value()).await?,
+        // It ended by itself, or its keys were revoked: nobody relies on it.
+        Err(error) => tracing::debug!(cause = chain(&error), "session not ended: over"),
     }
     Ok(())
 }

@@ -1,12 +1,17 @@
 //! What `signin` remembers, in the container `sessions`.
 //!
-//! Every document is signed, and verified when it is read: whoever owns the database can take
-//! one away, and can put none there. Nothing relies on the database to forget: each document
-//! says until when it counts.
+//! Every document is signed, and verified when it is read: whoever owns the database can make
+//! none up. They can take one away, and put back an earlier version of one: until a ledger
+//! covers these documents, that undoes the end of a session or the redemption of a code, for as
+//! long as it counts by its own words (a session eight hours at the most), and is of use only to
+//! who also has the cookie and the client key.
+//!
+//! The database is told when it may forget each document, so that no token stays for ever, not even
+//! encrypted. Nothing relies on that: each document says until when it counts.
 
 use std::sync::Arc;
 
-use airlock_azure::hosting::Refusal;
+use airlock_azure::hosting::{Refusal, chain};
 use airlock_core::{
     digest::Digest,
     identity::{App, TenantId},
@@ -14,27 +19,38 @@ use airlock_core::{
     ledger::{Document, Happened, NotGenuine, Stored, document::Unsigned},
     ports::{BatchError, Created, Found, Partition, PortError, Ports, Query, Write},
     problem::Problem,
-    session_record::{self, SessionRecord},
+    session_record::{self, ABSOLUTE_S, IDLE_S, SessionRecord, TTL},
     trust::{NotTrusted, TrustStore},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::{
-    opaque::{self, Opaque},
+    challenge::TRANSACTION_S,
+    opaque,
     refused::{passing, signing_problem, trust_problem},
 };
 
-/// The most sessions of one Entra sign-in that front-channel sign-out ends.
+/// The most sessions and codes of one Entra sign-in that front-channel sign-out ends.
 const MOST_OF_ONE_SIGN_IN: u32 = 100;
+
+/// How much longer than it counts a document is kept, in seconds: our clocks and the store's may
+/// differ, and whoever looks for what happened finds it for a while.
+const LONGER_S: i64 = 3600;
 
 /// A kind of document in `sessions`.
 pub trait Kept: Serialize + DeserializeOwned + Send + Sync {
     /// Its `kind`.
     const KIND: &'static str;
+
+    /// For how long after it was written it can count, in seconds.
+    const COUNTS_S: i64;
 }
 
 impl Kept for SessionRecord {
     const KIND: &'static str = session_record::KIND;
+    // Each write moves the idle limit by no more, and none is needed where nobody calls.
+    const COUNTS_S: i64 = IDLE_S;
 }
 
 /// A transaction that was used. It is never read: that it exists is what it says.
@@ -44,18 +60,22 @@ pub struct Spent {}
 
 impl Kept for Spent {
     const KIND: &'static str = "spent";
+    const COUNTS_S: i64 = TRANSACTION_S;
 }
 
-/// A session, filed under Entra's id of the sign-in.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OfSignIn {
-    /// Id of the session's document.
-    pub session: Digest,
+/// What came of a sign-in at Entra, filed under Entra's id of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OfSignIn {
+    /// A session, by the digest of its cookie.
+    Session(Digest),
+    /// A one-time code, by its digest.
+    Code(Digest),
 }
 
 impl Kept for OfSignIn {
     const KIND: &'static str = "of-sign-in";
+    const COUNTS_S: i64 = ABSOLUTE_S;
 }
 
 /// Where a document stands. Ids of different kinds cannot meet: a session's is 43 characters
@@ -83,10 +103,10 @@ impl At {
         Self::alone(format!("spent-{}", Digest::of(&[random])))
     }
 
-    /// A one-time code.
+    /// A one-time code, by its digest.
     #[must_use]
-    pub fn code(code: &Opaque) -> Self {
-        Self::alone(format!("one-time-code-{}", code.digest()))
+    pub fn code(code: Digest) -> Self {
+        Self::alone(format!("one-time-code-{code}"))
     }
 
     /// The sealing key of a day, counted from 1970.
@@ -95,10 +115,10 @@ impl At {
         Self::alone(format!("sealing-{day}"))
     }
 
-    /// A session's entry among those of one sign-in at Entra.
-    #[must_use]
-    pub fn of_sign_in(tenant: TenantId, sid: &str, session: Digest) -> Self {
-        Self { partition: sign_in_partition(tenant, sid), id: format!("of-sign-in-{session}") }
+    /// An entry of a sign-in at Entra.
+    fn of_sign_in(sign_in: Digest, entry: OfSignIn) -> Self {
+        let (OfSignIn::Session(digest) | OfSignIn::Code(digest)) = entry;
+        Self { partition: sign_in_partition(sign_in), id: format!("of-sign-in-{digest}") }
     }
 
     /// Its id.
@@ -108,10 +128,16 @@ impl At {
     }
 }
 
-fn sign_in_partition(tenant: TenantId, sid: &str) -> Partition {
+/// Names a sign-in at Entra. Entra's own id of it (`sid`) is stored nowhere: whoever shows it signs
+/// the person out, unasked who they are.
+#[must_use]
+pub fn sign_in(tenant: TenantId, sid: &str) -> Digest {
     // The tenant is of fixed size, so it cannot run into the id.
-    let both = Digest::of(&[tenant.uuid().as_bytes(), sid.as_bytes()]);
-    Partition::session(&format!("sign-in-{both}"))
+    Digest::of(&[tenant.uuid().as_bytes(), sid.as_bytes()])
+}
+
+fn sign_in_partition(sign_in: Digest) -> Partition {
+    Partition::session(&format!("sign-in-{sign_in}"))
 }
 
 /// Documents, signed when written and verified when read.
@@ -173,20 +199,38 @@ impl Store {
         Ok(Some(document))
     }
 
-    /// The sessions of one sign-in at Entra.
+    /// Files something under the sign-in at Entra that it came of.
     ///
     /// # Errors
     ///
     /// [`NotKept`].
-    pub async fn of_sign_in(&self, tenant: TenantId, sid: &str) -> Result<Vec<Digest>, NotKept> {
-        let partition = sign_in_partition(tenant, sid);
+    pub async fn file(&self, sign_in: Digest, entry: OfSignIn) -> Result<Created, NotKept> {
+        let at = At::of_sign_in(sign_in, entry);
+        self.create(&at, Happened::SignInProgressed, &entry).await
+    }
+
+    /// What came of one sign-in at Entra.
+    ///
+    /// An entry that is not genuine is passed over: it must not keep the genuine ones beside it
+    /// from being signed out.
+    ///
+    /// # Errors
+    ///
+    /// [`NotKept`].
+    pub async fn of_sign_in(&self, sign_in: Digest) -> Result<Vec<OfSignIn>, NotKept> {
+        let partition = sign_in_partition(sign_in);
         let query = Query { kind: OfSignIn::KIND, equals: None, limit: MOST_OF_ONE_SIGN_IN };
-        let mut sessions = Vec::new();
+        let mut entries = Vec::new();
         for found in self.ports.documents.query(&partition, &query).await? {
-            let entry: Document<OfSignIn> = self.open(found, &partition).await?;
-            sessions.push(entry.body.session);
+            match self.open::<OfSignIn>(found, &partition).await {
+                Ok(entry) => entries.push(entry.body),
+                Err(NotKept::NotGenuine(error)) => {
+                    tracing::error!(cause = chain(&error), "entry of a sign-in passed over");
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(sessions)
+        Ok(entries)
     }
 
     async fn open<T: Kept>(
@@ -195,6 +239,7 @@ impl Store {
         partition: &Partition,
     ) -> Result<Document<T>, NotKept> {
         let trust = self.trust.trust().await?;
+        let found = session_record::without_ttl(found);
         let document: Document<T> =
             Document::open(found, partition, &trust, self.ports.clock.now())?;
         if document.by != App::Signin {
@@ -217,7 +262,7 @@ impl Store {
         let now = self.ports.clock.now();
         let salt = opaque::random(&*self.ports.entropy)?;
         let stored = self.sign(at, T::KIND, now.as_unix_s(), salt, happened, body).await?;
-        let created = self.write(at, &stored, Write::Create(stored.to_json()?)).await?;
+        let created = self.write(at, &stored, Write::Create(to_json::<T>(&stored)?)).await?;
         Ok(if created { Created::New } else { Created::Existed })
     }
 
@@ -234,7 +279,7 @@ impl Store {
         body: &T,
     ) -> Result<Replaced, NotKept> {
         let stored = self.sign(at, T::KIND, read.at, read.salt, happened, body).await?;
-        let write = Write::Replace(stored.to_json()?, read.etag.clone());
+        let write = Write::Replace(to_json::<T>(&stored)?, read.etag.clone());
         let replaced = self.write(at, &stored, write).await?;
         Ok(if replaced { Replaced::Yes } else { Replaced::Changed })
     }
@@ -275,6 +320,13 @@ impl Store {
             Err(BatchError::Port(error)) => Err(error.into()),
         }
     }
+}
+
+/// What is written: the document, and for how long the store is to keep it.
+fn to_json<T: Kept>(stored: &Stored) -> Result<Value, serde_json::Error> {
+    let mut json = stored.to_json()?;
+    json[TTL] = (T::COUNTS_S + LONGER_S).into();
+    Ok(json)
 }
 
 impl NotKept {

@@ -1,9 +1,18 @@
 //! Whole sign-ins, and whole attacks on them, over the app's own routes.
 
+use std::collections::BTreeMap;
+
 use airlock_core::{
-    identity::Role, memory::Fault, ports::Partition, session_record::IDLE_S, sign_in::user_code,
+    identity::Role,
+    memory::Fault,
+    ports::Partition,
+    session_record::{ABSOLUTE_S, IDLE_S},
+    sign_in::user_code,
 };
-use axum::http::{Method, header};
+use axum::{
+    body::Body,
+    http::{Method, Request, header},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -89,7 +98,9 @@ async fn nothing_stored_tells_a_cookie_a_token_or_a_name() {
     let text = world.stored_text().await;
 
     assert!(text.contains("sealing-"));
-    for secret in [cookie.expose(), &code, "refresh-token", "Ada", "Lovelace", "O.hint"] {
+    for secret in
+        [cookie.expose(), &code, "refresh-token", "entra-sid", "Ada", "Lovelace", "O.hint"]
+    {
         assert!(!text.contains(secret), "{secret}");
     }
 }
@@ -112,6 +123,74 @@ async fn a_sign_in_is_finished_once() {
         assert!(answer.cookie(SESSION).is_none());
     }
     assert_eq!(world.written().await, written);
+}
+
+#[tokio::test]
+async fn who_makes_up_codes_has_entra_asked_once() {
+    let world = World::new().await;
+    let (path, browser) = on_the_way(&world).await;
+    let instance = world.router();
+    let cookie = format!("{START}={}", browser.expose());
+    let made_up = async |number: u32| {
+        let path = path.replace("code=code-0", &format!("code=junk-{number}"));
+        let request = Request::get(path).header("cookie", &cookie);
+        World::answered_by(instance.clone(), request.body(Body::empty()).unwrap()).await
+    };
+    let written = world.written().await;
+
+    for number in 0..60 {
+        assert_eq!(made_up(number).await.location(), FAILED);
+    }
+
+    assert_eq!(world.entra.redeemed(), 1);
+    assert_eq!(world.written().await, written);
+}
+
+#[tokio::test]
+async fn a_strangers_garbage_is_put_off_before_anything_is_done_for_it() {
+    let world = World::new().await;
+    let instance = world.router();
+    let asked = async |address: &str| {
+        // What a sign-in starts with: the first one of the day wraps and stores a key.
+        let request = Request::post("/auth/challenge").header("x-forwarded-for", address);
+        World::answered_by(instance.clone(), request.body(Body::empty()).unwrap()).await
+    };
+
+    let mut refused = None;
+    for _ in 0..5000 {
+        let answer = asked("198.51.100.7, 203.0.113.9:4711").await;
+        if answer.status != 200 {
+            refused = Some(answer);
+            break;
+        }
+    }
+
+    let refused = refused.expect("somebody who asks 5000 times in a row is put off");
+    assert_eq!(problem(&refused), (429, "too-many"));
+    assert_eq!(refused.headers[header::RETRY_AFTER], "1");
+    assert_eq!(asked("203.0.113.10:4711").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_script_of_the_portal_may_read_that_it_has_to_wait() {
+    let world = World::new().await;
+    let instance = world.router();
+    let asked = async || {
+        let request = Request::post("/auth/challenge")
+            .header("x-forwarded-for", "203.0.113.9:4711")
+            .header("origin", PORTAL)
+            .header("sec-fetch-site", "same-site");
+        World::answered_by(instance.clone(), request.body(Body::empty()).unwrap()).await
+    };
+
+    let mut answer = asked().await;
+    while answer.status == 200 {
+        answer = asked().await;
+    }
+
+    assert_eq!(problem(&answer), (429, "too-many"));
+    assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], PORTAL);
+    assert_eq!(answer.headers[header::ACCESS_CONTROL_EXPOSE_HEADERS], "retry-after");
 }
 
 #[tokio::test]
@@ -527,20 +606,27 @@ async fn signing_out_ends_the_session_for_the_workers_too() {
     assert_eq!(problem(&gone), (401, "not-signed-in"));
 }
 
+/// Entra's frame, in which a person signs out of this sign-in.
+fn frame(sid: &str) -> Request<Body> {
+    let issuer = format!("https://login.microsoftonline.com/{}/v2.0", World::HOME);
+    let path = format!("/auth/front-channel-sign-out?iss={issuer}&sid={sid}");
+    Request::get(path).body(Body::empty()).unwrap()
+}
+
+/// What such a frame is answered.
+async fn framed(world: &World, sid: &str) -> (u16, Value) {
+    let answer = World::answered_by(world.router(), frame(sid)).await;
+    (answer.status.as_u16(), answer.json)
+}
+
 #[tokio::test]
 async fn entra_signs_out_every_session_of_a_sign_in_and_strangers_learn_nothing() {
     let world = World::new().await;
     let (one, other) = (world.signed_in().await, world.signed_in().await);
-    let frame = async |sid: &str| {
-        let issuer = format!("https://login.microsoftonline.com/{}/v2.0", World::HOME);
-        let path = format!("/auth/front-channel-sign-out?iss={issuer}&sid={sid}");
-        let answer = world.asked(Method::GET, &path, &[], None).await;
-        (answer.status.as_u16(), answer.json)
-    };
 
-    let stranger = frame("guessed").await;
+    let stranger = framed(&world, "guessed").await;
     assert_eq!(world.looked_at_by_portal(&one, "/auth/session").await.status, 200);
-    let entra = frame("entra-sid").await;
+    let entra = framed(&world, "entra-sid").await;
 
     assert_eq!(stranger, entra);
     assert_eq!(entra.0, 200);
@@ -549,6 +635,79 @@ async fn entra_signs_out_every_session_of_a_sign_in_and_strangers_learn_nothing(
         assert_eq!(problem(&gone), (401, "not-signed-in"));
     }
     assert_eq!(world.revocations().len(), 2);
+}
+
+#[tokio::test]
+async fn a_code_that_waits_is_worth_nothing_after_a_sign_out_at_entra() {
+    let world = World::new().await;
+    let code = coded(&world, 2).await;
+    let stranger = framed(&world, "guessed").await;
+    let held = world.stored_text().await;
+
+    let entra = framed(&world, "entra-sid").await;
+
+    assert_eq!(stranger, entra);
+    assert!(held.contains("\\\"arrival\\\""), "{held}");
+    assert!(!world.stored_text().await.contains("\\\"arrival\\\""));
+    assert_eq!(problem(&redeemed(&world, 2, &code, &[]).await), (410, "gone"));
+    assert_eq!(world.written().await.get("session"), None);
+}
+
+#[tokio::test]
+async fn a_sign_out_at_entra_that_meets_a_redemption_ends_its_session() {
+    let world = World::new().await;
+    let code = coded(&world, 2).await;
+    // While the session is on its way to `intake`: the code is spent, and there is no session yet.
+    let (instance, frame) = (world.router(), frame("entra-sid"));
+    world.intake.meanwhile(async move {
+        assert_eq!(World::answered_by(instance, frame).await.status, 200);
+    });
+
+    let answer = redeemed(&world, 2, &code, &[]).await;
+
+    assert_eq!(problem(&answer), (401, "not-signed-in"));
+    assert_eq!(world.revocations().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_planted_beside_them_keeps_no_session_from_being_signed_out() {
+    let world = World::new().await;
+    let cookie = world.signed_in().await;
+    world.plant_entries("entra-sid");
+
+    framed(&world, "entra-sid").await;
+
+    let gone = world.looked_at_by_portal(&cookie, "/auth/session").await;
+    assert_eq!(problem(&gone), (401, "not-signed-in"));
+}
+
+#[tokio::test]
+async fn the_store_is_told_when_it_may_forget_and_never_before_a_document_has_served() {
+    let world = World::new().await;
+    let cookie = world.signed_in().await;
+    coded(&world, 2).await;
+    let counts_s = BTreeMap::from([
+        ("session", IDLE_S),
+        ("spent", TRANSACTION_S),
+        ("one-time-code", CODE_S),
+        ("of-sign-in", ABSOLUTE_S),
+        ("sealing-key", 24 * 3600 + 600),
+    ]);
+
+    let mut told = BTreeMap::new();
+    for document in world.stored().await {
+        let kind = counts_s.keys().find(|kind| document["kind"] == **kind).unwrap();
+        told.insert(*kind, document["ttl"].as_i64().unwrap());
+    }
+    world.asked_by_portal(&cookie, "/auth/sign-out", &json!({})).await;
+    let ended = world.session_versions(&cookie)[&cookie.digest().to_string()].clone();
+
+    assert_eq!(told.keys().collect::<Vec<_>>(), counts_s.keys().collect::<Vec<_>>());
+    for (kind, ttl_s) in &told {
+        let longer_s = ttl_s - counts_s[kind];
+        assert!((1..=24 * 3600).contains(&longer_s), "{kind}: {ttl_s}");
+    }
+    assert_eq!(ended["ttl"], told["session"]);
 }
 
 #[tokio::test]
@@ -680,7 +839,10 @@ async fn a_preflight_allows_exactly_the_portal_with_credentials() {
 
     assert_eq!(portal[header::ACCESS_CONTROL_ALLOW_ORIGIN], PORTAL);
     assert_eq!(portal[header::ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
-    assert_eq!(portal[header::ACCESS_CONTROL_ALLOW_HEADERS], "content-type,x-airlock-csrf");
+    assert_eq!(
+        portal[header::ACCESS_CONTROL_ALLOW_HEADERS],
+        "content-type,x-airlock-csrf,traceparent"
+    );
     assert!(!evil.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
     assert!(!api.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
 }

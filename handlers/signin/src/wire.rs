@@ -24,7 +24,7 @@ pub async fn exchange(
     http: &reqwest::Client,
     request: reqwest::Request,
 ) -> Result<Answer, PortError> {
-    let mut response = http.execute(request).await.map_err(not_sent)?;
+    let mut response = airlock_azure::send(http, request).await.map_err(not_sent)?;
     let status = response.status();
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Err(PortError::Throttled { after_s: retry_after_s(response.headers()) });

@@ -3,19 +3,19 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    fmt::Write as _,
+    pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
-use airlock_azure::{entra::EntraToken, hosting};
+use airlock_azure::hosting;
 use airlock_core::{
     base64url,
     binding::{Binding, HomeTenant, Terms},
     digest::Digest,
-    identity::{App, ObjectId, Role, TenantId},
+    identity::{App, ObjectId, PersonId, Role, TenantId},
     jwk::PublicKey,
     jws::{Signed, Typ, Verified},
     keyset::{Keyset, KeysetKey},
@@ -37,7 +37,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use p256::SecretKey;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use url::Url;
 use uuid::Uuid;
@@ -45,9 +45,9 @@ use uuid::Uuid;
 use crate::{
     desk::{Connect, Desk, Signin},
     opaque::Opaque,
-    outside::{Entra, IdToken, Intake, NotAnswered, NotGranted, Tokens},
+    outside::{Entra, IdToken, Intake, NotAnswered, NotGranted, Says, Tokens},
     routes,
-    store::At,
+    store::{self, At},
 };
 
 pub const PORTAL: &str = "https://portal.example";
@@ -149,6 +149,7 @@ impl World {
                 key: intake,
                 clock: clock.clone(),
                 lies: Mutex::default(),
+                meanwhile: Mutex::default(),
             }),
             clock,
             documents,
@@ -175,7 +176,8 @@ impl World {
         Box::leak(Box::new(self.signin())).desk().await.unwrap()
     }
 
-    fn router(&self) -> Router {
+    /// Another instance's routes: what it remembers, it remembers from call to call.
+    pub fn router(&self) -> Router {
         hosting::router(routes::all(self.signin()).unwrap())
     }
 
@@ -198,7 +200,12 @@ impl World {
     }
 
     async fn answered(&self, request: Request<Body>) -> Answer {
-        let response = self.router().oneshot(request).await.unwrap();
+        Self::answered_by(self.router(), request).await
+    }
+
+    /// What this instance answers.
+    pub async fn answered_by(router: Router, request: Request<Body>) -> Answer {
+        let response = router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, 1 << 20).await.unwrap();
         let text = String::from_utf8(body.to_vec()).unwrap();
@@ -358,15 +365,34 @@ impl World {
         written
     }
 
-    /// All stored documents of this app, as text.
-    pub async fn stored_text(&self) -> String {
-        let mut text = String::new();
+    /// All stored documents of this app.
+    pub async fn stored(&self) -> Vec<Value> {
+        let mut stored = Vec::new();
         for kind in ["session", "spent", "one-time-code", "of-sign-in", "sealing-key"] {
             for key in self.documents.partitions(Container::Sessions, kind).await.unwrap() {
-                write!(text, "{:?}", self.documents.all(&Partition::session(&key))).unwrap();
+                stored.extend(self.documents.all(&Partition::session(&key)).into_values());
             }
         }
-        text
+        stored
+    }
+
+    /// All stored documents of this app, as text.
+    pub async fn stored_text(&self) -> String {
+        Value::Array(self.stored().await).to_string()
+    }
+
+    /// Plants entries among those of a sign-in at Entra: one that nobody signed, and a genuine one
+    /// under another id.
+    pub fn plant_entries(&self, sid: &str) {
+        let sign_in = store::sign_in(Self::HOME.parse().unwrap(), sid);
+        let partition = Partition::session(&format!("sign-in-{sign_in}"));
+        let (_, mut copied) = self.documents.all(&partition).into_iter().next().unwrap();
+        copied["id"] = "of-sign-in-copied".into();
+        // Newer than any other: found first.
+        copied["at"] = i64::MAX.into();
+        self.documents.overwrite(&partition, "of-sign-in-copied", copied);
+        let unsigned = json!({ "id": "of-sign-in-x", "kind": "of-sign-in", "at": i64::MAX });
+        self.documents.overwrite(&partition, "of-sign-in-x", unsigned);
     }
 
     pub async fn sealing_keys(&self) -> usize {
@@ -472,6 +498,7 @@ pub struct FakeEntra {
     roles: Mutex<Vec<Role>>,
     troubles: Mutex<VecDeque<Trouble>>,
     ignores_step_up: AtomicBool,
+    redeemed: AtomicU32,
 }
 
 impl FakeEntra {
@@ -483,7 +510,13 @@ impl FakeEntra {
             roles: Mutex::new(vec![Role::HelpdeskAgent]),
             troubles: Mutex::default(),
             ignores_step_up: AtomicBool::new(false),
+            redeemed: AtomicU32::new(0),
         }
+    }
+
+    /// How often it was asked to redeem a code.
+    pub fn redeemed(&self) -> u32 {
+        self.redeemed.load(Ordering::SeqCst)
     }
 
     pub fn confers(&self, roles: &[Role]) {
@@ -506,24 +539,19 @@ impl FakeEntra {
         code
     }
 
-    fn tokens(&self, tenant: TenantId, person: ObjectId, more: Value) -> Tokens {
-        let roles: Vec<&str> = self.roles.lock().unwrap().iter().map(|role| role.name()).collect();
-        let mut claims = Map::new();
-        for (name, value) in [
-            ("auth_time", json!(self.clock.now())),
-            ("name", json!("Ada Lovelace")),
-            ("login_hint", json!("O.hint")),
-            ("sid", json!("entra-sid")),
-            ("roles", json!(roles)),
-        ] {
-            claims.insert(name.to_owned(), value);
-        }
-        let Value::Object(more) = more else { panic!("claims are an object") };
-        claims.extend(more);
-        let says = EntraToken { tenant, object: person, claims };
-        let text = json!(says.claims).to_string();
+    fn tokens(&self, tid: TenantId, oid: ObjectId) -> Tokens {
+        let says = Says {
+            person: PersonId { tid, oid },
+            nonce: None,
+            roles: self.roles.lock().unwrap().clone(),
+            acrs: Vec::new(),
+            auth_time: Some(self.clock.now()),
+            sid: Some("entra-sid".to_owned()),
+            name: Secret::new("Ada Lovelace".to_owned()),
+            login_hint: Some(Secret::new("O.hint".to_owned())),
+        };
         Tokens {
-            id: IdToken { text: Secret::new(text), says },
+            id: IdToken { text: Secret::new(json!({}).to_string()), says },
             access: Secret::new("access-token".to_owned()),
             refresh: Some(Secret::new("refresh-token".to_owned())),
         }
@@ -538,6 +566,7 @@ impl Entra for FakeEntra {
         code: Secret,
         verifier: Secret,
     ) -> Result<Tokens, NotGranted> {
+        self.redeemed.fetch_add(1, Ordering::SeqCst);
         let refused = NotGranted::Refused { error: "invalid_grant", code: Some(70_000) };
         // Once: Entra forgets a code that was tried.
         let asked = self.codes.lock().unwrap().remove(code.expose());
@@ -546,20 +575,23 @@ impl Entra for FakeEntra {
         if asked["code_challenge"] != challenge {
             return Err(refused);
         }
-        let mut more = json!({ "nonce": asked["nonce"] });
+        let mut tokens = self.tokens(tenant, World::person(1));
+        tokens.id.text = Secret::new(json!({ "nonce": asked["nonce"] }).to_string());
+        tokens.id.says.nonce = Some(asked["nonce"].clone());
         if asked.contains_key("claims") && !self.ignores_step_up.load(Ordering::SeqCst) {
             let claims: Value = serde_json::from_str(&asked["claims"]).unwrap();
-            more["acrs"] = json!([claims["id_token"]["acrs"]["value"]]);
+            let context = claims["id_token"]["acrs"]["value"].as_str().unwrap();
+            tokens.id.says.acrs.push(context.to_owned());
         }
-        Ok(self.tokens(tenant, World::person(1), more))
+        Ok(tokens)
     }
 
     async fn refresh(&self, tenant: TenantId, token: Secret) -> Result<Tokens, NotGranted> {
         assert_eq!(token.expose(), "refresh-token");
         let trouble = self.troubles.lock().unwrap().pop_front();
         match trouble {
-            None => Ok(self.tokens(tenant, World::person(1), json!({}))),
-            Some(Trouble::OtherPerson) => Ok(self.tokens(tenant, World::person(2), json!({}))),
+            None => Ok(self.tokens(tenant, World::person(1))),
+            Some(Trouble::OtherPerson) => Ok(self.tokens(tenant, World::person(2))),
             Some(Trouble::Refuses) => {
                 Err(NotGranted::Refused { error: "invalid_grant", code: Some(50_057) })
             }
@@ -583,11 +615,17 @@ pub struct FakeIntake {
     key: LocalKey,
     clock: Arc<SetClock>,
     lies: Mutex<VecDeque<Lie>>,
+    meanwhile: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
 }
 
 impl FakeIntake {
     pub fn next_confirmation(&self, lie: Lie) {
         self.lies.lock().unwrap().push_back(lie);
+    }
+
+    /// What happens elsewhere while the next confirmation is on its way.
+    pub fn meanwhile(&self, happens: impl Future<Output = ()> + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some(Box::pin(happens));
     }
 }
 
@@ -599,6 +637,10 @@ impl Intake for FakeIntake {
         id_token: &Secret,
         nonce_random: &[u8; 32],
     ) -> Result<Signed<Confirmation>, NotAnswered> {
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile.await;
+        }
         let lie = self.lies.lock().unwrap().pop_front();
         if matches!(lie, Some(Lie::Refuses)) {
             return Err(NotAnswered::Refused(403));

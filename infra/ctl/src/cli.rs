@@ -71,10 +71,19 @@ pub enum Command {
     Requests(Requests),
     /// Follow a request until nothing more will happen to it
     Watch(Watch),
+    /// Show what a request says itself, as its requester signed it
+    Show(Show),
     /// Approve or deny what somebody else asked
     ///
-    /// The request is shown, and then the decision about it is signed with your client key.
+    /// The request is shown as its requester signed it. You are asked what it does and to whom;
+    /// if that is what it says, your decision is signed with your client key.
     Decide(Decide),
+    /// Take back what you asked, or your approval of what somebody else asked
+    Withdraw(Withdraw),
+    /// Review an emergency that somebody else had carried out without approvals
+    ///
+    /// The request is shown and you are asked as by `decide`.
+    Review(Review),
     /// See the secret result of a request, once
     ///
     /// The secret alone goes to the standard output; it is encrypted to a key that only the
@@ -99,6 +108,9 @@ pub struct SignIn {
     /// Print the address and let me open it myself
     #[arg(long)]
     pub no_browser: bool,
+    /// Go on as whoever signed in, and do not ask whether that is me
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// Options of `ask`.
@@ -118,6 +130,13 @@ pub struct Ask {
     /// Why; approvers and auditors read it
     #[arg(long, value_name = "TEXT")]
     pub purpose: String,
+    /// The ticket that it belongs to
+    #[arg(long, value_name = "TEXT")]
+    pub ticket: Option<String>,
+    /// It is an emergency: no approval is waited for, whoever watches is told at once, and
+    /// somebody else must review it afterwards (tenant administrators only)
+    #[arg(long)]
+    pub break_glass: bool,
     /// How long it may wait for approvals, in hours
     #[arg(long, value_name = "HOURS", default_value_t = 8, value_parser = hours())]
     pub hours: i64,
@@ -148,6 +167,14 @@ pub struct Watch {
     pub seconds: Option<u32>,
 }
 
+/// Options of `show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The request
+    #[arg(value_name = "ID")]
+    pub request: RequestId,
+}
+
 /// Options of `decide`.
 #[derive(Debug, Args)]
 pub struct Decide {
@@ -159,6 +186,45 @@ pub struct Decide {
     /// Why; the requester and auditors read it
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+    /// What it must say.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// Options of `withdraw`.
+#[derive(Debug, Args)]
+pub struct Withdraw {
+    /// The request
+    #[arg(value_name = "ID")]
+    pub request: RequestId,
+    /// Why; approvers and auditors read it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// Options of `review`.
+#[derive(Debug, Args)]
+pub struct Review {
+    /// The request
+    #[arg(value_name = "ID")]
+    pub request: RequestId,
+    /// What you found; the requester and auditors read it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// What it must say.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// What a request must say, from somebody who has read it before.
+#[derive(Debug, Args)]
+pub struct Reading {
+    /// Sign only if the request asks for this operation; with --user, instead of being asked
+    #[arg(long, value_name = "NAME", requires = "user")]
+    pub operation: Option<String>,
+    /// Sign only if it is about this user: an object id or, in the local cloud, a sign-in name
+    #[arg(long, value_name = "USER", requires = "operation")]
+    pub user: Option<UserName>,
 }
 
 /// Options of `reveal`.
@@ -319,6 +385,8 @@ pub enum StateName {
     Unknown,
     /// An approver said no.
     TurnedDown,
+    /// Whoever asked took it back.
+    Withdrawn,
 }
 
 impl StateName {
@@ -334,6 +402,7 @@ impl StateName {
             Self::Failed => State::Failed,
             Self::Unknown => State::Unknown,
             Self::TurnedDown => State::TurnedDown,
+            Self::Withdrawn => State::Withdrawn,
         }
         .name()
     }

@@ -1,8 +1,14 @@
-//! An API for one test: routes on a loopback port.
+//! What tests have in place of an API and of a person at a terminal.
+
+mod request;
+mod terminal;
 
 use axum::Router;
 
 use crate::person::api::Api;
+
+pub use request::{NOW, Requested, person};
+pub use terminal::Typist;
 
 /// Serves the routes for as long as the test runs.
 pub async fn api(routes: Router) -> Api {

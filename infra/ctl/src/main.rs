@@ -5,6 +5,7 @@ mod cli;
 mod clock;
 #[cfg(test)]
 mod fake;
+mod foreign;
 mod origin;
 mod person;
 mod private_file;
@@ -12,6 +13,7 @@ mod private_file;
 mod scratch;
 mod screen;
 mod stack;
+mod terminal;
 mod try_it;
 
 use std::{
@@ -32,6 +34,7 @@ use crate::{
     cli::{Cli, Command},
     clock::SystemClock,
     person::Desk,
+    terminal::Terminal,
 };
 
 /// What a command has from the process around it.
@@ -40,6 +43,8 @@ struct Surroundings {
     config: Option<PathBuf>,
     /// Whether the platform gives this process a managed identity.
     managed_identity: bool,
+    /// Whoever sits at the terminal, if anybody does.
+    terminal: Option<Arc<dyn Terminal>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -100,6 +105,7 @@ fn surroundings() -> Surroundings {
     Surroundings {
         config: config.or_else(home).map(|folder| folder.join("airlock")),
         managed_identity: variable("IDENTITY_ENDPOINT").is_some(),
+        terminal: terminal::own(),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(Dice),
     }

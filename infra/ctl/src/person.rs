@@ -3,9 +3,11 @@
 pub mod api;
 pub mod browser;
 pub mod client_key;
+mod deciding;
 pub mod loopback;
 pub mod me;
 pub mod profile;
+mod session;
 pub mod sign_in;
 pub mod view;
 
@@ -17,21 +19,19 @@ use airlock_core::{
     record::{REVEAL_S, State},
 };
 use anyhow::{Context as _, bail};
-use serde::Deserialize;
-use serde_json::json;
 
 use self::{
     api::{Api, NotDone},
-    loopback::Loopback,
     me::{Me, NotPrepared, Order},
     profile::{Profile, Profiles},
-    view::{Operations, RequestView, Reveal},
+    view::{Operations, Progress, RequestView, Reveal, Review},
 };
 use crate::{
     Ending, Surroundings, Usage,
     cli::{self, Command, Place, UserName},
     screen::{Form, line, note},
     stack::{NoStack, Stack},
+    terminal::Terminal,
 };
 
 /// Everything that the commands of people share.
@@ -40,13 +40,9 @@ pub struct Desk {
     stack: Option<Stack>,
     profiles: Profiles,
     form: Form,
+    terminal: Option<Arc<dyn Terminal>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-}
-
-#[derive(Deserialize)]
-struct SignedOut {
-    sign_out: String,
 }
 
 impl Desk {
@@ -74,6 +70,7 @@ impl Desk {
             api: Api::new(origin)?,
             stack,
             form: if place.json { Form::Json } else { Form::Text },
+            terminal: surroundings.terminal,
             clock: surroundings.clock,
             entropy: surroundings.entropy,
         })
@@ -93,42 +90,13 @@ impl Desk {
             Command::Ask(options) => self.ask(options).await,
             Command::Requests(options) => self.requests(options).await,
             Command::Watch(options) => self.watch(options).await,
+            Command::Show(options) => self.show(options).await,
             Command::Decide(options) => self.decide(options).await,
+            Command::Withdraw(options) => self.withdraw(options).await,
+            Command::Review(options) => self.review(options).await,
             Command::Reveal(options) => self.reveal(options).await,
             Command::Try(_) | Command::Admin(_) => bail!("not a command of a person"),
         }
-    }
-
-    async fn sign_in(&self, options: &cli::SignIn) -> anyhow::Result<Ending> {
-        let tenant = self.tenant(options.tenant.as_deref()).await?;
-        let path = sign_in::secret_path(&*self.entropy)?;
-        let loopback = Loopback::listen(path).await?;
-        let return_to = loopback.url();
-        let start =
-            sign_in::start(&self.api, tenant, return_to.clone(), &*self.clock, &*self.entropy);
-        let started = start.await?;
-        let code = if let Some(person) = &options.person {
-            let stack = self.stack.as_ref().ok_or(browser::NotPlayed::NotLocal)?;
-            browser::play(stack, &started, person, &return_to).await?
-        } else {
-            note(format_args!("Sign in here, where you must see the code {}:", started.code));
-            note(&started.page);
-            if !options.no_browser && !browser::open(&started.page).await {
-                note("(no browser was found: open it yourself)");
-            }
-            loopback.code().await?
-        };
-        let signed_in = started.redeem(&self.api, code, &*self.clock).await?;
-        self.profiles.keep(&Profile {
-            api: self.api.origin().as_str().to_owned(),
-            tenant: signed_in.session.tid,
-            sid: signed_in.session.sid,
-            expires: signed_in.session.expires,
-            key: signed_in.key,
-            cookie: signed_in.cookie,
-        })?;
-        self.form.result(&signed_in.session, &signed_in.session)?;
-        Ok(Ending::Done)
     }
 
     /// The tenant that somebody named, or the local cloud's own.
@@ -162,28 +130,6 @@ impl Desk {
         }
     }
 
-    async fn sign_out(&self) -> anyhow::Result<Ending> {
-        let (me, _) = self.me()?;
-        match me.api().post::<SignedOut>("/auth/sign-out", &json!({})).await {
-            Ok(SignedOut { sign_out }) => {
-                note("You are signed out of Airlock. To leave Entra as well, open:");
-                note(sign_out);
-            }
-            Err(NotDone::NotSignedIn(_)) => note("The session was over already."),
-            // The session lasts there, so it is not forgotten here.
-            Err(error) => return Err(error.into()),
-        }
-        self.profiles.forget()?;
-        Ok(Ending::Done)
-    }
-
-    async fn whoami(&self) -> anyhow::Result<Ending> {
-        let (me, _) = self.me()?;
-        let session = me.session().await?;
-        self.form.result(&session, &session)?;
-        Ok(Ending::Done)
-    }
-
     async fn operations(&self) -> anyhow::Result<Ending> {
         let (me, _) = self.me()?;
         let operations: Operations = me.api().get("/api/operations").await?;
@@ -196,13 +142,17 @@ impl Desk {
         let order = Order {
             operation: options.operation.clone(),
             user: self.user(&options.user).await?,
-            tenant: options.tenant.unwrap_or(profile.tenant),
+            tenant: options.tenant.unwrap_or(profile.person.tid),
             parameters: parameters(&options.parameters)?,
             purpose: options.purpose.clone(),
+            ticket: options.ticket.clone(),
+            break_glass: options.break_glass,
             lifetime_s: options.hours * 3600,
         };
         let prepared = me.prepare(&order).await.map_err(|error| match error {
-            NotPrepared::NotUnderstood(_) | NotPrepared::Purpose => Usage(error.to_string()).into(),
+            NotPrepared::NotUnderstood(_) | NotPrepared::Purpose | NotPrepared::Ticket => {
+                Usage(error.to_string()).into()
+            }
             error => anyhow::Error::from(error),
         })?;
         if let Some(key) = prepared.reveal.clone() {
@@ -225,7 +175,7 @@ impl Desk {
 
     async fn requests(&self, options: &cli::Requests) -> anyhow::Result<Ending> {
         let (me, profile) = self.me()?;
-        let tenant = options.tenant.unwrap_or(profile.tenant);
+        let tenant = options.tenant.unwrap_or(profile.person.tid);
         let state = options.state.map(cli::StateName::as_str);
         let requests = me.requests(tenant, state).await?;
         self.form.result(&requests, &requests)?;
@@ -245,16 +195,10 @@ impl Desk {
         if view.reveal == Some(Reveal::Ready) {
             note(format_args!("See its secret with: airlockctl reveal {}", view.id));
         }
-        Ok(if view.state == State::Succeeded { Ending::Done } else { Ending::Refused })
-    }
-
-    async fn decide(&self, options: &cli::Decide) -> anyhow::Result<Ending> {
-        let (me, _) = self.me()?;
-        let request = me.open(options.request).await?;
-        note(&request);
-        let view = me.decide(&request, options.verdict.into(), &options.reason).await?;
-        self.form.result(&view, format_args!("state     {}", view.standing()))?;
-        Ok(Ending::Done)
+        if view.review == Some(Review::Due) {
+            note(format_args!("Somebody else must look at it: airlockctl review {}", view.id));
+        }
+        Ok(if view.state.is(State::Succeeded) { Ending::Done } else { Ending::Refused })
     }
 
     async fn reveal(&self, options: &cli::Reveal) -> anyhow::Result<Ending> {
@@ -264,6 +208,10 @@ impl Desk {
             .key_for(options.request)?
             .context("no key for that secret: only the profile that asked can see it, and once")?;
         let secret = me.reveal(options.request, &key).await?;
+        note(match secret.expose().lines().count() {
+            1 => "The next line is the secret:".to_owned(),
+            lines => format!("The next {lines} lines are the secret:"),
+        });
         line(secret.expose())?;
         self.profiles.seen(options.request)?;
         note("This was the only time that it is shown.");
@@ -280,15 +228,23 @@ impl Desk {
         }
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         let api = self.api.with(profile.cookie.clone());
-        Ok((Me::new(api, profile.key.clone(), profile.sid, clock, entropy), profile))
+        Ok((
+            Me::new(api, profile.key.clone(), profile.sid, profile.person, clock, entropy),
+            profile,
+        ))
     }
 }
 
 /// Whether a request that was just sent is refused already.
 const fn ending(view: &RequestView) -> Ending {
     match view.state {
-        State::Refused | State::Failed | State::Unknown | State::TurnedDown => Ending::Refused,
-        State::Pending | State::Permitted | State::Executing | State::Succeeded => Ending::Done,
+        Progress::Recorded(
+            State::Pending | State::Permitted | State::Executing | State::Succeeded,
+        ) => Ending::Done,
+        Progress::Expired
+        | Progress::Recorded(
+            State::Refused | State::Failed | State::Unknown | State::TurnedDown | State::Withdrawn,
+        ) => Ending::Refused,
     }
 }
 

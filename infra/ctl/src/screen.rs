@@ -7,6 +7,8 @@ use std::{
 
 use serde::Serialize;
 
+use crate::foreign;
+
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -39,43 +41,7 @@ impl Form {
     pub fn result(self, result: &impl Serialize, text: impl fmt::Display) -> io::Result<()> {
         match self {
             Self::Text => line(text),
-            Self::Json => line(serde_json::to_string(result)?),
+            Self::Json => line(foreign::Json(&serde_json::to_string(result)?)),
         }
-    }
-}
-
-/// Text of other people, made harmless for a terminal: control characters and those that turn
-/// the direction of writing are shown as escapes, so that what an approver reads is what stands
-/// there.
-#[derive(Clone, Copy, Debug)]
-pub struct Plain<'a>(pub &'a str);
-
-impl fmt::Display for Plain<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            if c.is_control() || turns(c) {
-                write!(formatter, "{}", c.escape_unicode())?;
-            } else {
-                write!(formatter, "{c}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-const fn turns(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}')
-        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn other_peoples_text_cannot_steer_the_terminal() {
-        let shown = Plain("paid\u{1b}[2K\r\nname \u{202e}gnp.exe — é").to_string();
-
-        assert_eq!(shown, r"paid\u{1b}[2K\u{d}\u{a}name \u{202e}gnp.exe — é");
     }
 }

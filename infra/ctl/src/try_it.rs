@@ -5,6 +5,7 @@
 //! kept ends the command with 1.
 
 mod doors;
+mod exceptions;
 mod people;
 mod teller;
 
@@ -24,9 +25,13 @@ use self::{
 use crate::{
     Ending, Surroundings, Usage,
     cli::{Place, Try},
+    foreign::Word,
     person::{
         api::Api,
-        me::{NotDecided, NotRevealed, Order},
+        me::{
+            NotRevealed, Order,
+            opened::{NotDecided, Recognised},
+        },
         view::RequestView,
     },
     stack::Stack,
@@ -69,22 +74,25 @@ struct Story {
 
 impl Story {
     async fn play(&mut self) -> anyhow::Result<()> {
-        let [harriet, sam, april] = self.sign_in().await?;
+        let [harriet, sam, april, tara] = self.sign_in().await?;
         let nina = self.cast.target("nina@contoso.example")?;
         let oscar = self.cast.target("oscar@contoso.example")?;
         let olga = self.cast.target("olga@contoso.example")?;
         self.harmless(&harriet, &nina).await?;
         self.approved(&harriet, &april, &oscar).await?;
+        self.taken_back(&harriet, &april, &nina).await?;
+        self.emergency(&tara, &april, &oscar).await?;
+        self.account_back(&harriet, &april, &oscar).await?;
         self.secret(&sam, &nina).await?;
         self.protected(&sam, &olga).await?;
         self.tokens().await
     }
 
-    /// Three people sign in: each with a client key of their own, and a confirmed ID token.
-    async fn sign_in(&mut self) -> anyhow::Result<[Player; 3]> {
-        self.teller.scene("Three people sign in, each with a key of their own")?;
+    /// Four people sign in: each with a client key of their own, and a confirmed ID token.
+    async fn sign_in(&mut self) -> anyhow::Result<[Player; 4]> {
+        self.teller.scene("Four people sign in, each with a key of their own")?;
         let mut players = Vec::new();
-        for name in ["harriet", "sam", "april"] {
+        for name in ["harriet", "sam", "april", "tara"] {
             let person = format!("{name}@contoso.example");
             let player = self.cast.sign_in(&self.stack, &person).await?;
             let roles: Vec<&str> = player.session.roles.iter().map(|role| role.name()).collect();
@@ -92,7 +100,7 @@ impl Story {
             players.push(player);
         }
         self.doors().await?;
-        players.try_into().map_err(|_| anyhow::anyhow!("three people, three sessions"))
+        players.try_into().map_err(|_| anyhow::anyhow!("four people, four sessions"))
     }
 
     /// Low risk: carried out at once.
@@ -101,7 +109,7 @@ impl Story {
         self.teller.scene(title)?;
         let view = self.ask(harriet, "sessions.revoke", nina, "her laptop was stolen").await?;
         let view = self.ending(harriet, &view).await?;
-        self.teller.promise(view.state == State::Succeeded, "it is done without an approval")?;
+        self.teller.promise(view.state.is(State::Succeeded), "it is done without an approval")?;
         self.doors().await
     }
 
@@ -115,11 +123,11 @@ impl Story {
         let title = format!("{} disables {}'s account (medium risk)", harriet.name(), oscar.name);
         self.teller.scene(title)?;
         let view = self.ask(harriet, "account.disable", oscar, "he left the company").await?;
-        self.teller.promise(view.state == State::Pending, "it waits for an approval")?;
+        self.teller.promise(view.state.is(State::Pending), "it waits for an approval")?;
         self.doors().await?;
 
         self.teller.scene(format!("{} tries to approve it herself", harriet.name()))?;
-        let mine = harriet.me.open(view.id).await?;
+        let mine = self.recognised(harriet, &view, "account.disable", oscar).await?;
         let own = harriet.me.decide(&mine, Verdict::Approve, "it is mine").await;
         let refused = matches!(&own, Err(NotDecided::Api(error)) if error.is_refusal(403));
         if let Err(error) = own {
@@ -128,23 +136,33 @@ impl Story {
         self.teller.promise(refused, "nobody decides their own request")?;
         self.doors().await?;
 
-        self.teller.scene(format!("{} approves it", april.name()))?;
-        let view = self.decide(april, &view).await?;
-        self.teller.promise(view.state == State::Succeeded, "it is done")?;
+        self.teller.scene(format!("{} reads and approves it", april.name()))?;
+        let view = self.approve(april, &view, "account.disable", oscar).await?;
+        self.teller.promise(view.state.is(State::Succeeded), "it is done")?;
         let enabled = self.is_enabled(oscar).await?;
         self.teller.promise(!enabled, "the directory says: the account is disabled")?;
         self.doors().await?;
+        self.account_back(harriet, april, oscar).await
+    }
 
+    /// Medium risk too.
+    async fn account_back(
+        &mut self,
+        harriet: &Player,
+        april: &Player,
+        oscar: &Target,
+    ) -> anyhow::Result<()> {
         self.teller.scene(format!(
-            "{} asks for the account back, and {} approves",
+            "{} asks for {}'s account back, and {} approves",
             harriet.name(),
+            oscar.name,
             april.name()
         ))?;
-        let view = self.ask(harriet, "account.enable", oscar, "he did not leave after all").await?;
-        let view = self.decide(april, &view).await?;
+        let view = self.ask(harriet, "account.enable", oscar, "it was a mistake after all").await?;
+        let view = self.approve(april, &view, "account.enable", oscar).await?;
         let enabled = self.is_enabled(oscar).await?;
         self.teller.promise(
-            view.state == State::Succeeded && enabled,
+            view.state.is(State::Succeeded) && enabled,
             "it is done, and the directory says: the account is enabled",
         )?;
         self.doors().await
@@ -160,7 +178,7 @@ impl Story {
         let view = sam.me.send(&prepared).await?;
         let view = self.ending(sam, &view).await?;
         self.teller
-            .promise(view.state == State::Succeeded, "a senior agent needs no approval for it")?;
+            .promise(view.state.is(State::Succeeded), "a senior agent needs no approval for it")?;
         let key = prepared.reveal.as_ref().context("a pass without a key to encrypt it to")?;
         let pass = sam.me.reveal(view.id, key).await?;
         self.teller.says(format_args!(
@@ -180,7 +198,7 @@ impl Story {
         self.teller.scene(title)?;
         let view = self.ask(sam, "tap.issue", olga, "she asked me to").await?;
         let view = self.ending(sam, &view).await?;
-        let unharmed = view.state == State::Refused && view.reveal.is_none();
+        let unharmed = view.state.is(State::Refused) && view.reveal.is_none();
         self.teller.promise(unharmed, "the worker refuses, and no pass was made")?;
         self.doors().await
     }
@@ -210,18 +228,40 @@ impl Story {
         target: &Target,
         purpose: &str,
     ) -> anyhow::Result<RequestView> {
-        let prepared = player.me.prepare(&order(operation, target, purpose)).await?;
+        self.send(player, &order(operation, target, purpose)).await
+    }
+
+    async fn send(&mut self, player: &Player, order: &Order) -> anyhow::Result<RequestView> {
+        let prepared = player.me.prepare(order).await?;
         let view = player.me.send(&prepared).await?;
         if view.id != prepared.id {
             bail!("the API took another request than the one that was signed");
         }
-        self.teller.says(format_args!("{operation}: {}", view.standing()))?;
+        self.teller.says(format_args!("{}: {}", order.operation, view.standing()))?;
         Ok(view)
     }
 
+    /// Reads a request, which must be for this.
+    async fn recognised(
+        &self,
+        player: &Player,
+        view: &RequestView,
+        operation: &str,
+        target: &Target,
+    ) -> anyhow::Result<Recognised> {
+        let opened = player.me.open(view.id).await?;
+        Ok(opened.recognise(operation, &target.object.to_string())?)
+    }
+
     /// Approves, and waits for the end.
-    async fn decide(&mut self, april: &Player, view: &RequestView) -> anyhow::Result<RequestView> {
-        let request = april.me.open(view.id).await?;
+    async fn approve(
+        &mut self,
+        april: &Player,
+        view: &RequestView,
+        operation: &str,
+        target: &Target,
+    ) -> anyhow::Result<RequestView> {
+        let request = self.recognised(april, view, operation, target).await?;
         let view = april.me.decide(&request, Verdict::Approve, "I called him").await?;
         self.ending(april, &view).await
     }
@@ -229,7 +269,7 @@ impl Story {
     async fn ending(&mut self, player: &Player, view: &RequestView) -> anyhow::Result<RequestView> {
         let until = self.cast.now().plus_s(PATIENCE_S);
         let view = player.me.watch(view.id, Some(until), |_| {}).await?;
-        self.teller.says(format_args!("{}: {}", view.operation, view.standing()))?;
+        self.teller.says(format_args!("{}: {}", Word(&view.operation), view.standing()))?;
         Ok(view)
     }
 
@@ -261,6 +301,8 @@ fn order(operation: &str, target: &Target, purpose: &str) -> Order {
         tenant: target.tenant,
         parameters: Map::new(),
         purpose: purpose.to_owned(),
+        ticket: None,
+        break_glass: false,
         lifetime_s: LIFETIME_S,
     }
 }

@@ -31,7 +31,7 @@ pub struct Authority {
 
 /// The host names that the cloud answers to on port 443.
 #[must_use]
-pub fn hosts(names: &Names) -> [&str; 7] {
+pub fn hosts(names: &Names) -> [&str; 8] {
     [
         &names.entra,
         &names.graph,
@@ -40,6 +40,7 @@ pub fn hosts(names: &Names) -> [&str; 7] {
         &names.bus,
         &names.blobs,
         &names.anchors,
+        &names.issuer,
     ]
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     blob::Blobs, bus::Bus, cosmos::Cosmos, directory::Directory, entra::Entra, faults::Faults,
-    identities::Identities, record::Record, vault::Vault,
+    identities::Identities, issuer::Issuer, record::Record, vault::Vault,
 };
 
 /// A whole request, body included.
@@ -29,6 +29,8 @@ pub struct Cloud {
     pub directory: Directory,
     /// Tokens: issues and verifies them.
     pub entra: Entra,
+    /// A customer's own issuer, for its services.
+    pub issuer: Issuer,
     /// Key Vault.
     pub vault: Vault,
     /// Service Bus.
@@ -50,6 +52,8 @@ pub struct Names {
     pub tenant: Uuid,
     /// `login.microsoftonline.com`
     pub entra: String,
+    /// Host of a customer's own issuer: `id.hr.contoso.example`.
+    pub issuer: String,
     /// `graph.microsoft.com`
     pub graph: String,
     /// `airlock-local.vault.azure.net`

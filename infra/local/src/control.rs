@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use self::processes::Processes;
-use self::requests::{Injection, Mint, Redirect};
+use self::requests::{Injection, Mint, MintForService, Redirect, ToSign};
 use crate::{
     cloud::{Answer, Asked, Shared},
     door::{Opened, is_at},
@@ -115,11 +115,15 @@ impl Control {
             (&Method::GET, ["identity", name]) => self.identity(name),
             (&Method::POST, ["mint"]) => {
                 let Mint { claims, header, key } = read(asked.body())?;
-                let token = self.cloud.entra.mint(key, &header, &claims);
-                let token = token.map_err(|error| {
-                    Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
-                })?;
-                Ok(json!({ "token": token }))
+                token(self.cloud.entra.mint(key, &header, &claims))
+            }
+            (&Method::POST, ["issuer", "mint"]) => {
+                let MintForService { claims, header, key } = read(asked.body())?;
+                token(self.cloud.issuer.mint(key, &header, &claims))
+            }
+            (&Method::POST, ["sign"]) => {
+                let ToSign { input, key } = read(asked.body())?;
+                token(self.cloud.entra.sign(key, &input))
             }
             (&Method::POST, ["redirect-uris"]) => {
                 let Redirect { application, uri } = read(asked.body())?;
@@ -198,6 +202,7 @@ impl Control {
             "tenant": names.tenant.to_string(),
             "tenants": tenants,
             "entra": names.entra,
+            "issuer": names.issuer,
             "graph": names.graph,
             "vault": names.vault,
             "cosmos": names.cosmos,
@@ -221,6 +226,12 @@ impl Control {
             "identities": managed,
         })
     }
+}
+
+fn token(made: anyhow::Result<String>) -> Outcome {
+    let refused =
+        |error: anyhow::Error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+    Ok(json!({ "token": made.map_err(refused)? }))
 }
 
 fn done<E: Into<String>>(result: Result<(), E>) -> Outcome {

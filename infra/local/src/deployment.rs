@@ -1,7 +1,8 @@
 //! What is told to the admin plane, so that it can sign keyset, bindings and manifests.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
+use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -12,7 +13,7 @@ use crate::{
     package::APPS,
 };
 
-/// The runtime tenant bindings that the admin plane is to sign.
+/// The runtime tenant bindings that the admin plane is to sign, but for the keys of producers.
 pub const BINDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bindings.json");
 /// Overrides of trust that the local manifests allow: the loopback cloud is found through a proxy
 /// and vouched for by an authority of its own. In Azure nothing stands here.
@@ -32,6 +33,16 @@ struct Keys<'a> {
     wrap: &'a [String],
 }
 
+/// The bindings as they are reviewed.
+///
+/// # Errors
+///
+/// If they are not there, or no JSON.
+pub fn bindings() -> anyhow::Result<Value> {
+    let text = fs::read(BINDINGS).context(BINDINGS)?;
+    serde_json::from_slice(&text).context(BINDINGS)
+}
+
 /// The deployment, for `airlockctl admin bootstrap`.
 #[must_use]
 pub fn describe(
@@ -39,6 +50,7 @@ pub fn describe(
     names: &Names,
     confirmations: &str,
     packages: &Path,
+    bindings: &Path,
 ) -> Value {
     let described: BTreeMap<&str, Identity<'_>> = identities
         .identities
@@ -78,7 +90,7 @@ pub fn describe(
         "identities": described,
         "applications": applications,
         "packages": packages,
-        "bindings": BINDINGS,
+        "bindings": bindings,
     })
 }
 
@@ -126,7 +138,8 @@ mod tests {
         let identities = Identities::parse(crate::IDENTITIES).unwrap();
         let names = crate::names(&crate::Addresses::default());
 
-        let deployment = describe(&identities, &names, "http://127.0.0.1:9", Path::new("/apps"));
+        let (apps, bindings) = (Path::new("/apps"), Path::new("/bindings.json"));
+        let deployment = describe(&identities, &names, "http://127.0.0.1:9", apps, bindings);
 
         assert_eq!(deployment["may_override"], json!(["SSL_CERT_FILE", "HTTPS_PROXY"]));
         assert_eq!(deployment["packages"]["drift"], "/apps/drift");

@@ -25,6 +25,8 @@ pub enum Service {
     Blob,
     /// The managed identity endpoint.
     Identity,
+    /// A customer's own issuer.
+    Issuer,
 }
 
 impl Service {
@@ -39,6 +41,7 @@ impl Service {
             Self::Bus => "bus",
             Self::Blob => "blob",
             Self::Identity => "identity",
+            Self::Issuer => "issuer",
         }
     }
 }

@@ -28,6 +28,9 @@ mod page;
 
 /// A caller that does not finish its headers in this time has none.
 const HEADERS: Duration = Duration::from_secs(30);
+/// Where Azure's front end says which client certificate it saw. This one speaks no TLS and sees
+/// none.
+const CLIENT_CERTIFICATE: &str = "x-arr-clientcert";
 /// Before accepting again when the machine is out of sockets.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(50);
 
@@ -136,7 +139,11 @@ fn vouch<B>(request: &mut Request<B>, name: &HeaderValue, caller: SocketAddr) {
     let headers = request.headers_mut();
     let claimed: Vec<HeaderName> = headers
         .keys()
-        .filter(|name| name.as_str().starts_with("x-forwarded-") || *name == header::FORWARDED)
+        .filter(|name| {
+            name.as_str().starts_with("x-forwarded-")
+                || *name == header::FORWARDED
+                || *name == CLIENT_CERTIFICATE
+        })
         .cloned()
         .collect();
     for name in claimed {
@@ -237,6 +244,7 @@ mod tests {
             ("x-forwarded-proto", "https"),
             ("x-forwarded-port", "443"),
             ("forwarded", "for=203.0.113.1"),
+            ("x-arr-clientcert", "MAMCAQc="),
         ]);
         let caller = SocketAddr::from(([127, 0, 0, 1], 4711));
 
@@ -250,6 +258,7 @@ mod tests {
         assert_eq!(all("x-forwarded-host"), ["localhost:7071"]);
         assert!(all("x-forwarded-port").is_empty());
         assert!(all("forwarded").is_empty());
+        assert!(all("x-arr-clientcert").is_empty());
     }
 
     #[test]

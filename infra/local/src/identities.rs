@@ -98,6 +98,10 @@ pub struct Queue {
 pub struct Container {
     /// JSON pointer-like path of the partition key.
     pub partition_key: String,
+    /// `defaultTtl`, in seconds: -1 lets each document say by its `ttl` when it ends. Without it
+    /// documents stay, whatever they say.
+    #[serde(default)]
+    pub default_ttl: Option<i32>,
 }
 
 impl Identities {

@@ -49,9 +49,11 @@ mod graph;
 mod host;
 mod identities;
 mod identity_endpoint;
+mod issuer;
 mod package;
 mod platform;
 mod ports;
+mod producers;
 mod record;
 mod stack;
 mod vault;
@@ -149,8 +151,13 @@ async fn run(
     }
     steps.done("packages are laid out");
 
+    let mut bindings = deployment::bindings()?;
+    let producers = producers::register(&mut bindings, &state)?;
+    let bindings_file = state.join("bindings.json");
+    stack::write_private(&bindings_file, &bindings)?;
+    let (identities, names) = (&cloud.identities, &cloud.names);
     let deployment =
-        deployment::describe(&cloud.identities, &cloud.names, &confirmations_url, &apps);
+        deployment::describe(identities, names, &confirmations_url, &apps, &bindings_file);
     let deployment_file = state.join("deployment.json");
     stack::write_private(&deployment_file, &deployment)?;
     bootstrap(&programs, &deployment_file, platform.environment("admin")?).await?;
@@ -184,6 +191,8 @@ async fn run(
         "tls": opened.tls.to_string(),
         "ca": platform.ca,
         "deployment": deployment_file,
+        "issuer": cloud.issuer.name(),
+        "producers": producers,
         "admin": platform.environment("admin")?,
         "tenant": cloud.names.tenant,
         "processes": host.processes(),
@@ -257,6 +266,7 @@ fn names(addresses: &Addresses) -> Names {
     Names {
         tenant: stable_id("tenant", "contoso.example"),
         entra: "login.microsoftonline.com".to_owned(),
+        issuer: "id.hr.contoso.example".to_owned(),
         graph: "graph.microsoft.com".to_owned(),
         vault: "airlock-local.vault.azure.net".to_owned(),
         cosmos: "airlock-local.documents.azure.com".to_owned(),
@@ -275,6 +285,7 @@ fn assemble(names: Names) -> anyhow::Result<Cloud> {
     Ok(Cloud {
         directory: directory::Directory::new(&names),
         entra: entra::Entra::new(&names)?,
+        issuer: issuer::Issuer::new(&names)?,
         vault: vault::Vault::new(&identities)?,
         bus: bus::Bus::new(&identities),
         cosmos: cosmos::Cosmos::new(&names, &identities)?,

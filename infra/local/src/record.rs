@@ -48,6 +48,28 @@ struct Call {
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<&'static str>,
+    /// Absent if the caller named no trace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
+}
+
+/// A call, as the door has met it.
+#[derive(Debug)]
+pub struct Met<'a> {
+    /// Which service.
+    pub service: &'a str,
+    /// What was asked of it.
+    pub method: &'a str,
+    /// Without its query.
+    pub path: &'a str,
+    /// Who called, if that is known.
+    pub caller: Option<String>,
+    /// What was answered, if anything.
+    pub status: Option<u16>,
+    /// What went wrong on purpose.
+    pub fault: Option<&'static str>,
+    /// The header of that name. Kept only if it is a W3C trace context.
+    pub traceparent: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,25 +115,19 @@ impl Record {
         caller: Option<String>,
         status: u16,
     ) {
-        self.met(service, method, path, caller, Some(status), None);
+        let status = Some(status);
+        self.met(Met { service, method, path, caller, status, fault: None, traceparent: None });
     }
 
-    /// A call was met by a fault: answered with `status`, or with none.
-    pub fn met(
-        &self,
-        service: &str,
-        method: &str,
-        path: &str,
-        caller: Option<String>,
-        status: Option<u16>,
-        fault: Option<&'static str>,
-    ) {
-        let (service, method, path) = (service.to_owned(), method.to_owned(), path.to_owned());
+    /// A call was met by a fault or a service: answered with a status, or not at all.
+    pub fn met(&self, met: Met<'_>) {
+        let Met { caller, status, fault, .. } = met;
+        let (service, method) = (met.service.to_owned(), met.method.to_owned());
+        let path = met.path.to_owned();
+        let traceparent = met.traceparent.filter(|text| is_trace(text)).map(str::to_owned);
         self.write(|entries, n, at_ms| {
-            keep(
-                &mut entries.calls,
-                Call { n, at_ms, service, method, path, caller, status, fault },
-            );
+            let call = Call { n, at_ms, service, method, path, caller, status, fault, traceparent };
+            keep(&mut entries.calls, call);
         });
     }
 
@@ -177,6 +193,13 @@ impl Record {
     }
 }
 
+/// Whether it has the form of a W3C trace context, which says nothing about anyone.
+fn is_trace(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    let hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    lengths.eq([2, 32, 16, 2]) && text.bytes().all(|byte| byte == b'-' || hexadecimal(byte))
+}
+
 fn keep<T>(entries: &mut VecDeque<T>, entry: T) {
     if entries.len() == KEPT {
         entries.pop_front();
@@ -200,6 +223,30 @@ mod tests {
         let calls = calls.as_array().unwrap();
         assert_eq!(calls.len(), KEPT);
         assert_eq!(calls[0]["n"], 2);
+    }
+
+    #[test]
+    fn of_a_trace_only_what_is_one_is_kept() {
+        let record = Record::new();
+        let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+        for traceparent in [Some(trace), Some("00-nina@contoso.example-00-01"), Some(""), None] {
+            record.met(Met {
+                service: "vault",
+                method: "GET",
+                path: "/keys",
+                caller: None,
+                status: Some(200),
+                fault: None,
+                traceparent,
+            });
+        }
+
+        let calls = record.calls(0);
+        assert_eq!(calls[0]["traceparent"], trace);
+        for call in &calls.as_array().unwrap()[1..] {
+            assert_eq!(call.get("traceparent"), None);
+        }
     }
 
     #[test]

@@ -1,12 +1,18 @@
-//! The signing keys of each tenant, kept.
+//! The signing keys of each issuer, kept: of Entra's tenants, and of the issuers of services.
 //!
-//! Fetched at first use, again after an hour, and once for a key that is not known: Entra
-//! publishes a key long before it signs with it. Whoever sends tokens with invented key names
-//! cannot make us ask Entra more than once in five minutes. What was fetched last counts for a
-//! day while Entra does not answer.
+//! Fetched at first use, again after an hour, and once for a key that is not known: an
+//! issuer publishes a key long before it signs with it. What was fetched last counts for a day
+//! while the issuer does not answer, and what it no longer lists stops counting as soon as it was fetched.
+//!
+//! One fetch at a time for an issuer, and pauses between them, after failures too: neither who
+//! sends tokens with invented key names nor an outage can make us ask more often. A fetch
+//! goes on when the request that began it is given up; otherwise whoever hangs up at the right
+//! moment would leave everyone without keys.
 
 use std::{
     collections::HashMap,
+    fmt::Display,
+    hash::Hash,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -15,47 +21,55 @@ use airlock_core::{
     ports::{Clock, PortError},
     time::Timestamp,
 };
-use tokio::sync::MutexGuard;
+use tokio::{sync::OwnedMutexGuard, task::JoinHandle};
+use tracing::Instrument as _;
 
 use super::{
     NotAccepted,
-    published::{Keys, Published, SigningKey},
+    published::{Published, SigningKey},
 };
 
 /// After this keys are fetched again, in seconds.
-const REFRESH_S: i64 = 3600;
+pub(super) const REFRESH_S: i64 = 3600;
 
 /// After this keys no longer count, in seconds.
-const LIFETIME_S: i64 = 24 * 3600;
+pub(super) const LIFETIME_S: i64 = 24 * 3600;
 
-/// At least this between two fetches for a tenant whose keys are known, in seconds.
-const PAUSE_S: i64 = 300;
+/// At least this from a fetch that succeeded to the next one, in seconds. From one that failed it
+/// is [`FAILURE_PAUSE_S`], doubled with every failure until it is this long.
+pub(crate) const PAUSE_S: i64 = 300;
 
-/// At least this after a failed fetch for a tenant whose keys are not known, in seconds: nobody
-/// of it can sign in, and yet an outage must not become a flood.
-const EMPTY_PAUSE_S: i64 = 5;
+/// At least this after a first failed fetch, in seconds.
+pub(super) const FAILURE_PAUSE_S: i64 = 5;
 
-/// The most tenants whose keys are kept. Only tenants that we work for are asked for.
-const MOST_TENANTS: usize = 1000;
+/// The most issuers whose keys are kept. Only those that we work for are asked for.
+const MOST_ISSUERS: usize = 1000;
 
-/// The signing keys of each tenant.
-pub(super) struct KeyCache {
-    published: Arc<dyn Published>,
+/// The signing keys of each issuer: a tenant of Entra's, or whoever issues tokens to services.
+pub(crate) struct KeyCache<Issuer: Send + 'static = TenantId, Key = SigningKey> {
+    published: Arc<dyn Published<Issuer, Key>>,
     clock: Arc<dyn Clock>,
-    tenants: Mutex<HashMap<TenantId, Arc<Slot>>>,
+    issuers: Mutex<HashMap<Issuer, Arc<Slot<Key>>>>,
 }
 
-/// One tenant's keys.
-#[derive(Default)]
-struct Slot {
-    kept: Mutex<Option<Arc<Kept>>>,
-    /// When the last fetch was tried. Held while one is.
-    tried: tokio::sync::Mutex<Option<Timestamp>>,
+/// One issuer's keys.
+struct Slot<Key> {
+    kept: Mutex<Option<Arc<Kept<Key>>>>,
+    /// Held while a fetch is under way.
+    fetches: Arc<tokio::sync::Mutex<Fetches>>,
 }
 
-struct Kept {
-    keys: Keys,
+struct Kept<Key> {
+    keys: HashMap<String, Key>,
     fetched: Timestamp,
+}
+
+/// The fetches so far.
+#[derive(Default)]
+struct Fetches {
+    last: Option<Timestamp>,
+    /// Since the last success.
+    failures: u32,
 }
 
 /// Why there is no key.
@@ -63,75 +77,95 @@ struct Kept {
 enum NoKeys {
     #[error("keys were asked for a moment ago, in vain")]
     Pause,
-    #[error("keys of too many tenants are kept")]
-    TooManyTenants,
+    #[error("keys of too many issuers are kept")]
+    TooManyIssuers,
 }
 
-impl KeyCache {
-    pub(super) fn new(published: Arc<dyn Published>, clock: Arc<dyn Clock>) -> Self {
-        Self { published, clock, tenants: Mutex::default() }
+impl<Issuer, Key> KeyCache<Issuer, Key>
+where
+    Issuer: Clone + Display + Eq + Hash + Send + 'static,
+    Key: Clone + Send + Sync + 'static,
+{
+    pub(crate) fn new(published: Arc<dyn Published<Issuer, Key>>, clock: Arc<dyn Clock>) -> Self {
+        Self { published, clock, issuers: Mutex::default() }
     }
 
-    /// The key of that name of a tenant.
-    pub(super) async fn key(&self, tenant: TenantId, kid: &str) -> Result<SigningKey, NotAccepted> {
-        let slot = self.slot(tenant)?;
+    /// The key of that name of an issuer.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAccepted::UnknownKey`] if the issuer has none, [`NotAccepted::Keys`] if it could not
+    /// be asked.
+    pub(crate) async fn key(&self, issuer: Issuer, kid: &str) -> Result<Key, NotAccepted> {
+        let slot = self.slot(&issuer)?;
         let now = self.clock.now();
-        let found =
-            slot.kept(now).and_then(|kept| Some((kept.keys.get(kid)?.clone(), kept.fetched)));
-        let turn = match found {
-            Some((key, fetched)) if now.since_s(fetched) < REFRESH_S => return Ok(key),
-            // Due, and known: nobody waits for what another one fetches.
-            Some((key, _)) => match slot.tried.try_lock() {
-                Ok(turn) => turn,
-                Err(_) => return Ok(key),
-            },
-            None => slot.tried.lock().await,
-        };
-        let fetched = self.refresh(tenant, &slot, turn).await;
-        let kept = slot.kept(now);
-        if let Some(key) = kept.as_ref().and_then(|kept| kept.keys.get(kid)) {
-            return Ok(key.clone());
+        if let Some((key, fetched)) = slot.find(kid, now) {
+            // Due, and known: nobody waits for that, and nobody begins a second fetch.
+            if now.since_s(fetched) >= REFRESH_S
+                && let Ok(turn) = Arc::clone(&slot.fetches).try_lock_owned()
+                && turn.may_begin(now)
+            {
+                drop(self.fetch(issuer, &slot, turn));
+            }
+            return Ok(key);
         }
-        match (kept, fetched) {
-            (_, Err(error)) => Err(NotAccepted::Keys(error)),
+        let fetched = self.fetched(issuer, &slot).await;
+        let now = self.clock.now();
+        match (slot.find(kid, now), fetched) {
+            (Some((key, _)), _) => Ok(key),
+            (None, Ok(())) if slot.kept(now).is_some() => Err(NotAccepted::UnknownKey),
             (None, Ok(())) => Err(NotAccepted::Keys(unavailable(NoKeys::Pause))),
-            (Some(_), Ok(())) => Err(NotAccepted::UnknownKey),
+            (None, Err(error)) => Err(NotAccepted::Keys(error)),
         }
     }
 
-    /// Fetches a tenant's keys, unless that was tried too short a time ago.
-    async fn refresh(
+    /// Waits until the issuer's keys are as new as they may be.
+    async fn fetched(&self, issuer: Issuer, slot: &Arc<Slot<Key>>) -> Result<(), PortError> {
+        let turn = Arc::clone(&slot.fetches).lock_owned().await;
+        if turn.may_begin(self.clock.now()) {
+            let ended = self.fetch(issuer, slot, turn).await;
+            return ended.unwrap_or_else(|error| Err(PortError::Broken(error.into())));
+        }
+        // A key that was published since may be the one: whether the token is good is not known.
+        if turn.failures > 0 { Err(unavailable(NoKeys::Pause)) } else { Ok(()) }
+    }
+
+    /// Fetches an issuer's keys, in a task of its own.
+    fn fetch(
         &self,
-        tenant: TenantId,
-        slot: &Slot,
-        mut tried: MutexGuard<'_, Option<Timestamp>>,
-    ) -> Result<(), PortError> {
+        issuer: Issuer,
+        slot: &Arc<Slot<Key>>,
+        mut turn: OwnedMutexGuard<Fetches>,
+    ) -> JoinHandle<Result<(), PortError>> {
+        let (published, slot) = (Arc::clone(&self.published), Arc::clone(slot));
         let now = self.clock.now();
-        let pause_s = if slot.kept(now).is_some() { PAUSE_S } else { EMPTY_PAUSE_S };
-        if tried.is_some_and(|tried| now.since_s(tried) < pause_s) {
-            return Ok(());
-        }
-        *tried = Some(now);
-        match self.published.keys(tenant).await {
-            Ok(keys) => {
-                slot.keep(Kept { keys, fetched: now });
-                Ok(())
+        turn.last = Some(now);
+        // Until the end is known, for it may end in a panic.
+        turn.failures = turn.failures.saturating_add(1);
+        let fetch = async move {
+            match published.keys(issuer.clone()).await {
+                Ok(keys) => {
+                    turn.failures = 0;
+                    slot.keep(Kept { keys, fetched: now });
+                    Ok(())
+                }
+                Err(error) => {
+                    let cause = crate::hosting::chain(&error);
+                    tracing::warn!(%issuer, cause, "signing keys not fetched");
+                    Err(error)
+                }
             }
-            Err(error) => {
-                let cause = crate::hosting::chain(&error);
-                tracing::warn!(%tenant, cause, "signing keys not fetched");
-                Err(error)
-            }
-        }
+        };
+        tokio::spawn(fetch.in_current_span())
     }
 
-    fn slot(&self, tenant: TenantId) -> Result<Arc<Slot>, NotAccepted> {
+    fn slot(&self, issuer: &Issuer) -> Result<Arc<Slot<Key>>, NotAccepted> {
         // Nothing panics while it is held.
-        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        if tenants.len() >= MOST_TENANTS && !tenants.contains_key(&tenant) {
-            return Err(NotAccepted::Keys(unavailable(NoKeys::TooManyTenants)));
+        let mut issuers = self.issuers.lock().unwrap_or_else(PoisonError::into_inner);
+        if issuers.len() >= MOST_ISSUERS && !issuers.contains_key(issuer) {
+            return Err(NotAccepted::Keys(unavailable(NoKeys::TooManyIssuers)));
         }
-        Ok(Arc::clone(tenants.entry(tenant).or_default()))
+        Ok(Arc::clone(issuers.entry(issuer.clone()).or_default()))
     }
 }
 
@@ -139,14 +173,38 @@ fn unavailable(why: NoKeys) -> PortError {
     PortError::Unavailable(why.into())
 }
 
-impl Slot {
+impl Fetches {
+    /// Whether enough time has passed since the last one.
+    fn may_begin(&self, now: Timestamp) -> bool {
+        let pause_s = match self.failures {
+            0 => PAUSE_S,
+            failures => PAUSE_S.min(FAILURE_PAUSE_S << (failures - 1).min(16)),
+        };
+        self.last.is_none_or(|last| now.since_s(last) >= pause_s)
+    }
+}
+
+/// Empty, whether or not a key can be.
+impl<Key> Default for Slot<Key> {
+    fn default() -> Self {
+        Self { kept: Mutex::default(), fetches: Arc::default() }
+    }
+}
+
+impl<Key: Clone> Slot<Key> {
+    /// The key of that name, if it counts, and when it was fetched.
+    fn find(&self, kid: &str, now: Timestamp) -> Option<(Key, Timestamp)> {
+        let kept = self.kept(now)?;
+        Some((kept.keys.get(kid)?.clone(), kept.fetched))
+    }
+
     /// What is kept and still counts.
-    fn kept(&self, now: Timestamp) -> Option<Arc<Kept>> {
+    fn kept(&self, now: Timestamp) -> Option<Arc<Kept<Key>>> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         (now.since_s(kept.fetched) < LIFETIME_S).then_some(kept)
     }
 
-    fn keep(&self, kept: Kept) {
+    fn keep(&self, kept: Kept<Key>) {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(kept));
     }
 }

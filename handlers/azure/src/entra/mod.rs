@@ -1,50 +1,62 @@
 //! Tokens that Entra issued, verified by the keys of the tenant that they must come from.
 //!
 //! The tenant and the audience are the caller's to know: nothing of a token is believed, not
-//! even who issued it, before its signature holds under a key of *that* tenant.
+//! even who issued it, before its signature holds under a key of *that* tenant. What comes out
+//! has a type of its own for each kind of holder, which nothing but this verification makes: a
+//! path that takes a [`PersonToken`] cannot be handed an application's or an agent's.
 
 mod claims;
-mod keys;
-mod published;
+mod compact;
+mod kept;
+pub(crate) mod keys;
+mod kind;
+pub(crate) mod published;
 #[cfg(test)]
 mod tests;
+pub(crate) mod unique;
 
 use std::sync::Arc;
 
 use airlock_core::{
-    base64url,
-    identity::{ObjectId, Role, TenantId},
+    digest::Digest,
+    identity::{ObjectId, TenantId},
     ports::{Clock, PortError},
-    time::Timestamp,
 };
 use serde_json::{Map, Value};
 
-use self::{claims::UniqueObject, keys::KeyCache, published::FromEntra};
-
-/// The longest token that is read, in bytes.
-const MOST_BYTES: usize = 16 * 1024;
-
-/// Clock skew forgiven in `nbf`, `exp` and `iat`, in seconds.
-///
-/// Microsoft allows five minutes; the platform keeps our clocks, and Entra keeps its own.
-const SKEW_S: i64 = 60;
+pub use self::{
+    claims::Claims,
+    kind::{AccessToken, Acting, AgentToken, ApplicationToken, IdToken, Kind, PersonToken},
+};
+use self::{
+    claims::{Expected, claimed_tenant},
+    compact::Jws,
+    kept::{Kept, KeptTokens},
+    keys::KeyCache,
+    published::{FromEntra, SigningKey},
+};
 
 /// Verifies tokens that Entra issued.
 pub struct TokenVerifier {
     authority: String,
     keys: KeyCache,
+    kept: KeptTokens,
     clock: Arc<dyn Clock>,
 }
 
-/// What a token says, after its verification.
-#[derive(Clone)]
-pub struct EntraToken {
-    /// The tenant that issued it.
-    pub tenant: TenantId,
-    /// Whom it is about: a person, or a service principal.
-    pub object: ObjectId,
-    /// Every claim.
-    pub claims: Map<String, Value>,
+/// An access token as somebody shows it: of the right form, and not verified.
+pub struct Presented<'t> {
+    text: &'t str,
+    digest: Digest,
+    tenant: TenantId,
+    content: Content<'t>,
+}
+
+enum Content<'t> {
+    /// It was verified before.
+    Known(Arc<Kept>),
+    /// It was not: what it is made of, and what it claims.
+    New(Jws<'t>, Map<String, Value>),
 }
 
 /// Why a token was not accepted.
@@ -62,6 +74,9 @@ pub enum NotAccepted {
     /// A claim is not what it must be.
     #[error("claim {0} not accepted")]
     Claim(&'static str),
+    /// It is genuine, and of another kind than is taken here.
+    #[error("{0} is not taken here")]
+    Kind(Kind),
     /// The tenant's keys could not be read. The token may be good.
     #[error("signing keys not read")]
     Keys(#[source] PortError),
@@ -72,126 +87,117 @@ impl TokenVerifier {
         let authority = authority.trim_end_matches('/').to_owned();
         let published = Arc::new(FromEntra::new(http, authority.clone()));
         let keys = KeyCache::new(published, Arc::clone(&clock));
-        Self { authority, keys, clock }
+        Self { authority, keys, kept: KeptTokens::default(), clock }
     }
 
-    /// Verifies a token for one of our applications (`audience`) from one tenant.
+    /// Looks at an access token that somebody shows. Calls nothing.
     ///
-    /// Whether that tenant may be, whether an application or a person may hold the token, and
-    /// whether a nonce or an authentication context is the expected one, is the caller's to ask.
+    /// # Errors
+    ///
+    /// [`NotAccepted::Malformed`], or [`NotAccepted::Claim`] if it names no tenant.
+    pub fn look_at<'t>(&self, text: &'t str) -> Result<Presented<'t>, NotAccepted> {
+        if text.len() > compact::MOST_BYTES {
+            return Err(NotAccepted::Malformed("length"));
+        }
+        let digest = Digest::of(&[text.as_bytes()]);
+        if let Some(kept) = self.kept.find(&digest, self.clock.now()) {
+            let tenant = kept.token.claims().tenant();
+            return Ok(Presented { text, digest, tenant, content: Content::Known(kept) });
+        }
+        let (jws, claims) = read(text)?;
+        let tenant = claimed_tenant(&claims)?;
+        Ok(Presented { text, digest, tenant, content: Content::New(jws, claims) })
+    }
+
+    /// Verifies an access token for one of our applications (`audience`) from one tenant.
+    ///
+    /// Whether that tenant may be is the caller's to ask, before: its keys are fetched.
     ///
     /// # Errors
     ///
     /// [`NotAccepted`].
-    pub async fn verify(
+    pub async fn access_token(
         &self,
-        token: &str,
+        presented: Presented<'_>,
         tenant: TenantId,
         audience: ObjectId,
-    ) -> Result<EntraToken, NotAccepted> {
-        if token.len() > MOST_BYTES {
-            return Err(NotAccepted::Malformed("too long"));
-        }
-        let parts: Vec<&str> = token.split('.').collect();
-        let [header, payload, signature] = parts.as_slice() else {
-            return Err(NotAccepted::Malformed("not three parts"));
+    ) -> Result<AccessToken, NotAccepted> {
+        let Presented { text, digest, content, .. } = presented;
+        let (jws, claims) = match content {
+            Content::Known(kept) if self.still_counts(&kept, tenant, audience).await? => {
+                return Ok(kept.token.clone());
+            }
+            Content::Known(_) => read(text)?,
+            Content::New(jws, claims) => (jws, claims),
         };
-        let kid = key_name(&object(header, "header")?)?;
-        let key = self.keys.key(tenant, &kid).await?;
-        let signed = &token.as_bytes()[..header.len() + 1 + payload.len()];
-        if !key.signed(signed, signature) {
+        let (claims, key) = self.verified(&jws, claims, tenant, audience).await?;
+        let token = AccessToken::of(claims)?;
+        if text.len() <= kept::LONGEST_BYTES {
+            let kid = jws.kid().to_owned();
+            self.kept.keep(digest, Kept { token: token.clone(), audience, kid, key });
+        }
+        Ok(token)
+    }
+
+    /// Verifies an ID token that Entra issued to one of our applications (`audience`).
+    ///
+    /// Whether its nonce is the expected one is the caller's to ask.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAccepted`].
+    pub async fn id_token(
+        &self,
+        text: &str,
+        tenant: TenantId,
+        audience: ObjectId,
+    ) -> Result<IdToken, NotAccepted> {
+        let (jws, claims) = read(text)?;
+        let (claims, _) = self.verified(&jws, claims, tenant, audience).await?;
+        IdToken::of(claims)
+    }
+
+    /// Whether the key that verified a token is still the one of that name.
+    async fn still_counts(
+        &self,
+        kept: &Kept,
+        tenant: TenantId,
+        audience: ObjectId,
+    ) -> Result<bool, NotAccepted> {
+        let same = kept.token.claims().tenant() == tenant && kept.audience == audience;
+        Ok(same && self.keys.key(tenant, &kept.kid).await?.is(&kept.key))
+    }
+
+    async fn verified(
+        &self,
+        jws: &Jws<'_>,
+        claims: Map<String, Value>,
+        tenant: TenantId,
+        audience: ObjectId,
+    ) -> Result<(Claims, SigningKey), NotAccepted> {
+        let key = self.keys.key(tenant, jws.kid()).await?;
+        if !jws.is_signed_by(&key) {
             return Err(NotAccepted::Signature);
         }
-        let claims = object(payload, "claims")?;
         let issuer = published::issuer(&self.authority, tenant);
-        let object = claims::check(&claims, &issuer, tenant, audience, self.clock.now())?;
-        Ok(EntraToken { tenant, object, claims })
+        let now = self.clock.now();
+        let expected = Expected { issuer, tenant, audience, now };
+        Ok((Claims::check(claims, &expected)?, key))
     }
 }
 
-/// A part of the token that is a JSON object in which no name stands twice: another reader
-/// might take the other value.
-fn object(part: &str, what: &'static str) -> Result<Map<String, Value>, NotAccepted> {
-    let bytes = base64url::decode(part).ok_or(NotAccepted::Malformed(what))?;
-    serde_json::from_slice::<UniqueObject>(&bytes)
-        .map(|object| object.0)
-        .map_err(|_| NotAccepted::Malformed(what))
+/// Takes a token apart. Its claims are read once, and released by nobody but `verified`.
+fn read(text: &str) -> Result<(Jws<'_>, Map<String, Value>), NotAccepted> {
+    let jws = Jws::read(text)?;
+    let claims = jws.claims()?;
+    Ok((jws, claims))
 }
 
-/// The key that the header names. RS256 alone; a key in the header (`jwk`, `jku`, `x5u`, `x5c`)
-/// is nobody's, and is not looked at.
-fn key_name(header: &Map<String, Value>) -> Result<String, NotAccepted> {
-    let text = |name: &str| header.get(name).and_then(Value::as_str);
-    if text("alg") != Some("RS256") {
-        return Err(NotAccepted::Malformed("algorithm"));
-    }
-    let is_jwt = header
-        .get("typ")
-        .is_none_or(|typ| typ.as_str().is_some_and(|typ| typ.eq_ignore_ascii_case("JWT")));
-    if !is_jwt || header.contains_key("crit") || header.contains_key("b64") {
-        return Err(NotAccepted::Malformed("header"));
-    }
-    match text("kid") {
-        Some(kid) if (1..=256).contains(&kid.len()) => Ok(kid.to_owned()),
-        _ => Err(NotAccepted::Malformed("kid")),
-    }
-}
-
-impl EntraToken {
-    /// App roles that are ours. Others count for nothing.
+impl Presented<'_> {
+    /// The tenant that it says it is from: only to choose whose keys must have signed it, among
+    /// tenants of ours.
     #[must_use]
-    pub fn roles(&self) -> Vec<Role> {
-        self.texts("roles").filter_map(Role::named).collect()
-    }
-
-    /// A claim that is text.
-    #[must_use]
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.claims.get(name)?.as_str()
-    }
-
-    /// Authentication contexts that were satisfied.
-    #[must_use]
-    pub fn acrs(&self) -> Vec<String> {
-        self.texts("acrs").map(str::to_owned).collect()
-    }
-
-    /// When the person last proved who they are.
-    #[must_use]
-    pub fn auth_time(&self) -> Option<Timestamp> {
-        self.claims.get("auth_time")?.as_i64().map(Timestamp::from_unix_s)
-    }
-
-    /// Whether an application got it in its own name.
-    #[must_use]
-    pub fn is_app(&self) -> bool {
-        self.text("idtyp") == Some("app")
-    }
-
-    /// Delegated permissions.
-    #[must_use]
-    pub fn scopes(&self) -> Vec<&str> {
-        self.text("scp").unwrap_or_default().split(' ').filter(|scope| !scope.is_empty()).collect()
-    }
-
-    /// The nonce of an ID token.
-    #[must_use]
-    pub fn nonce(&self) -> Option<&str> {
-        self.text("nonce")
-    }
-
-    /// The texts of a claim that is an array, or a single text.
-    fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
-        let claim = self.claims.get(name);
-        let single = claim.and_then(Value::as_str);
-        let several = claim.and_then(Value::as_array).into_iter().flatten();
-        several.filter_map(Value::as_str).chain(single)
-    }
-}
-
-/// The claims are about a person.
-impl std::fmt::Debug for EntraToken {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("EntraToken").field("tenant", &self.tenant).finish_non_exhaustive()
+    pub const fn claimed_tenant(&self) -> TenantId {
+        self.tenant
     }
 }

@@ -28,6 +28,16 @@ pub(super) fn read(response: &RawResponse) -> Result<Value, PortError> {
     Err(refusal(status, code, retry_after_s(response.headers())))
 }
 
+/// The answer to a question about something that may not be there; `None` if it is not.
+pub(super) fn read_if_there(response: &RawResponse) -> Result<Option<Value>, PortError> {
+    if u16::from(response.status()) == 404 {
+        // Graph says so itself, or somebody else does on the way to it.
+        let says_so = body(response).is_ok_and(|body| body["error"]["code"].is_string());
+        return if says_so { Ok(None) } else { read(response).map(Some) };
+    }
+    read(response).map(Some)
+}
+
 /// The answer to one question of a batch.
 pub(super) fn refusal(status: u16, code: String, after_s: Option<u64>) -> PortError {
     Meaning::of_status(status, after_s).because(Answered { status, code })
@@ -127,6 +137,18 @@ mod tests {
         assert!(matches!(port(408), PortError::Unavailable(_)));
         assert!(matches!(port(401), PortError::Denied(_)));
         assert!(matches!(port(302), PortError::Broken(_)));
+    }
+
+    #[test]
+    fn what_is_not_there_is_none_only_if_graph_says_so() {
+        let missing = r#"{"error":{"code":"Request_ResourceNotFound","message":"x"}}"#;
+
+        assert_eq!(read_if_there(&response(404, missing)).unwrap(), None);
+        assert!(read_if_there(&response(200, "{}")).unwrap().is_some());
+        for page in ["", "<html>", "{}", "[]"] {
+            assert!(matches!(read_if_there(&response(404, page)), Err(PortError::Broken(_))));
+        }
+        assert!(matches!(read_if_there(&response(403, missing)), Err(PortError::Denied(_))));
     }
 
     #[test]

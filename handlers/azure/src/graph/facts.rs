@@ -12,7 +12,10 @@ use airlock_core::{identity::ObjectId, policy::TargetFacts, ports::PortError};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::answer;
+use super::{
+    answer,
+    pages::{NotUnderstood, Pages},
+};
 
 /// One target to look up.
 pub(super) struct LookUp {
@@ -76,17 +79,6 @@ impl Kind {
     }
 }
 
-/// An answer of Graph's is not of the form that it gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Graph's answer about {0} not understood")]
-pub(super) struct NotUnderstood(&'static str);
-
-impl From<NotUnderstood> for PortError {
-    fn from(error: NotUnderstood) -> Self {
-        Self::Broken(error.into())
-    }
-}
-
 impl LookUp {
     /// The body of the batch.
     pub(super) fn batch(&self) -> Value {
@@ -103,24 +95,7 @@ impl LookUp {
 /// The objects of one collection, as far as they were read.
 pub(super) struct Collection {
     kind: Kind,
-    objects: Vec<Value>,
-    /// Where the next page is.
-    pub(super) next: Option<String>,
-}
-
-impl Collection {
-    /// Adds a page.
-    pub(super) fn add(&mut self, page: &Value) -> Result<(), NotUnderstood> {
-        let not_understood = NotUnderstood(self.kind.id());
-        let objects = page["value"].as_array().ok_or(not_understood)?;
-        self.objects.extend(objects.iter().cloned());
-        self.next = match page.get("@odata.nextLink") {
-            None => None,
-            Some(Value::String(next)) => Some(next.clone()),
-            Some(_) => return Err(not_understood),
-        };
-        Ok(())
-    }
+    pub(super) pages: Pages,
 }
 
 /// What Graph says about a target: first the answers to a batch, then with all pages.
@@ -151,9 +126,9 @@ impl Gathered {
         }
         let user = body(user, USER)?.clone();
         let first = |kind: Kind| -> Result<Collection, PortError> {
-            let mut collection = Collection { kind, objects: Vec::new(), next: None };
-            collection.add(body(answer(kind.id())?, kind.id())?)?;
-            Ok(collection)
+            let mut pages = Pages::of(kind.id());
+            pages.add(body(answer(kind.id())?, kind.id())?)?;
+            Ok(Collection { kind, pages })
         };
         let [member_of, owns, holds, may_activate, app_roles, portal] = Kind::ALL;
         let collections = [
@@ -203,10 +178,7 @@ impl Gathered {
         // error whatever the others say.
         let mut protected = false;
         for collection in &self.collections {
-            if collection.next.is_some() {
-                return Err(NotUnderstood(collection.kind.id()));
-            }
-            for object in &collection.objects {
+            for object in collection.pages.objects()? {
                 protected |= match collection.kind {
                     Kind::Holds | Kind::MayActivate => true,
                     Kind::MemberOf | Kind::Owns => {
@@ -226,7 +198,7 @@ impl Gathered {
     /// nobody a role in Airlock.
     fn portal(&self) -> Result<Option<ObjectId>, NotUnderstood> {
         let portals = self.collections.iter().find(|collection| collection.kind == Kind::Portal);
-        match portals.map(|portals| portals.objects.as_slice()) {
+        match portals.map(|portals| portals.pages.objects()).transpose()? {
             Some([]) => Ok(None),
             Some([only]) => id(only, "id", Kind::Portal.id()).map(Some),
             _ => Err(NotUnderstood(Kind::Portal.id())),

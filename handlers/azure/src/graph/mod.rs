@@ -6,6 +6,7 @@
 
 mod answer;
 mod facts;
+mod pages;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -29,10 +30,13 @@ use azure_core::{
         policies::auth::BearerTokenAuthorizationPolicy,
     },
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use self::facts::{Gathered, LookUp};
+use self::{
+    facts::{Gathered, LookUp},
+    pages::Pages,
+};
 use crate::{
     failure::{in_time, port_error},
     identity,
@@ -42,13 +46,10 @@ use crate::{
 /// The worker application that only reads.
 const LOOK_UP: &str = "airlock-worker-lookup";
 
-/// The most pages of one collection that are read. With 999 objects each: more than any user
-/// belongs to. What has more is not judged.
-const MOST_PAGES: usize = 10;
-
 /// Microsoft Graph.
 pub(crate) struct Graph {
     origin: Url,
+    root: String,
     workers: BTreeMap<String, ObjectId>,
     portal: ObjectId,
     identity: Arc<dyn TokenCredential>,
@@ -62,8 +63,10 @@ impl Graph {
         identity: Arc<dyn TokenCredential>,
         wire: Wire,
     ) -> azure_core::Result<Self> {
+        let origin = Url::parse(&manifest.graph)?;
         Ok(Self {
-            origin: Url::parse(&manifest.graph)?,
+            root: format!("{origin}v1.0"),
+            origin,
             workers: manifest.workers.clone(),
             portal: manifest.portal_client,
             identity,
@@ -118,7 +121,7 @@ impl Graph {
             "DELETE" => Method::Delete,
             _ => return Err(PortError::Broken("not a method".into())),
         };
-        let url = self.below(&format!("{}v1.0{path}", self.origin))?;
+        let url = self.below(&format!("{}{path}", self.root))?;
         let mut request = Request::new(url, method);
         // Entra's audit log keeps it: a change can be traced back to its request, and one of a
         // worker application without a request is drift.
@@ -165,22 +168,43 @@ impl Graph {
         let Some(mut gathered) = Gathered::read(&answer::read(&response)?)? else {
             return Ok(None);
         };
-        for page in &mut gathered.collections {
-            let mut pages = 1;
-            while let Some(next) = page.next.take() {
-                pages += 1;
-                if pages > MOST_PAGES {
-                    return Err(PortError::Broken("collection has too many pages".into()));
-                }
-                let url = self.below(&next)?;
-                let mut request = Request::new(url, Method::Get);
-                request.insert_header("client-request-id", id.to_string());
-                request.insert_header("x-ms-throttle-priority", "high");
-                let response = self.send(LOOK_UP, tenant, request).await?;
-                page.add(&answer::read(&response)?)?;
-            }
+        for collection in &mut gathered.collections {
+            self.turn_pages(tenant, &mut collection.pages, id).await?;
         }
         Ok(Some(gathered))
+    }
+
+    /// Reads the pages that are left of a collection.
+    async fn turn_pages(
+        &self,
+        tenant: TenantId,
+        pages: &mut Pages,
+        id: Uuid,
+    ) -> Result<(), PortError> {
+        while let Some(next) = pages.turn()? {
+            let url = self.below(&next)?;
+            let mut request = Request::new(url, Method::Get);
+            request.insert_header("client-request-id", id.to_string());
+            request.insert_header("x-ms-throttle-priority", "high");
+            let response = self.send(LOOK_UP, tenant, request).await?;
+            pages.add(&answer::read(&response)?)?;
+        }
+        Ok(())
+    }
+
+    /// Reads one thing, or a collection to its end.
+    async fn read_all(&self, tenant: TenantId, path: &str) -> Result<Option<Value>, PortError> {
+        let id = Uuid::new_v4();
+        let request = self.request("GET", path, None, id)?;
+        let response = self.send(LOOK_UP, tenant, request).await?;
+        let Some(body) = answer::read_if_there(&response)? else { return Ok(None) };
+        if body.get("value").is_none() {
+            return Ok(Some(body));
+        }
+        let mut pages = Pages::of("what was read");
+        pages.add(&body)?;
+        self.turn_pages(tenant, &mut pages, id).await?;
+        Ok(Some(json!({ "value": pages.into_objects()? })))
     }
 }
 
@@ -200,13 +224,21 @@ impl Directory for Graph {
             .map_err(PortError::from)
     }
 
+    async fn read(&self, scope: &TenantScope, path: &str) -> Result<Option<Value>, PortError> {
+        in_time(self.read_all(scope.tenant(), path)).await
+    }
+
+    fn root(&self) -> &str {
+        &self.root
+    }
+
     async fn apply(
         &self,
         request: &Asked<Permitted>,
         effect: &Effect,
     ) -> Result<Answer, NotApplied> {
         let application = request.change().entry().application;
-        let call = self.request(effect.method, &effect.path, effect.body.as_ref(), request.id())?;
+        let call = self.request(effect.method(), effect.path(), effect.body(), request.id())?;
         let response = in_time(self.send(application, request.scope().tenant(), call)).await?;
         answer::to_effect(&response)
     }
@@ -218,7 +250,6 @@ mod tests {
 
     use azure_core::credentials::{AccessToken, TokenRequestOptions};
     use azure_core::http::headers::HeaderName;
-    use serde_json::json;
 
     use super::*;
 
@@ -246,6 +277,7 @@ mod tests {
         let worker = ObjectId::new(Uuid::from_u128(7));
         Graph {
             origin: Url::parse("https://graph.microsoft.com").unwrap(),
+            root: "https://graph.microsoft.com/v1.0".to_owned(),
             workers: BTreeMap::from([(LOOK_UP.to_owned(), worker)]),
             portal: ObjectId::new(Uuid::from_u128(8)),
             identity: Arc::new(Nobody),
@@ -265,6 +297,17 @@ mod tests {
         let header = |name| request.headers().get_optional_string(&HeaderName::from_static(name));
         assert_eq!(header("client-request-id").unwrap(), "00000000-0000-0000-0000-000000000005");
         assert_eq!(header("x-ms-throttle-priority").unwrap(), "high");
+    }
+
+    #[test]
+    fn quotes_and_dollars_of_a_path_arrive_as_they_were_meant() {
+        let path = "/devices(deviceId='9f1c2d3e-4b5a-4678-8c9d-0e1f2a3b4c5d')/registeredOwners";
+        let member = "/groups/1/members/2/$ref";
+
+        let url = |path| graph().request("GET", path, None, Uuid::nil()).unwrap().url().to_string();
+
+        assert_eq!(url(path), format!("https://graph.microsoft.com/v1.0{path}"));
+        assert_eq!(url(member), format!("https://graph.microsoft.com/v1.0{member}"));
     }
 
     #[test]

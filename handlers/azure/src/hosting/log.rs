@@ -1,6 +1,8 @@
 //! The log: one JSON record a line on stdout, which the Functions host passes on.
 //!
-//! Not on stderr: the host takes every line there for an error.
+//! Not on stderr: the host takes every line there for an error. A record holds digests and ids,
+//! and words of ours: types of secrets and of personal data print nothing. What libraries say
+//! below a warning is not heard, whatever the filter asks for: there they quote requests.
 
 use std::{
     error::Error,
@@ -11,18 +13,21 @@ use std::{
 use airlock_core::identity::App;
 use serde_json::{Map, Value, json};
 use tracing::{
-    Event, Subscriber,
+    Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
-    span::{Attributes, Id, Record},
     subscriber::SetGlobalDefaultError,
 };
 use tracing_subscriber::{
     EnvFilter, Layer,
-    filter::ParseError,
-    layer::{Context, SubscriberExt as _},
+    filter::{FilterExt as _, ParseError, filter_fn},
+    layer::{Context, Filter, SubscriberExt as _},
     registry::{LookupSpan, Registry},
 };
 
+use super::{
+    panics,
+    spans::{Listener, Place, Spans},
+};
 use crate::clock;
 
 /// The log could not be started.
@@ -36,12 +41,29 @@ pub enum NotStarted {
     Taken(#[from] SetGlobalDefaultError),
 }
 
-/// Sends everything that passes the filter to stdout.
-pub(super) fn start(app: App, filter: &str) -> Result<(), NotStarted> {
-    let lines = JsonLines { app, write: to_stdout };
-    let log = Registry::default().with(EnvFilter::try_new(filter)?).with(lines);
+/// Sends everything that passes the filter to stdout, and spans to the listener.
+pub(super) fn start(app: App, filter: &str, listener: Listener) -> Result<(), NotStarted> {
+    let told = JsonLines { app, write: to_stdout }.and_then(Spans::new(listener));
+    let log = Registry::default().with(told.with_filter(heard(filter)?));
     tracing::subscriber::set_global_default(log)?;
+    panics::tell();
     Ok(())
+}
+
+/// What is heard: what the filter asks for, of libraries only what is wrong. And our own spans,
+/// always: without them nobody whom we call would be told of the trace.
+fn heard<S>(filter: &str) -> Result<impl Filter<S> + use<S>, ParseError>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let asked_for = EnvFilter::try_new(filter)?;
+    let ours_or_wrong = filter_fn(|metadata| is_ours(metadata) || *metadata.level() <= Level::WARN);
+    let our_spans = filter_fn(|metadata| metadata.is_span() && is_ours(metadata));
+    Ok(asked_for.and(ours_or_wrong).or(our_spans))
+}
+
+fn is_ours(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("airlock_")
 }
 
 /// An error with all its sources, for a log: `Display` alone often hides the cause. What a
@@ -69,23 +91,6 @@ fn to_stdout(line: &str) {
 struct JsonLines<W> {
     app: App,
     write: W,
-}
-
-/// The W3C trace context of a span.
-struct Trace(String);
-
-/// Finds a span's trace context among its fields.
-#[derive(Default)]
-struct FindTrace(Option<String>);
-
-impl Visit for FindTrace {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "traceparent" {
-            self.0 = Some(value.to_owned());
-        }
-    }
-
-    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
 
 /// An event's message and fields.
@@ -141,47 +146,26 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: Fn(&str) + 'static,
 {
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let mut found = FindTrace::default();
-        attributes.record(&mut found);
-        keep(found, id, &context);
-    }
-
-    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-        let mut found = FindTrace::default();
-        values.record(&mut found);
-        keep(found, id, &context);
-    }
-
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let metadata = event.metadata();
         let mut record = json!({
-            "time": clock::now_text(),
+            "timestamp": clock::now_text(),
             "level": metadata.level().as_str(),
             "app": self.app,
             "target": metadata.target(),
             "message": fields.message,
             "fields": fields.others,
         });
-        let trace = context.event_scope(event).and_then(|mut scope| {
-            scope.find_map(|span| span.extensions().get::<Trace>().map(|trace| trace.0.clone()))
-        });
-        if let Some(trace) = trace {
-            record["traceparent"] = trace.into();
+        if let Some(span) = context.event_span(event)
+            && let Some(place) = span.extensions().get::<Place>()
+        {
+            record["trace_id"] = place.context().trace_id().to_string().into();
+            record["span_id"] = place.context().span_id().to_string().into();
         }
         // As JSON a record is one line, whatever stands in it.
         (self.write)(&record.to_string());
-    }
-}
-
-fn keep<S>(found: FindTrace, id: &Id, context: &Context<'_, S>)
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    if let (Some(trace), Some(span)) = (found.0, context.span(id)) {
-        span.extensions_mut().replace(Trace(trace));
     }
 }
 
@@ -191,11 +175,12 @@ mod tests {
 
     use super::*;
 
-    fn logged(act: impl FnOnce()) -> Vec<Value> {
+    fn logged(filter: &str, act: impl FnOnce()) -> Vec<Value> {
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
         let kept = Arc::clone(&lines);
         let write = move |line: &str| kept.lock().unwrap().push(line.to_owned());
-        let log = Registry::default().with(JsonLines { app: App::Intake, write });
+        let told = JsonLines { app: App::Intake, write }.and_then(Spans::new(Listener::default()));
+        let log = Registry::default().with(told.with_filter(heard(filter).unwrap()));
 
         tracing::subscriber::with_default(log, act);
 
@@ -206,13 +191,13 @@ mod tests {
 
     #[test]
     fn a_record_is_one_line_with_its_fields() {
-        let mut records = logged(|| tracing::warn!(count = 3, name = "a\nb", "two\nlines"));
+        let mut records = logged("info", || tracing::warn!(count = 3, name = "a\nb", "two\nlines"));
 
-        let time = records[0]["time"].take();
+        let time = records[0]["timestamp"].take();
         assert!(time.as_str().unwrap().ends_with('Z'));
         insta::assert_json_snapshot!(records[0], @r#"
         {
-          "time": null,
+          "timestamp": null,
           "level": "WARN",
           "app": "intake",
           "target": "airlock_azure::hosting::log::tests",
@@ -226,18 +211,55 @@ mod tests {
     }
 
     #[test]
-    fn a_record_names_the_trace_of_the_nearest_span_that_has_one() {
-        let records = logged(|| {
-            let outer = tracing::info_span!("request", traceparent = tracing::field::Empty);
+    fn a_record_names_its_trace_and_its_span_even_where_the_filter_wants_no_spans() {
+        let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+        let records = logged("warn", || {
+            tracing::warn!("outside");
+            let outer = tracing::info_span!("request", traceparent = given);
             let _outer = outer.enter();
-            tracing::info!("before");
-            outer.record("traceparent", "00-aa-bb-01");
-            let _inner = tracing::info_span!("inner").entered();
-            tracing::info!("after");
+            tracing::warn!("outer");
+            let _inner = tracing::info_span!("call").entered();
+            tracing::info!("not asked for");
+            tracing::warn!("inner");
         });
 
-        assert_eq!(records[0].get("traceparent"), None);
-        assert_eq!(records[1]["traceparent"], "00-aa-bb-01");
+        assert_eq!(records.len(), 3);
+        assert_eq!(records[0].get("trace_id"), None);
+        for record in &records[1..] {
+            assert_eq!(record["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+        }
+        assert_ne!(records[1]["span_id"], "b7ad6b7169203331", "our span is below the caller's");
+        assert_ne!(records[1]["span_id"], records[2]["span_id"]);
+    }
+
+    #[test]
+    fn libraries_are_heard_only_where_something_is_wrong() {
+        let records = logged("trace", || {
+            tracing::debug!(target: "h2::codec", "authorization: Bearer");
+            tracing::info!(target: "azure_core", "GET https://kv.example");
+            tracing::warn!(target: "azure_core", "slow");
+            tracing::trace!(target: "airlock_core::policy", "ours");
+        });
+
+        let messages: Vec<&Value> = records.iter().map(|record| &record["message"]).collect();
+        assert_eq!(messages, ["slow", "ours"]);
+    }
+
+    #[test]
+    fn a_panic_is_a_record_that_quotes_nothing_but_the_source() {
+        let spoken = |spoken: String| move || assert!(spoken.is_empty(), "it said {spoken}");
+        let records = logged("info", || {
+            panics::tell();
+            drop(std::panic::catch_unwind(|| panic!("a word of ours")));
+            drop(std::panic::catch_unwind(spoken("hunter2\nnina@contoso.example".to_owned())));
+            drop(std::panic::take_hook());
+        });
+
+        assert!(records.iter().all(|record| record["message"] == "panicked"));
+        let told: Vec<&Value> = records.iter().map(|record| &record["fields"]["what"]).collect();
+        assert_eq!(told, ["a word of ours", ""]);
+        assert!(records[1]["fields"]["at"].as_str().unwrap().contains("log.rs:"));
     }
 
     #[test]
@@ -252,7 +274,7 @@ mod tests {
         let repeating = Outer(io::Error::other("claim not committed"));
         assert_eq!(chain(&repeating), "claim not committed");
         let records =
-            logged(|| tracing::error!(error = &error as &(dyn Error + 'static), "failed"));
+            logged("info", || tracing::error!(error = &error as &(dyn Error + 'static), "failed"));
         assert_eq!(records[0]["fields"]["error"], "claim not committed: connection reset");
     }
 }

@@ -5,7 +5,7 @@ use std::error::Error;
 use airlock_core::{ports::PortError, problem::Problem};
 use axum::{
     http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{AppendHeaders, IntoResponse, Response},
 };
 use uuid::Uuid;
 
@@ -16,6 +16,7 @@ use super::log::chain;
 pub struct Refusal {
     problem: Problem,
     detail: Option<&'static str>,
+    retry_after_s: Option<u64>,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -23,18 +24,25 @@ impl Refusal {
     /// A problem that needs no explanation.
     #[must_use]
     pub const fn new(problem: Problem) -> Self {
-        Self { problem, detail: None, cause: None }
+        Self { problem, detail: None, retry_after_s: None, cause: None }
     }
 
     /// A problem with its cause, which only the log is told.
     pub fn because(problem: Problem, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { problem, detail: None, cause: Some(source.into()) }
+        Self { problem, detail: None, retry_after_s: None, cause: Some(source.into()) }
     }
 
     /// Tells the caller more, in constant words of ours.
     #[must_use]
     pub const fn detail(mut self, detail: &'static str) -> Self {
         self.detail = Some(detail);
+        self
+    }
+
+    /// Tells the caller when to come again, in seconds.
+    #[must_use]
+    pub const fn retry_after_s(mut self, retry_after_s: u64) -> Self {
+        self.retry_after_s = Some(retry_after_s);
         self
     }
 
@@ -56,7 +64,7 @@ impl From<PortError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let Self { problem, detail, cause } = self;
+        let Self { problem, detail, retry_after_s, cause } = self;
         let instance = Uuid::new_v4().urn().to_string();
         let cause = cause.as_deref().map(|cause| chain(cause)).unwrap_or_default();
         let told = detail.unwrap_or_default();
@@ -71,7 +79,10 @@ impl IntoResponse for Refusal {
             StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let content_type =
             (header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        (status, [content_type], axum::Json(problem.body(instance, detail))).into_response()
+        let retry_after = retry_after_s
+            .map(|seconds| AppendHeaders([(header::RETRY_AFTER, HeaderValue::from(seconds))]));
+        let body = axum::Json(problem.body(instance, detail));
+        (status, [content_type], retry_after, body).into_response()
     }
 }
 

@@ -1,24 +1,27 @@
 //! The HTTP server that the Functions host calls.
 
-use std::{io, net::Ipv4Addr, sync::Arc};
+use std::{io, net::Ipv4Addr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use airlock_core::{functions::is_traceparent, problem::Problem};
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    extract::{DefaultBodyLimit, MatchedPath, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{Next, from_fn},
     response::{IntoResponse as _, Response},
     routing::get,
     serve::ListenerExt as _,
 };
+use futures::FutureExt as _;
 use tokio::net::TcpListener;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span, field::Empty};
 
-use super::{Handler, Refusal, json::MOST_BYTES, log::chain};
-use crate::Azure;
+use super::{Handler, Refusal, health, json::MOST_BYTES, trace::current_traceparent};
 
 /// Listens, answers the host's probe, and only then connects.
+///
+/// Beside the app's routes there is `GET /health`, which tells whether the dependencies work.
+/// It is not routed to the public, and calls nothing.
 ///
 /// Runs until the process is killed, which is how the Functions host ends one.
 ///
@@ -28,22 +31,15 @@ use crate::Azure;
 pub async fn serve(handler: &Handler, routes: Router) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, handler.settings.port)).await?;
     tracing::info!(app = %handler.app, port = handler.settings.port, "listening");
-    tokio::spawn(warm(Arc::clone(&handler.azure)));
+    tokio::spawn(health::watch(Arc::clone(&handler.azure)));
     // Answers are small: none may wait for the next to fill a packet.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY not set");
         }
     });
+    let routes = routes.merge(health::route(handler.app, Arc::clone(handler.azure.health())));
     axum::serve(listener, router(routes)).await
-}
-
-/// Connects before anyone waits for it. What fails here is tried again by whoever needs it.
-async fn warm(azure: Arc<Azure>) {
-    match azure.ports().await {
-        Ok(_) => tracing::info!("connected"),
-        Err(error) => tracing::warn!(cause = chain(&error), "not connected yet"),
-    }
 }
 
 /// An app's routes with everything that all apps answer alike: the probe at `/`, problems for
@@ -58,9 +54,17 @@ pub fn router(routes: Router) -> Router {
         .fallback(async || Refusal::new(Problem::NOT_FOUND))
         .method_not_allowed_fallback(async || Refusal::new(Problem::METHOD))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
+        .layer(from_fn(without_panics))
         .layer(from_fn(in_problems))
         .layer(from_fn(with_security_headers))
         .layer(from_fn(in_its_trace))
+}
+
+/// A panic is told to the log where it happens. Whoever called is told no more than that it was
+/// our fault.
+async fn without_panics(request: Request, next: Next) -> Response {
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    answered.unwrap_or_else(|_| Refusal::new(Problem::INTERNAL).into_response())
 }
 
 /// Refusals of axum's own extractors are plain text, which can quote the request.
@@ -85,6 +89,8 @@ async fn in_problems(request: Request, next: Next) -> Response {
     Refusal::new(problem).into_response()
 }
 
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// What every answer says to browsers and caches, unless it says otherwise itself.
 const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-store"),
@@ -102,26 +108,85 @@ async fn with_security_headers(request: Request, next: Next) -> Response {
     response
 }
 
+/// Answers in a span of its own, below the caller's if there is one, and tells the log how.
 async fn in_its_trace(request: Request, next: Next) -> Response {
-    let span = tracing::info_span!("request", traceparent = tracing::field::Empty);
-    if let Some(traceparent) = traceparent(request.headers()) {
-        span.record("traceparent", traceparent);
-    }
-    next.run(request).instrument(span).await
+    let method = method(request.method());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map(MatchedPath::as_str);
+    let span = tracing::info_span!(
+        "request",
+        otel.kind = "server",
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty,
+        error.type = Empty,
+        traceparent = traceparent(request.headers()),
+    );
+    let begun = Instant::now();
+    let answer = async {
+        let response = next.run(below_this_span(request)).await;
+        let status = response.status().as_u16();
+        Span::current().record("http.response.status_code", status);
+        if status >= 500 {
+            Span::current().record("error.type", status);
+        }
+        let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // What can have changed something is worth a line, and whatever went wrong has one
+        // already. A function that is not HTTP says itself what it did.
+        if is_change(method, route) {
+            tracing::info!(method, route, status, ms, "answered");
+        } else {
+            tracing::debug!(method, route, status, ms, "answered");
+        }
+        response
+    };
+    answer.instrument(span).await
 }
 
-/// The caller's W3C trace context, if it is one.
+/// A request whose `traceparent` names the current span: what a route passes on, or writes into
+/// the ledger, is below it.
+fn below_this_span(mut request: Request) -> Request {
+    if let Some(traceparent) = current_traceparent()
+        && let Ok(value) = HeaderValue::try_from(traceparent)
+    {
+        request.headers_mut().insert(TRACEPARENT, value);
+    }
+    request
+}
+
+/// The method, of those that exist: a stranger's may be any word.
+fn method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        _ => "_OTHER",
+    }
+}
+
+/// Whether an answer was one to a caller who can have changed something. A function that is not
+/// HTTP has its name for a path, of one segment.
+fn is_change(method: &str, route: Option<&str>) -> bool {
+    let invoked = route.is_some_and(|route| route.matches('/').count() == 1);
+    !matches!(method, "GET" | "HEAD" | "OPTIONS") && !invoked
+}
+
+/// The W3C trace context that a request names, if it is one: to a route, our own span of it.
 #[must_use]
 pub fn traceparent(headers: &HeaderMap) -> Option<&str> {
-    headers.get("traceparent")?.to_str().ok().filter(|text| is_traceparent(text))
+    headers.get(TRACEPARENT)?.to_str().ok().filter(|text| is_traceparent(text))
 }
 
 #[cfg(test)]
 mod tests {
+    use airlock_core::identity::App;
     use axum::{
         body::{Body, to_bytes},
         extract::Query,
-        http::Method,
         routing::post,
     };
     use serde_json::Value;
@@ -133,7 +198,9 @@ mod tests {
     async fn asked(method: Method, path: &str, body: &str) -> (StatusCode, HeaderMap, Value) {
         let routes = Router::new()
             .route("/echo", post(async |Json(body): Json<Value>| Json(body)))
-            .route("/pot", get(async |Query((pot,)): Query<(u32,)>| pot.to_string()));
+            .route("/pot", get(async |Query((pot,)): Query<(u32,)>| pot.to_string()))
+            .route("/broken", get(broken))
+            .merge(health::route(App::Drift, Arc::default()));
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -151,6 +218,44 @@ mod tests {
     #[tokio::test]
     async fn the_hosts_probe_is_answered() {
         assert_eq!(asked(Method::GET, "/", "").await.0, StatusCode::OK);
+    }
+
+    async fn broken() -> StatusCode {
+        panic!("nina@contoso.example stands in {}", "hunter2")
+    }
+
+    #[tokio::test]
+    async fn health_is_what_is_known_already_and_the_process_is_up_whatever_it_is() {
+        let (status, _, body) = asked(Method::GET, "/health", "").await;
+
+        assert_eq!(status, StatusCode::OK);
+        insta::assert_json_snapshot!(body, @r#"
+        {
+          "app": "drift",
+          "status": "up",
+          "vault": "unknown",
+          "store": "unknown",
+          "bus": "unknown"
+        }
+        "#);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_and_quotes_nothing() {
+        let (status, headers, body) = asked(Method::GET, "/broken", "").await;
+
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(body["type"], "https://airlock.invalid/problems/internal");
+        assert!(!body.to_string().contains("hunter2"));
+        assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+    }
+
+    #[test]
+    fn only_what_can_have_changed_something_is_worth_a_line() {
+        assert!(is_change("POST", Some("/api/requests")));
+        assert!(is_change("_OTHER", None));
+        assert!(!is_change("GET", Some("/api/requests")));
+        assert!(!is_change("POST", Some("/execute")));
     }
 
     #[tokio::test]

@@ -3,7 +3,15 @@
 use std::path::PathBuf;
 
 use airlock_core::identity::ObjectId;
+use reqwest::Url;
 use tracing_subscriber::EnvFilter;
+
+/// Where spans are sent: the standard's name for the base of a collector's addresses.
+pub(super) const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+/// Settings that the exporter would read by itself, and that would hold a collector's key.
+const KEYS_OF_A_COLLECTOR: [&str; 2] =
+    ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"];
 
 /// The settings of one process. They name things; what is trusted stands in the manifest.
 #[derive(Clone, Debug)]
@@ -22,6 +30,8 @@ pub struct Settings {
     pub database: String,
     /// What is logged.
     pub log: String,
+    /// Where spans are sent, if anywhere.
+    pub collector: Option<Url>,
 }
 
 /// A setting that is missing or wrong. Never tells its value: it may be a secret put into the
@@ -73,6 +83,16 @@ impl Settings {
             "a filter such as info or info,airlock_azure=debug",
             |text| EnvFilter::try_new(text).is_ok().then(|| text.to_owned()),
         );
+        let collector = reader.optional(
+            COLLECTOR,
+            "an https address without user, query or fragment, or http on the loopback",
+            traces,
+        );
+        if collector.is_some() {
+            for name in KEYS_OF_A_COLLECTOR {
+                reader.absent(name, "to be absent: a key would be a secret in a setting");
+            }
+        }
         // Read by the credential itself, at each call. Without them it would silently try a
         // virtual machine's metadata endpoint.
         for name in ["IDENTITY_ENDPOINT", "IDENTITY_HEADER"] {
@@ -89,9 +109,16 @@ impl Settings {
                 Some(data_key),
                 Some(database),
                 Some(log),
-            ) if reader.faults.is_empty() => {
-                Ok(Self { port, app_root, client_id, signing_key, data_key, database, log })
-            }
+            ) if reader.faults.is_empty() => Ok(Self {
+                port,
+                app_root,
+                client_id,
+                signing_key,
+                data_key,
+                database,
+                log,
+                collector,
+            }),
             _ => Err(reader.faults),
         }
     }
@@ -116,6 +143,42 @@ impl<R: Fn(&str) -> Option<String>> Reader<R> {
         }
         value
     }
+
+    fn optional<T>(
+        &mut self,
+        name: &'static str,
+        wants: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        (self.read)(name)?;
+        self.parsed(name, wants, parse)
+    }
+
+    fn absent(&mut self, name: &'static str, wants: &'static str) {
+        if (self.read)(name).is_some() {
+            self.faults.push(Fault { name, wants });
+        }
+    }
+}
+
+/// Where a collector takes traces, by the address of the collector.
+fn traces(base: &str) -> Option<Url> {
+    let mut url = Url::parse(base).ok()?;
+    let loopback = ["127.0.0.1", "[::1]", "localhost"];
+    let protected = match url.scheme() {
+        "https" => true,
+        "http" => url.host_str().is_some_and(|host| loopback.contains(&host)),
+        _ => false,
+    };
+    let plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if !protected || !plain {
+        return None;
+    }
+    url.path_segments_mut().ok()?.pop_if_empty().extend(["v1", "traces"]);
+    Some(url)
 }
 
 const KEY_NAME: &str = "a Key Vault key name: 1 to 127 letters, digits or hyphens";
@@ -200,6 +263,50 @@ mod tests {
         }
         for bad in ["", "a/b", "a?b", "a#b"] {
             assert_eq!(with(&[("AIRLOCK_DATABASE", Some(bad))]).unwrap_err().len(), 1, "{bad}");
+        }
+    }
+
+    #[test]
+    fn spans_go_where_nobody_else_reads_them_or_nowhere() {
+        let collector = |base: &str| {
+            with(&[(COLLECTOR, Some(base))]).map(|settings| settings.collector.unwrap().to_string())
+        };
+
+        assert_eq!(with(&[]).unwrap().collector, None);
+        for (base, traces) in [
+            ("https://otel.example", "https://otel.example/v1/traces"),
+            ("https://otel.example:4318/", "https://otel.example:4318/v1/traces"),
+            ("https://otel.example/airlock", "https://otel.example/airlock/v1/traces"),
+            ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
+        ] {
+            assert_eq!(collector(base).unwrap(), traces);
+        }
+        for bad in [
+            "",
+            "otel.example:4318",
+            "http://otel.example",
+            "http://127.0.0.1.otel.example",
+            "https://user@otel.example",
+            "https://:hunter2@otel.example",
+            "https://otel.example?api-key=hunter2",
+            "https://otel.example#hunter2",
+            "grpc://127.0.0.1:4317",
+        ] {
+            let faults = collector(bad).unwrap_err();
+            assert_eq!(faults.len(), 1, "{bad}");
+            assert!(!list(&faults).contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn a_key_for_the_collector_is_a_secret_in_a_setting() {
+        for name in KEYS_OF_A_COLLECTOR {
+            let faults =
+                with(&[(COLLECTOR, Some("https://otel.example")), (name, Some("api-key=hunter2"))])
+                    .unwrap_err();
+
+            assert_eq!(faults[0].name, name);
+            assert!(!list(&faults).contains("hunter2"));
         }
     }
 

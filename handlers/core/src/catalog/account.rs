@@ -1,12 +1,10 @@
 //! `account.disable` and `account.enable`: whether a user can sign in at all.
 
+use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Effect, Entry, NotUnderstood, Nothing, Operation, Plan, Reveals, Risk, parameters};
-use crate::{
-    identity::{App, ObjectId},
-    ports::{Entropy, PortError},
-};
+use super::{Entry, Hands, NotDone, NotUnderstood, Nothing, Operation, Plan, Risk, parameters};
+use crate::{identity::App, secret::Secret};
 
 /// `PATCH /users/{id}` with `accountEnabled: false`.
 pub(super) struct AccountDisable;
@@ -19,9 +17,13 @@ const DISABLE: Entry = Entry {
     summary: "Disables a user's account: nobody can sign in with it.",
     risk: Risk::Medium,
     secret: false,
+    parameters: &[],
     worker: App::Execute,
     application: "airlock-worker-accounts",
     permissions: &["User.EnableDisableAccount.All", "User.Read.All"],
+    calls: &["PATCH /users/{user}"],
+    reads: &[],
+    pace_s: None,
     converges: "a disabled account is set to disabled again",
 };
 
@@ -57,17 +59,15 @@ impl Operation for AccountEnable {
 #[derive(Debug)]
 struct SetEnabled(bool);
 
+#[async_trait]
 impl Plan for SetEnabled {
     fn parameters(&self) -> Value {
         json!({})
     }
 
-    fn effect(&self, target: ObjectId, _: &dyn Entropy) -> Result<Effect, PortError> {
-        Ok(Effect {
-            method: "PATCH",
-            path: format!("/users/{target}"),
-            body: Some(json!({ "accountEnabled": self.0 })),
-            reveals: Reveals::Nothing,
-        })
+    async fn carry_out(&self, hands: &mut Hands<'_>) -> Result<Option<Secret>, NotDone> {
+        let path = format!("/users/{}", hands.target());
+        hands.send("PATCH", path, Some(json!({ "accountEnabled": self.0 }))).await?;
+        Ok(None)
     }
 }

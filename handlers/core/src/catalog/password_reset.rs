@@ -1,10 +1,11 @@
 //! `password.reset`: a temporary password that its owner must change at once.
 
+use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Effect, Entry, NotUnderstood, Nothing, Operation, Plan, Reveals, Risk, parameters};
+use super::{Entry, Hands, NotDone, NotUnderstood, Nothing, Operation, Plan, Risk, parameters};
 use crate::{
-    identity::{App, ObjectId},
+    identity::App,
     ports::{Entropy, PortError},
     secret::Secret,
 };
@@ -19,9 +20,13 @@ const ENTRY: Entry = Entry {
     summary: "Sets a temporary password, shown to you once; its owner must change it at sign-in.",
     risk: Risk::High,
     secret: true,
+    parameters: &[],
     worker: App::Execute,
     application: "airlock-worker-passwords",
     permissions: &["User-PasswordProfile.ReadWrite.All"],
+    calls: &["PATCH /users/{user}"],
+    reads: &[],
+    pace_s: None,
     converges: "a repeat sets another temporary password; only the last is ever revealed",
 };
 
@@ -39,24 +44,23 @@ impl Operation for PasswordReset {
 #[derive(Debug)]
 struct Reset;
 
+#[async_trait]
 impl Plan for Reset {
     fn parameters(&self) -> Value {
         json!({})
     }
 
-    fn effect(&self, target: ObjectId, entropy: &dyn Entropy) -> Result<Effect, PortError> {
-        let password = password(entropy)?;
-        Ok(Effect {
-            method: "PATCH",
-            path: format!("/users/{target}"),
-            body: Some(json!({
-                "passwordProfile": {
-                    "password": password.expose(),
-                    "forceChangePasswordNextSignIn": true,
-                }
-            })),
-            reveals: Reveals::Chosen(password),
-        })
+    async fn carry_out(&self, hands: &mut Hands<'_>) -> Result<Option<Secret>, NotDone> {
+        let password = password(hands.entropy())?;
+        let path = format!("/users/{}", hands.target());
+        let profile = json!({
+            "passwordProfile": {
+                "password": password.expose(),
+                "forceChangePasswordNextSignIn": true,
+            }
+        });
+        hands.send("PATCH", path, Some(profile)).await?;
+        Ok(Some(password))
     }
 }
 

@@ -1,12 +1,10 @@
 //! `sessions.revoke`: every refresh token of a user stops working.
 
+use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Effect, Entry, NotUnderstood, Nothing, Operation, Plan, Reveals, Risk, parameters};
-use crate::{
-    identity::{App, ObjectId},
-    ports::{Entropy, PortError},
-};
+use super::{Entry, Hands, NotDone, NotUnderstood, Nothing, Operation, Plan, Risk, parameters};
+use crate::{identity::App, secret::Secret};
 
 /// `POST /users/{id}/revokeSignInSessions`.
 pub(super) struct SessionsRevoke;
@@ -16,9 +14,13 @@ const ENTRY: Entry = Entry {
     summary: "Signs a user out everywhere: every session must be signed in again.",
     risk: Risk::Low,
     secret: false,
+    parameters: &[],
     worker: App::Execute,
     application: "airlock-worker-accounts",
     permissions: &["User.RevokeSessions.All"],
+    calls: &["POST /users/{user}/revokeSignInSessions"],
+    reads: &[],
+    pace_s: None,
     converges: "revoking again moves the time from which sessions count; nobody is signed in twice",
 };
 
@@ -36,17 +38,15 @@ impl Operation for SessionsRevoke {
 #[derive(Debug)]
 struct Revoke;
 
+#[async_trait]
 impl Plan for Revoke {
     fn parameters(&self) -> Value {
         json!({})
     }
 
-    fn effect(&self, target: ObjectId, _: &dyn Entropy) -> Result<Effect, PortError> {
-        Ok(Effect {
-            method: "POST",
-            path: format!("/users/{target}/revokeSignInSessions"),
-            body: None,
-            reveals: Reveals::Nothing,
-        })
+    async fn carry_out(&self, hands: &mut Hands<'_>) -> Result<Option<Secret>, NotDone> {
+        let path = format!("/users/{}/revokeSignInSessions", hands.target());
+        hands.send("POST", path, None).await?;
+        Ok(None)
     }
 }

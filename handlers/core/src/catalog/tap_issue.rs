@@ -1,13 +1,13 @@
 //! `tap.issue`: a Temporary Access Pass.
 
+use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Effect, Entry, NotUnderstood, Operation, Plan, Reveals, Risk, parameters};
-use crate::{
-    identity::{App, ObjectId},
-    ports::{Entropy, PortError},
+use super::{
+    Entry, Hands, NotDone, NotUnderstood, Operation, Parameter, Plan, Risk, parameters, reading,
 };
+use crate::{identity::App, secret::Secret};
 
 /// `POST /users/{id}/authentication/temporaryAccessPassMethods`.
 pub(super) struct TapIssue;
@@ -17,9 +17,26 @@ const ENTRY: Entry = Entry {
     summary: "Issues a Temporary Access Pass, shown to you once, to set up sign-in methods with.",
     risk: Risk::High,
     secret: true,
+    parameters: &[
+        Parameter {
+            name: "lifetime_minutes",
+            meaning: "for how many minutes it works, 10 to 480; 60 by default",
+            required: false,
+            example: "120",
+        },
+        Parameter {
+            name: "usable_once",
+            meaning: "whether it works once; true by default",
+            required: false,
+            example: "false",
+        },
+    ],
     worker: App::Execute,
     application: "airlock-worker-methods",
     permissions: &["UserAuthMethod-TAP.ReadWrite.All"],
+    calls: &["POST /users/{user}/authentication/temporaryAccessPassMethods"],
+    reads: &[],
+    pace_s: None,
     converges: "a user has one pass: a new one replaces the old",
 };
 
@@ -61,20 +78,19 @@ impl Operation for TapIssue {
     }
 }
 
+#[async_trait]
 impl Plan for Pass {
     fn parameters(&self) -> Value {
         json!({ "lifetime_minutes": self.lifetime_minutes, "usable_once": self.usable_once })
     }
 
-    fn effect(&self, target: ObjectId, _: &dyn Entropy) -> Result<Effect, PortError> {
-        Ok(Effect {
-            method: "POST",
-            path: format!("/users/{target}/authentication/temporaryAccessPassMethods"),
-            body: Some(json!({
-                "lifetimeInMinutes": self.lifetime_minutes,
-                "isUsableOnce": self.usable_once,
-            })),
-            reveals: Reveals::InAnswer("temporaryAccessPass"),
-        })
+    async fn carry_out(&self, hands: &mut Hands<'_>) -> Result<Option<Secret>, NotDone> {
+        let path = format!("/users/{}/authentication/temporaryAccessPassMethods", hands.target());
+        let pass = json!({
+            "lifetimeInMinutes": self.lifetime_minutes,
+            "isUsableOnce": self.usable_once,
+        });
+        let answer = hands.send("POST", path, Some(pass)).await?;
+        Ok(Some(Secret::new(reading::text(&answer.body, "temporaryAccessPass")?.to_owned())))
     }
 }

@@ -1,16 +1,144 @@
+use std::collections::HashSet;
+
 use serde_json::json;
 
 use super::*;
-use crate::memory::Dice;
+use crate::{
+    decision::Verdict,
+    execution::Worker,
+    identity::Role::{Approver, SeniorAgent},
+    jwe,
+    memory::Fault,
+    reception::RequestName,
+    tests::world::{CONTOSO, Client, NINA, World},
+};
 
-fn asked(name: &str, parameters: Value) -> Asked {
-    let user = "6c1fb3f4-7a0a-4f4e-9a07-3b9f6f1d1b11".parse().unwrap();
-    Asked { name: name.to_owned(), target: Target { user }, parameters }
+/// The parameters of an operation as it gives them for examples, as a command line reads them.
+pub fn example(entry: &Entry, with_optional: bool) -> Value {
+    let given = entry.parameters.iter().filter(|parameter| parameter.required || with_optional);
+    given
+        .map(|parameter| {
+            let value = serde_json::from_str(parameter.example)
+                .ok()
+                .filter(|value: &Value| value.is_number() || value.is_boolean())
+                .unwrap_or_else(|| parameter.example.into());
+            (parameter.name.to_owned(), value)
+        })
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
-fn understand(name: &str, parameters: Value) -> Result<Change, NotUnderstood> {
-    let tenant = "0b1f6d3e-52c2-4a3b-8f5e-2f0a7f8f7a01".parse().unwrap();
-    Change::understand(tenant, &asked(name, parameters))
+/// Somebody who asks, somebody who approves, and a worker over a directory in memory.
+pub struct Bench {
+    pub world: World,
+    worker: Worker,
+    sam: Client,
+    april: Client,
+}
+
+/// What became of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub state: &'static str,
+    pub reason: String,
+    /// What its requester is shown.
+    pub secret: Option<String>,
+}
+
+impl Bench {
+    pub async fn new() -> Self {
+        let world = World::new().await;
+        let sam = world.sign_in(CONTOSO, 1, &[SeniorAgent]).await;
+        let april = world.sign_in(CONTOSO, 2, &[Approver]).await;
+        let worker = world.worker();
+        Self { world, worker, sam, april }
+    }
+
+    /// Lets the directory show something.
+    pub fn shows(&self, path: &str, what: Value) {
+        self.world.directory.readable.lock().unwrap().insert(path.to_owned(), what);
+    }
+
+    /// Lets the directory answer the next calls of this method and path.
+    pub fn answers(&self, call: &str, answers: impl IntoIterator<Item = Result<Value, u16>>) {
+        let mut planned = self.world.directory.answers.lock().unwrap();
+        planned.entry(call.to_owned()).or_default().extend(answers);
+    }
+
+    /// Lets the call of this number, from one, be lost: carried out, and not answered.
+    pub fn loses_the_answer_of_call(&self, number: usize) {
+        let mut faults = self.world.directory.faults.lock().unwrap();
+        faults.extend(std::iter::repeat_n(Fault::None, number - 1));
+        faults.push_back(Fault::LosesAnswer);
+    }
+
+    /// Asks for an operation on Nina, has it approved if need be, and gives its name.
+    pub async fn permitted(&self, name: &str, parameters: Value) -> String {
+        let mut ask = self.world.ask(&self.sam, name, NINA);
+        ask.op.parameters = parameters;
+        let view = self.world.submit(&self.sam, &ask).await.unwrap();
+        if view.state == "pending" {
+            self.world.decide(&self.april, &view.id, Verdict::Approve).await.unwrap();
+        }
+        view.id
+    }
+
+    /// Delivers the last message to the worker.
+    pub async fn deliver(&self) {
+        assert!(self.world.deliver(&self.worker, 1).await);
+    }
+
+    /// Has an operation on Nina carried out.
+    pub async fn carry_out(&self, name: &str, parameters: Value) -> Ended {
+        let id = self.permitted(name, parameters).await;
+        self.deliver().await;
+        self.ended(&id).await
+    }
+
+    pub async fn ended(&self, id: &str) -> Ended {
+        let (state, reason) = self.world.state(id).await;
+        let name = RequestName::parse(id).unwrap();
+        let result = self.world.reception.reveal(&self.sam.caller, name, None).await;
+        let secret =
+            result.ok().map(|jwe| jwe::open(&jwe, &self.sam.reveal).unwrap().expose().to_owned());
+        Ended { state, reason, secret }
+    }
+
+    /// What was sent to the directory since the last time that somebody asked.
+    pub fn sent(&self) -> String {
+        let sent = std::mem::take(&mut *self.world.directory.sent.lock().unwrap());
+        let lines: Vec<String> =
+            sent.into_iter().map(|(application, call)| format!("{application}: {call}")).collect();
+        lines.join("\n").replace(&NINA.to_string(), "NINA")
+    }
+}
+
+impl Ended {
+    pub fn succeeded() -> Self {
+        let reason = "the directory confirmed it".to_owned();
+        Self { state: "succeeded", reason, secret: None }
+    }
+
+    pub fn with(secret: &str) -> Self {
+        Self { secret: Some(secret.to_owned()), ..Self::succeeded() }
+    }
+
+    pub fn so(state: &'static str, reason: &str) -> Self {
+        Self { state, reason: reason.to_owned(), secret: None }
+    }
+}
+
+fn asked(name: &str, parameters: Value) -> Asked {
+    Asked { name: name.to_owned(), target: Target { user: NINA }, parameters }
+}
+
+/// Whether an operation understands parameters.
+pub fn understand(name: &str, parameters: Value) -> Result<Change, NotUnderstood> {
+    Change::understand(CONTOSO, &asked(name, parameters))
+}
+
+fn entries() -> impl Iterator<Item = &'static Entry> {
+    OPERATIONS.iter().map(|operation| operation.entry())
 }
 
 #[test]
@@ -20,36 +148,64 @@ fn an_unknown_operation_is_not_understood() {
 
 #[test]
 fn an_unknown_parameter_is_not_understood_by_any_operation() {
-    for operation in OPERATIONS {
-        let name = operation.entry().name;
+    for entry in entries() {
+        let mut parameters = example(entry, true);
+        assert!(understand(entry.name, parameters.clone()).is_ok(), "{}", entry.name);
 
-        let refused = understand(name, json!({ "surprise": 1 })).unwrap_err();
+        parameters["surprise"] = json!(1);
 
-        assert_eq!(refused, NotUnderstood::Parameters, "{name}");
+        let refused = understand(entry.name, parameters).unwrap_err();
+        assert_eq!(refused, NotUnderstood::Parameters, "{}", entry.name);
+    }
+}
+
+#[test]
+fn each_parameter_is_what_its_entry_says_of_it() {
+    for entry in entries() {
+        let least = understand(entry.name, example(entry, false)).unwrap();
+        let understood = least.plan.parameters();
+        let named: HashSet<&str> = entry.parameters.iter().map(|one| one.name).collect();
+        let used: HashSet<&str> = understood.as_object().unwrap().keys().map(|k| &**k).collect();
+        assert_eq!(named, used, "{}", entry.name);
+
+        for parameter in entry.parameters.iter().filter(|parameter| parameter.required) {
+            let mut without = example(entry, true);
+            without.as_object_mut().unwrap().remove(parameter.name);
+            let refused = understand(entry.name, without).unwrap_err();
+            assert_eq!(refused, NotUnderstood::Parameters, "{} {}", entry.name, parameter.name);
+        }
     }
 }
 
 #[test]
 fn parameters_are_an_object_or_not_understood() {
     for parameters in [json!([]), json!([60, true]), json!(null), json!("")] {
-        for operation in OPERATIONS {
-            let name = operation.entry().name;
-            let refused = understand(name, parameters.clone()).unwrap_err();
+        for entry in entries() {
+            let refused = understand(entry.name, parameters.clone()).unwrap_err();
 
-            assert_eq!(refused, NotUnderstood::Parameters, "{name} {parameters}");
+            assert_eq!(refused, NotUnderstood::Parameters, "{} {parameters}", entry.name);
         }
     }
 }
 
 #[test]
-fn a_pass_lives_ten_minutes_to_eight_hours() {
-    for minutes in [0, 9, 481, 43_200] {
-        let refused = understand("tap.issue", json!({ "lifetime_minutes": minutes }));
+fn names_are_used_once_and_calls_and_reads_are_templates_below_the_version() {
+    let names: HashSet<&str> = entries().map(|entry| entry.name).collect();
+    assert_eq!(names.len(), OPERATIONS.len());
 
-        assert_eq!(refused.unwrap_err(), NotUnderstood::Parameters, "{minutes}");
+    for entry in entries() {
+        assert!(!entry.calls.is_empty() && !entry.permissions.is_empty(), "{}", entry.name);
+        for call in entry.calls {
+            let (method, path) = call.split_once(' ').unwrap();
+            assert!(["GET", "POST", "PATCH", "DELETE"].contains(&method), "{call}");
+            assert!(path.starts_with('/') && !path.contains(' '), "{call}");
+            // Without it, the path names the member, and not the membership.
+            assert!(!path.contains("/members") || path.ends_with("/$ref"), "{call}");
+        }
+        for read in entry.reads {
+            assert!(read.starts_with("GET /") && !read[5..].contains(' '), "{read}");
+        }
     }
-    assert!(understand("tap.issue", json!({ "lifetime_minutes": 10 })).is_ok());
-    assert!(understand("tap.issue", json!({ "lifetime_minutes": 480 })).is_ok());
 }
 
 #[test]
@@ -73,28 +229,70 @@ fn the_digest_tells_operations_and_targets_apart() {
 }
 
 #[test]
-fn a_temporary_password_meets_entras_policy_and_is_never_twice_the_same() {
-    let dice = Dice;
+fn a_call_that_the_operation_does_not_declare_cannot_be_made() {
+    let change = understand("sessions.revoke", json!({})).unwrap();
+    let of = |method, path: &str| Effect::of(&change, method, path.to_owned(), None);
+
+    assert!(of("POST", &format!("/users/{NINA}/revokeSignInSessions")).is_ok());
+    assert!(of("DELETE", &format!("/users/{NINA}/revokeSignInSessions")).is_err());
+    assert!(of("POST", &format!("/users/{CONTOSO}/revokeSignInSessions")).is_err());
+    assert!(of("DELETE", &format!("/users/{NINA}")).is_err());
+}
+
+#[tokio::test]
+async fn nothing_secret_is_printed_with_a_call_or_a_change() {
     let change = understand("password.reset", json!({})).unwrap();
-    let mut seen = std::collections::HashSet::new();
+    let body = Some(json!({ "passwordProfile": { "password": "Winter-2031" } }));
+    let effect = Effect::of(&change, "PATCH", format!("/users/{NINA}"), body).unwrap();
 
-    for _ in 0..200 {
-        let Reveals::Chosen(password) = change.effect(&dice).unwrap().reveals else { panic!() };
+    assert!(!format!("{effect:?} {change:?}").contains("Winter"));
+}
 
-        let text = password.expose().to_owned();
-        assert_eq!(text.len(), 16);
-        assert!(text.bytes().any(|byte| byte.is_ascii_lowercase()));
-        assert!(text.bytes().any(|byte| byte.is_ascii_uppercase()));
-        assert!(text.bytes().any(|byte| byte.is_ascii_digit()));
-        assert!(seen.insert(text));
-    }
+#[tokio::test]
+async fn the_simple_operations_make_one_call_each() {
+    let bench = Bench::new().await;
+    let pass = json!({ "lifetime_minutes": 120, "usable_once": false });
+
+    assert_eq!(bench.carry_out("sessions.revoke", json!({})).await, Ended::succeeded());
+    assert_eq!(bench.carry_out("account.disable", json!({})).await, Ended::succeeded());
+    assert_eq!(bench.carry_out("account.enable", json!({})).await, Ended::succeeded());
+    assert_eq!(bench.carry_out("tap.issue", pass).await, Ended::with("Pass-1234"));
+
+    insta::assert_snapshot!(bench.sent(), @r#"
+    airlock-worker-accounts: POST /users/NINA/revokeSignInSessions
+    airlock-worker-accounts: PATCH /users/NINA {"accountEnabled":false}
+    airlock-worker-accounts: PATCH /users/NINA {"accountEnabled":true}
+    airlock-worker-methods: POST /users/NINA/authentication/temporaryAccessPassMethods {"isUsableOnce":false,"lifetimeInMinutes":120}
+    "#);
 }
 
 #[test]
-fn nothing_secret_is_printed_with_an_effect() {
-    let change = understand("password.reset", json!({})).unwrap();
-    let effect = change.effect(&Dice).unwrap();
-    let Reveals::Chosen(password) = &effect.reveals else { panic!() };
+fn a_pass_lives_ten_minutes_to_eight_hours() {
+    for minutes in [0, 9, 481, 43_200] {
+        let refused = understand("tap.issue", json!({ "lifetime_minutes": minutes }));
 
-    assert!(!format!("{effect:?} {password:?} {change:?}").contains(password.expose()));
+        assert_eq!(refused.unwrap_err(), NotUnderstood::Parameters, "{minutes}");
+    }
+    assert!(understand("tap.issue", json!({ "lifetime_minutes": 10 })).is_ok());
+    assert!(understand("tap.issue", json!({ "lifetime_minutes": 480 })).is_ok());
+}
+
+#[tokio::test]
+async fn a_temporary_password_meets_entras_policy_and_is_never_twice_the_same() {
+    let bench = Bench::new().await;
+    let mut seen = HashSet::new();
+
+    for _ in 0..50 {
+        let shown = bench.carry_out("password.reset", json!({})).await.secret.unwrap();
+        let sent = bench.sent();
+
+        assert_eq!(shown.len(), 16);
+        assert!(shown.bytes().any(|byte| byte.is_ascii_lowercase()));
+        assert!(shown.bytes().any(|byte| byte.is_ascii_uppercase()));
+        assert!(shown.bytes().any(|byte| byte.is_ascii_digit()));
+        let profile = format!(r#"{{"forceChangePasswordNextSignIn":true,"password":"{shown}"}}"#);
+        let body = format!(r#"{{"passwordProfile":{profile}}}"#);
+        assert_eq!(sent, format!("airlock-worker-passwords: PATCH /users/NINA {body}"));
+        assert!(seen.insert(shown));
+    }
 }

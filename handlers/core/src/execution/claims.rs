@@ -1,16 +1,19 @@
 //! Claims and outcomes as create-only blobs: what is remembered even if the database forgets.
 
-use super::{End, NotHandled, Opened, Worker, broken};
+use super::{End, NotHandled, Opened, Worker, broken, words};
 use crate::{
     claim::{CONTAINER, Claim, Ending, OutcomeBlob, RESUME_S, claim_blob, outcome_blob},
     digest::Digest,
     identity::TenantId,
     jws::{Signed, Verified},
-    permit::Permit,
     ports::{Created, PortError},
-    request::{Authorized, NotPermitted, Request},
+    request::{Authorized, Principal, Request},
     time::Timestamp,
 };
+
+/// What a service is told that asked for more than a worker does for it in an hour.
+const TOO_MANY_ATTESTED: &str =
+    "as much as the tenant allows was done for the service in this hour";
 
 /// What an attempt to claim a request came to.
 pub(super) enum Claimed {
@@ -20,8 +23,8 @@ pub(super) enum Claimed {
     Before(Signed<Claim>),
     /// Somebody else's claim was found in the place of ours.
     Taken,
-    /// Not claimed, and not to be.
-    Not(NotPermitted),
+    /// Not claimed, and not to be, for this reason.
+    Not(&'static str),
 }
 
 /// What stands for a request already.
@@ -62,6 +65,9 @@ impl Worker {
             claim.iss == self.app && claim.tnt == tenant && claim.req == request
         };
         Ok(match opened.trust.open(&signed, now) {
+            Ok(claim) if fits(&claim) && claim.void => {
+                Standing::Never(End::of(Ending::Refused, "it was refused before"))
+            }
             Ok(claim) if fits(&claim) && claim.resume_until > now => {
                 Standing::Claim(Some((claim, signed)))
             }
@@ -74,15 +80,27 @@ impl Worker {
         })
     }
 
-    /// Claims a request: signs the claim, then keeps it create-only.
+    /// Claims a request: signs the claim, then keeps it create-only. One that only `intake` saw
+    /// takes a slot before.
     pub(super) async fn claim(
         &self,
         request: &Request<Authorized>,
-        permit: &Verified<Permit>,
+        opened: &Opened,
         now: Timestamp,
     ) -> Result<Claimed, NotHandled> {
+        let Opened { permit, scope, .. } = opened;
         if let Err(not_permitted) = request.claimable(permit, now) {
-            return Ok(Claimed::Not(not_permitted));
+            return Ok(Claimed::Not(words(not_permitted)));
+        }
+        if let Principal::Attested(service) = request.principal() {
+            // Looked for first: a request that was claimed before must not use up a slot each
+            // time that the database forgets it.
+            if self.kept_claim(request.tenant(), request.digest()).await?.is_some() {
+                return Ok(Claimed::Taken);
+            }
+            if !self.take_slot(scope, service, request.digest(), now).await? {
+                return Ok(Claimed::Not(TOO_MANY_ATTESTED));
+            }
         }
         let claim = Claim {
             iss: self.app,
@@ -92,6 +110,7 @@ impl Worker {
             op_hash: request.change().digest(),
             iat: now,
             resume_until: now.plus_s(RESUME_S),
+            void: false,
         };
         let claim = Signed::sign(&claim, &*self.ports.signer).await?;
         let name = claim_blob(request.tenant(), request.digest());
@@ -102,6 +121,27 @@ impl Worker {
             // and the database has forgotten it.
             Created::Existed => Claimed::Taken,
         })
+    }
+
+    /// Bars a request that was never claimed: by the same create-only blob, so that of two
+    /// processes one acts and the other learns of it, or neither acts. `Existed`: somebody has
+    /// claimed it meanwhile, and may be acting.
+    pub(super) async fn bar(&self, opened: &Opened, now: Timestamp) -> Result<Created, NotHandled> {
+        let [detail] = &opened.permit.authorization_details;
+        let (tenant, request) = (opened.scope.tenant(), opened.document.body.request);
+        let claim = Claim {
+            iss: self.app,
+            tnt: tenant,
+            req: request,
+            jti: opened.permit.jti,
+            op_hash: detail.op_hash,
+            iat: now,
+            resume_until: now,
+            void: true,
+        };
+        let claim = Signed::sign(&claim, &*self.ports.signer).await?;
+        let name = claim_blob(tenant, request);
+        Ok(self.ports.blobs.create(CONTAINER, &name, claim.as_str().as_bytes()).await?)
     }
 
     pub(super) async fn kept_claim(

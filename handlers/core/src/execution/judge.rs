@@ -2,19 +2,17 @@
 
 use super::{End, Opened, Worker};
 use crate::{
+    catalog::{Eyes, Unfit},
     claim::Ending,
-    decision::{Decided, NotDecided},
+    decision::{Decided, Deciding, NotDecided},
     jws::NotVerified,
     keyset::Trust,
     policy::Ruling,
     ports::PortError,
-    request::{
-        Authenticated, Authorized, NotAuthenticated, NotAuthorized, NotPermitted, Principal,
-        Request,
-    },
+    request::{Authorized, NotAuthenticated, NotAuthorized, NotPermitted, Principal, Request},
     revocation::{self, Revoked},
     session::Person,
-    tenancy::TenantScope,
+    step_up::{Backed, NotTold},
     time::Timestamp,
 };
 
@@ -52,24 +50,38 @@ impl Worker {
     ) -> Result<Request<Authorized>, Judgement> {
         let Opened { trust, scope, .. } = opened;
         let record = &opened.document.body;
-        let request = Request::authenticate(&record.evidence, trust, at).map_err(|error| {
-            tracing::error!(error = %error, "request not authenticated");
-            match error {
-                NotAuthenticated::NotVerified(NotVerified::Expired(_)) => {
-                    no("the request expired before it was carried out")
+        let request =
+            Request::authenticate(&record.evidence, trust, Some(scope), at).map_err(|error| {
+                tracing::error!(error = %error, "request not authenticated");
+                match error {
+                    NotAuthenticated::NotVerified(NotVerified::Expired(_)) => {
+                        no("the request expired before it was carried out")
+                    }
+                    _ => violation("the request is not the requester's"),
                 }
-                _ => violation("the request is not the requester's"),
-            }
-        })?;
+            })?;
         if request.tenant() != scope.tenant() {
             return Err(violation("the request is about another tenant"));
         }
         if let Principal::Proven(person) = request.principal() {
             self.not_revoked(trust, person).await?;
         }
+        let operation = request.change().entry().name;
+        let documents = &*self.ports.documents;
+        let now = self.ports.clock.now();
+        let backed =
+            Backed::read(documents, trust, scope, operation, now).await.map_err(not_told)?;
+        let by_what = Deciding {
+            request: &request,
+            scope,
+            trust,
+            policies: &self.policies,
+            backed: &backed,
+            now: at,
+        };
         let mut decisions: Vec<Decided> = Vec::new();
         for evidence in &record.decisions {
-            let decided = evidence.verify(&request, scope, trust, &self.policies, at);
+            let decided = evidence.verify(&by_what);
             let decided = decided.map_err(|error| {
                 tracing::error!(error = %error, "decision does not count");
                 match error {
@@ -87,8 +99,12 @@ impl Worker {
         }
         // Policy without the target first: a sensitive change by someone who may not ask for
         // it is refused before anything is read about anybody.
-        let facts = match self.policies_allow(&request, scope, &decisions) {
-            Ok(()) => self.directory.look_up(scope, request.change().target()).await?,
+        let facts = match request.ruling(scope, &self.policies, &decisions, None) {
+            Ok(Ruling::Allowed) => self.directory.look_up(scope, request.change().target()).await?,
+            Ok(Ruling::NeedsApprovals(needed)) => {
+                return Err(not_authorized(NotAuthorized::NeedsApprovals(needed)));
+            }
+            Ok(Ruling::Denied(reason)) => return Err(no(reason)),
             Err(refusal) => return Err(not_authorized(refusal)),
         };
         let Some(facts) = facts else { return Err(no("the target does not exist")) };
@@ -104,23 +120,11 @@ impl Worker {
                 _ => violation("the permit is for something else"),
             }
         })?;
-        Ok(request)
-    }
-
-    /// Whether policy allows the request as far as intake could judge it.
-    fn policies_allow(
-        &self,
-        request: &Request<Authenticated>,
-        scope: &TenantScope,
-        decisions: &[Decided],
-    ) -> Result<(), NotAuthorized> {
-        let standing = request.standing(scope)?;
-        let approvals = crate::decision::approvals(decisions).len();
-        let approvals = u32::try_from(approvals).unwrap_or(u32::MAX);
-        match self.policies.judge(&standing, request, approvals, None) {
-            Ruling::Allowed => Ok(()),
-            Ruling::NeedsApprovals(needed) => Err(NotAuthorized::NeedsApprovals(needed)),
-            Ruling::Denied(reason) => Err(NotAuthorized::Denied(reason)),
+        let eyes = Eyes::new(request.change(), scope, &*self.directory);
+        match request.change().check(&eyes).await {
+            Ok(()) => Ok(request),
+            Err(Unfit::No(reason)) => Err(no(reason)),
+            Err(Unfit::Port(error)) => Err(error.into()),
         }
     }
 
@@ -138,6 +142,16 @@ impl Worker {
     }
 }
 
+fn not_told(error: NotTold) -> Judgement {
+    match error {
+        NotTold::Port(error) => Judgement::Port(error),
+        NotTold::NotGenuine(error) => {
+            tracing::error!(error = %error, "finding not genuine");
+            violation("a finding is not drift's")
+        }
+    }
+}
+
 /// What intake could judge as well is a violation; what only the worker can see is an answer.
 fn not_authorized(error: NotAuthorized) -> Judgement {
     match error {
@@ -145,6 +159,7 @@ fn not_authorized(error: NotAuthorized) -> Judgement {
         NotAuthorized::OtherTenant => violation("the request is about another tenant"),
         NotAuthorized::NeedsApprovals(_) => violation("approvals are missing"),
         NotAuthorized::TurnedDown => no("an approver turned it down"),
+        NotAuthorized::Withdrawn => no("its requester withdrew it"),
         NotAuthorized::Denied(reason) => no(reason),
     }
 }

@@ -87,10 +87,6 @@ impl Worker {
         traceparent: Option<String>,
     ) -> Result<(), NotHandled> {
         let (tenant, request) = (opened.scope.tenant(), opened.document.body.request);
-        // The database knows of no claim; a blob may know better, if it was put back.
-        let forgotten = opened.document.body.claim.is_none()
-            && self.kept_claim(tenant, request).await?.is_some();
-        let end = end.after(forgotten);
         let outcome = Outcome {
             iss: self.app,
             tnt: tenant,
@@ -171,6 +167,10 @@ impl Worker {
         tracing::error!(what, "integrity violation; nothing was done");
         let partition = scope.map_or_else(Partition::platform, Partition::tenant);
         let now = self.ports.clock.now();
+        if scope.is_none() && !self.strangers.is_recorded(now) {
+            tracing::error!(what, "too many in this hour: not recorded");
+            return Ok(());
+        }
         let entropy = &*self.ports.entropy;
         let commit = violation::commit(self.app, &partition, request, what, None, entropy, now)?;
         self.ledger.commit(&partition, commit, now).await?;
@@ -195,6 +195,7 @@ fn undeliverable(what: &'static str) -> Commit {
         traceparent: None,
         change: None,
         markers: Vec::new(),
+        counts: Vec::new(),
         outgoing: Vec::new(),
     }
 }

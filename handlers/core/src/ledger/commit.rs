@@ -8,6 +8,7 @@
 //! into one batch (group commit), so that they do not race each other for the head.
 
 mod batch;
+mod counters;
 mod driver;
 mod stored;
 
@@ -15,6 +16,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 use tokio::sync::{Mutex, oneshot};
+use tracing::Instrument as _;
 
 use super::{
     document::Stored,
@@ -30,6 +32,7 @@ use crate::{
     time::Timestamp,
 };
 
+use counters::Counters;
 use driver::Driver;
 use stored::read_head;
 pub use stored::{StoredLeaf, StoredMessage};
@@ -60,6 +63,9 @@ pub struct Commit {
     pub change: Option<Change>,
     /// Markers to be created: their ids must not exist yet.
     pub markers: Vec<Marker>,
+    /// What it uses up: counted in the same batch, so that nobody gets more by asking twice at
+    /// once.
+    pub counts: Vec<Count>,
     /// What goes out because of it.
     pub outgoing: Vec<Outgoing>,
 }
@@ -94,6 +100,15 @@ pub struct Marker {
     pub points_to: String,
 }
 
+/// One more in this hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// Of what.
+    pub of: String,
+    /// The most that there may be in an hour.
+    pub most: u32,
+}
+
 /// A message that goes out because of a commit.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
@@ -122,6 +137,9 @@ pub enum NotCommitted {
     /// The document or a marker is not as it was expected to be. Read again and decide again.
     #[error("document changed meanwhile")]
     Conflict,
+    /// There were as many in this hour as there may be.
+    #[error("quota used up")]
+    Quota,
     /// The statement was not signed.
     #[error("statement not signed")]
     NotSigned(#[from] NotSigned),
@@ -159,6 +177,8 @@ struct Lane {
 struct Head {
     frontier: Frontier,
     etag: Option<Etag>,
+    /// Counters as they are under this head: none changes without it.
+    counters: Counters,
 }
 
 /// A signed commit on its way into a batch.
@@ -171,6 +191,8 @@ struct Prepared {
     statement: Signed<Statement>,
     changed: Option<(Value, Option<Etag>)>,
     creates: Vec<Value>,
+    counts: Vec<Count>,
+    at: Timestamp,
 }
 
 impl Ledger {
@@ -209,7 +231,7 @@ impl Ledger {
             entropy: Arc::clone(&self.entropy),
             partition: partition.clone(),
         };
-        tokio::spawn(async move { driver.drive(&lane).await });
+        tokio::spawn(async move { driver.drive(&lane).await }.in_current_span());
         result.await.unwrap_or(Err(NotCommitted::Undecided(None)))
     }
 
@@ -274,6 +296,7 @@ impl Ledger {
                     .map(|change| commitment(&salt, change.body.as_bytes())),
                 request: commit.request,
                 reason: commit.reason,
+                outgoing: commit.outgoing.iter().map(Outgoing::digest).collect(),
             },
         };
         let statement = Signed::sign(&statement, &*self.signer).await?;
@@ -285,7 +308,7 @@ impl Ledger {
             }));
         }
         for outgoing in commit.outgoing {
-            let stored = StoredMessage::new(partition, outgoing, now);
+            let stored = StoredMessage::new(partition, outgoing, &statement, now);
             creates.push(serde_json::to_value(stored).map_err(NotCommitted::Form)?);
         }
         let changed = match commit.change {
@@ -304,7 +327,7 @@ impl Ledger {
                 Some((stored.to_json().map_err(NotCommitted::Form)?, change.replaces))
             }
         };
-        Ok(Prepared { statement, changed, creates })
+        Ok(Prepared { statement, changed, creates, counts: commit.counts, at: now })
     }
 }
 

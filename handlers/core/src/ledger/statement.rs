@@ -60,6 +60,9 @@ pub struct Data {
     /// Why, in constant words of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Digests of the messages that go out because of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outgoing: Vec<Digest>,
 }
 
 /// Everything that can happen.
@@ -77,6 +80,15 @@ pub enum Happened {
     /// An approver turned a request down.
     #[serde(rename = "airlock.request.turned-down")]
     TurnedDown,
+    /// Whoever asked took a request back.
+    #[serde(rename = "airlock.request.withdrawn")]
+    Withdrawn,
+    /// A tenant administrator called a request an emergency: it was permitted without approvals.
+    #[serde(rename = "airlock.request.break-glass")]
+    BrokeGlass,
+    /// Somebody else looked at an emergency afterwards.
+    #[serde(rename = "airlock.request.reviewed")]
+    Reviewed,
     /// A worker claimed a permitted request.
     #[serde(rename = "airlock.request.claimed")]
     Claimed,
@@ -102,6 +114,9 @@ pub enum Happened {
     /// A session was ended.
     #[serde(rename = "airlock.session.ended")]
     SessionEnded,
+    /// Something was compared with what was declared.
+    #[serde(rename = "airlock.finding.made")]
+    Compared,
     /// A worker was told to act on evidence that does not hold, and did not.
     #[serde(rename = "airlock.integrity.violation")]
     Violation,

@@ -1,9 +1,11 @@
 //! Signing permits, and committing what they permit together with the message that carries them.
 
+use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::{Caller, NotReceived, Reception, queue};
+use super::{Caller, NotReceived, Reception, RequestName, queue};
 use crate::{
+    event,
     identity::App,
     jws::Signed,
     keyset::Trust,
@@ -70,10 +72,23 @@ impl Reception {
         traceparent: Option<String>,
         now: Timestamp,
     ) -> Result<Commit, NotReceived> {
+        let by = caller.person.id().to_string();
+        Self::commit_by(record, previous, happened, by, markers, traceparent, now)
+    }
+
+    /// As [`commit`](Self::commit), by whoever has this name.
+    pub(super) fn commit_by(
+        record: &Record,
+        previous: Option<&Document<Record>>,
+        happened: Happened,
+        by: String,
+        markers: Vec<Marker>,
+        traceparent: Option<String>,
+        now: Timestamp,
+    ) -> Result<Commit, NotReceived> {
         let mut outgoing = Vec::new();
-        if happened == Happened::Permitted
-            && let Some(permit) = &record.permit
-        {
+        let is_permitted = matches!(happened, Happened::Permitted | Happened::BrokeGlass);
+        if is_permitted && let Some(permit) = &record.permit {
             let change = PermittedChange {
                 attempt: 0,
                 permit: permit.clone(),
@@ -92,20 +107,36 @@ impl Reception {
         }
         Ok(Commit {
             happened,
-            principal: Some(caller.person.id().to_string()),
+            principal: Some(by),
             request: Some(record.request),
             reason: None,
             traceparent,
             change: Some(record.change(previous, now)?),
             markers,
+            counts: Vec::new(),
             outgoing,
         })
+    }
+
+    /// The event that tells whoever watches.
+    pub(super) fn told(
+        &self,
+        scope: &TenantScope,
+        happened: Happened,
+        name: RequestName,
+        reason: &'static str,
+        now: Timestamp,
+    ) -> Result<Outgoing, PortError> {
+        let (partition, request) = (Partition::tenant(scope), Some(name.digest));
+        let entropy = &*self.ports.entropy;
+        event::outgoing(App::Intake, happened, &partition, request, reason, entropy, now)
     }
 
     /// Commits, then sends what goes out. What cannot be sent now, `resend` sends.
     pub(super) async fn write(
         &self,
         scope: &TenantScope,
+        trust: &Trust,
         commit: Commit,
         now: Timestamp,
     ) -> Result<(), NotReceived> {
@@ -113,20 +144,21 @@ impl Reception {
         let outgoing = commit.outgoing.clone();
         self.ledger.commit(&partition, commit, now).await?;
         for outgoing in outgoing {
-            let ports = self.ports.clone();
+            let (ports, trust) = (self.ports.clone(), trust.clone());
             let partition = partition.clone();
             // Not awaited: the request is taken once it is committed.
-            tokio::spawn(async move {
+            let send = async move {
                 let id = crate::outbox::document_id(&outgoing.message);
-                if let Err(error) = crate::outbox::send_one(&ports, &partition, &id).await {
+                if let Err(error) = crate::outbox::send_one(&ports, &trust, &partition, &id).await {
                     tracing::warn!(error = %error, "not sent yet; the outbox keeps it");
                 }
-            });
+            };
+            tokio::spawn(send.in_current_span());
         }
         Ok(())
     }
 
-    fn uuid(&self) -> Result<Uuid, PortError> {
+    pub(super) fn uuid(&self) -> Result<Uuid, PortError> {
         let mut bytes = [0; 16];
         self.ports.entropy.fill(&mut bytes)?;
         Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())

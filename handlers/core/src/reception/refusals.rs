@@ -7,6 +7,7 @@ use crate::{
     ports::PortError,
     request::{NotAuthenticated, NotAuthorized},
     revocation::Revoked,
+    step_up::NotTold,
     tenancy::NotAdmitted,
     trust::NotTrusted,
 };
@@ -80,6 +81,15 @@ impl From<NotGenuine> for NotReceived {
 impl From<NotAdmitted> for NotReceived {
     fn from(_: NotAdmitted) -> Self {
         Self::NotThere
+    }
+}
+
+impl From<NotTold> for NotReceived {
+    fn from(error: NotTold) -> Self {
+        match error {
+            NotTold::Port(error) => Self::Port(error),
+            NotTold::NotGenuine(error) => error.into(),
+        }
     }
 }
 

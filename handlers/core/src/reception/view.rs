@@ -40,6 +40,9 @@ pub struct View {
     /// How it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<OutcomeView>,
+    /// Whether an emergency waits for its review, or had it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<&'static str>,
     /// Whether a secret result can be shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reveal: Option<&'static str>,
@@ -86,7 +89,11 @@ pub(super) fn view(
     now: Timestamp,
 ) -> View {
     let over = record.summary.expires <= now && record.state == State::Pending;
-    let approvals = record.decisions.len();
+    let review = match (record.is_review_due(), &record.review) {
+        (true, _) => Some("due"),
+        (false, Some(_)) => Some("done"),
+        (false, None) => None,
+    };
     let reveal = match (&record.result, record.revealed) {
         (Some(_), _) => Some("ready"),
         (None, Some(_)) => Some("revealed"),
@@ -98,7 +105,8 @@ pub(super) fn view(
         tenant: name.tenant,
         summary: record.summary.clone(),
         needs_approvals: record.needs_approvals,
-        approvals: u32::try_from(approvals).unwrap_or(u32::MAX),
+        approvals: record.approvals,
+        review,
         outcome: outcome
             .map(|outcome| OutcomeView { ending: outcome.ending, reason: outcome.reason.clone() }),
         reveal,

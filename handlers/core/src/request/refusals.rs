@@ -17,6 +17,9 @@ pub enum NotAuthenticated {
     /// It says nothing about why, or too much.
     #[error("purpose not 1 to {} bytes", ask::MAX_PURPOSE_BYTES)]
     Purpose,
+    /// It names a ticket that is none.
+    #[error("ticket not 1 to {} bytes", ask::MAX_TICKET_BYTES)]
+    Ticket,
     /// It names a worker that does not do this.
     #[error("for another worker")]
     OtherWorker,
@@ -34,6 +37,9 @@ pub enum NotAuthorized {
     /// Someone who may decide said no.
     #[error("an approver turned it down")]
     TurnedDown,
+    /// Whoever asked took it back.
+    #[error("the requester withdrew it")]
+    Withdrawn,
     /// It needs this many approvals in all.
     #[error("needs {0} approvals")]
     NeedsApprovals(u32),

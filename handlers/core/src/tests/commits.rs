@@ -36,6 +36,7 @@ fn creating(id: &str) -> Commit {
             replaces: None,
         }),
         markers: Vec::new(),
+        counts: Vec::new(),
         outgoing: Vec::new(),
     }
 }

@@ -2,9 +2,15 @@
 
 use super::world::{CONTOSO, NINA, World};
 use crate::{
-    identity::Role::{HelpdeskAgent, SeniorAgent},
+    claim::{CONTAINER, Claim, RESUME_S, claim_blob},
+    identity::{
+        App,
+        Role::{HelpdeskAgent, SeniorAgent},
+    },
     jwe,
+    jws::Signed,
     memory::Fault,
+    ports::{Blobs as _, Signer as _},
     reception::RequestName,
     record::LEASE_S,
 };
@@ -196,7 +202,8 @@ async fn a_violation_leaves_an_event_for_whoever_watches() {
     let partition = crate::ports::Partition::platform();
     assert_eq!(world.ledger(&partition).await, ["airlock.integrity.violation"]);
     let ports = world.ports(crate::identity::App::Intake);
-    assert_eq!(crate::outbox::drain(&ports, &partition).await.unwrap(), 1);
+    let trust = world.trust().await;
+    assert_eq!(crate::outbox::drain(&ports, &trust, &partition).await.unwrap().sent, 1);
     let (queue, event) = world.bus.all().pop().unwrap();
     let event: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
     assert_eq!(queue, "events");
@@ -238,7 +245,100 @@ async fn an_outcome_that_was_kept_cannot_be_replaced_by_putting_the_database_bac
     let request = format!("request-{}", id.split_once('.').unwrap().1);
     world.documents.overwrite(&partition, &request, before[&request].clone());
 
+    // A first delivery would refuse, and finds that somebody has claimed it; so it looks.
+    assert!(world.deliver(&world.worker(), 1).await);
+    assert_eq!(world.state(&id).await.0, "permitted");
     assert!(world.deliver(&world.worker(), 1).await);
 
     assert_eq!((world.state(&id).await.0, world.effects()), ("succeeded", 1));
+}
+
+/// What another worker process has kept as its claim of the last request that was permitted.
+async fn claimed_elsewhere(world: &World, void: bool) {
+    let change = world.last_change();
+    let permit = change.permit.verify(world.key_of(App::Intake).key(), world.now()).unwrap();
+    let [detail] = &permit.authorization_details;
+    let claim = Claim {
+        iss: App::Execute,
+        tnt: CONTOSO,
+        req: permit.req,
+        jti: permit.jti,
+        op_hash: detail.op_hash,
+        iat: world.now(),
+        resume_until: if void { world.now() } else { world.now().plus_s(RESUME_S) },
+        void,
+    };
+    let claim = Signed::sign(&claim, world.key_of(App::Execute)).await.unwrap();
+    let name = claim_blob(CONTOSO, permit.req);
+    world.blobs.create(CONTAINER, &name, claim.as_str().as_bytes()).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_begins_what_another_process_is_about_to_refuse() {
+    let world = World::new().await;
+    let id = permitted(&world).await;
+    // It has barred the request, and was killed before it said why.
+    claimed_elsewhere(&world, true).await;
+
+    for delivery in 1..=2 {
+        assert!(world.deliver(&world.worker(), delivery).await);
+        assert_eq!(world.effects(), 0);
+    }
+
+    assert_eq!(world.state(&id).await, ("refused", "it was refused before".to_owned()));
+}
+
+#[tokio::test]
+async fn nobody_refuses_what_another_process_is_about_to_do() {
+    let world = World::new().await;
+    let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+    let ask = world.ask(&harriet, "sessions.revoke", NINA);
+    let id = world.submit(&harriet, &ask).await.unwrap().id;
+    // It has claimed the request, and not committed that yet. Then her sessions are revoked.
+    claimed_elsewhere(&world, false).await;
+    world.clock.advance_s(1);
+    world.revoke(&harriet).await;
+
+    assert!(world.deliver(&world.worker(), 1).await);
+    assert_eq!(world.state(&id).await.0, "permitted", "left to whoever has claimed it");
+    assert!(world.deliver(&world.worker(), 2).await);
+
+    // By now nobody can tell any more whether it was done.
+    assert_eq!(world.state(&id).await.0, "unknown");
+    assert_eq!(world.effects(), 0);
+}
+
+#[tokio::test]
+async fn what_somebody_else_put_into_the_outbox_is_not_sent() {
+    let world = World::new().await;
+    let id = permitted(&world).await;
+    let partition = crate::ports::Partition::tenant(&world.scope(CONTOSO).await);
+    let ports = world.ports(App::Intake);
+    let trust = world.trust().await;
+    let sent = world.bus.all().len();
+    let document = "outbox-forged";
+    let forge = |change: &dyn Fn(&mut serde_json::Value)| {
+        let request = format!("request-{}", id.split_once('.').unwrap().1);
+        let statement = world.documents.all(&partition)[&request]["statement"].clone();
+        let mut json = serde_json::json!({
+            "id": document, "tenant": CONTOSO, "kind": "outbox", "at": 0,
+            "queue": "permits-execute", "message": "forged", "body": "{}",
+            "statement": statement,
+        });
+        change(&mut json);
+        world.documents.overwrite(&partition, document, json);
+    };
+    let changes: [&dyn Fn(&mut serde_json::Value); 4] = [
+        &|_| {},
+        &|json| json["queue"] = "events".into(),
+        &|json| drop(json.as_object_mut().unwrap().remove("statement")),
+        &|json| json["statement"] = "a.b.c".into(),
+    ];
+    for change in changes {
+        forge(change);
+        let drained = crate::outbox::drain(&ports, &trust, &partition).await.unwrap();
+        assert_eq!((drained.sent, drained.forged), (0, 1));
+    }
+    assert_eq!(world.bus.all().len(), sent);
+    assert!(world.documents.all(&partition).contains_key(document), "kept as evidence");
 }

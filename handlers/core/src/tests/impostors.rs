@@ -11,6 +11,7 @@ use crate::{
     ask::{Ask, Attestation, RequestEvidence},
     catalog::{Asked, Change, Target},
     decision::{DecisionEvidence, Verdict},
+    digest::Digest,
     identity::{
         App,
         Role::{self, Approver, HelpdeskAgent, SeniorAgent},
@@ -27,12 +28,12 @@ use crate::{
 };
 
 /// What the attacker wants done.
-struct Forged {
-    evidence: RequestEvidence,
-    decisions: Vec<DecisionEvidence>,
-    op: Asked,
-    sub: String,
-    txn: Uuid,
+pub(super) struct Forged {
+    pub(super) evidence: RequestEvidence,
+    pub(super) decisions: Vec<DecisionEvidence>,
+    pub(super) op: Asked,
+    pub(super) sub: String,
+    pub(super) txn: Uuid,
 }
 
 impl Forged {
@@ -48,7 +49,7 @@ impl Forged {
 }
 
 /// Signs a permit for it as `intake`, stores a request document as `intake`, sends it.
-async fn attack(world: &World, forged: Forged) -> String {
+pub(super) async fn attack(world: &World, forged: Forged) -> String {
     let scope = world.scope(CONTOSO).await;
     let change = Change::understand(CONTOSO, &forged.op).unwrap();
     let request = forged.evidence.digest();
@@ -82,17 +83,21 @@ async fn attack(world: &World, forged: Forged) -> String {
         decisions: forged.decisions.clone(),
         state: State::Permitted,
         needs_approvals: 0,
+        approvals: 0,
         permit: Some(permit.clone()),
         claim: None,
         lease: None,
         outcome: None,
         result: None,
         revealed: None,
+        review: None,
         summary: Summary {
             operation: forged.op.name,
             target: NINA,
             requester: forged.sub,
             purpose: "none of your business".to_owned(),
+            ticket: None,
+            break_glass: false,
             asked_at: now,
             expires: now.plus_s(3600),
         },
@@ -107,6 +112,7 @@ async fn attack(world: &World, forged: Forged) -> String {
         traceparent: None,
         change: Some(record.change(None, now).unwrap()),
         markers: Vec::new(),
+        counts: Vec::new(),
         outgoing: Vec::new(),
     };
     // A request that is already there is attacked as it stands.
@@ -122,7 +128,7 @@ async fn attack(world: &World, forged: Forged) -> String {
     format!("{CONTOSO}.{request}")
 }
 
-async fn assert_refused(world: &World, id: &str, effects_before: usize) {
+pub(super) async fn assert_refused(world: &World, id: &str, effects_before: usize) {
     assert_eq!(world.effects(), effects_before, "something was done");
     let (state, reason) = world.state(id).await;
     assert_eq!(state, "refused", "{reason}");
@@ -316,20 +322,22 @@ async fn intakes_word_alone_is_never_enough() {
             exp: world.now().plus_s(600),
             aud: App::Execute,
             tnt: CONTOSO,
-            sub: "service:https://idp.example:batch".to_owned(),
+            sub: "batch".to_owned(),
+            token: Digest::of(&[b"no token"]),
             op: Asked {
                 name: operation.to_owned(),
                 target: Target { user: NINA },
                 parameters: serde_json::json!({}),
             },
             purpose: "because".to_owned(),
+            ticket: None,
         };
         let signed = Signed::sign(&attestation, world.key_of(App::Intake)).await.unwrap();
         let forged = Forged {
             evidence: RequestEvidence::Attested { attestation: signed },
             decisions: Vec::new(),
             op: attestation.op.clone(),
-            sub: format!("attested:{}", attestation.sub),
+            sub: format!("service:{}", attestation.sub),
             txn: attestation.jti,
         };
 

@@ -12,6 +12,7 @@ use crate::{
 };
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "most of them are the table")]
 async fn the_policies_say_what_was_reviewed() {
     let world = World::new().await;
     let scope = world.scope(CONTOSO).await;
@@ -34,11 +35,11 @@ async fn the_policies_say_what_was_reviewed() {
             let name = operation.entry().name;
             let request = Signed::sign(&world.ask(&person, name, NINA), &person.key).await.unwrap();
             let request =
-                Request::authenticate(&person.proven(request), &trust, world.now()).unwrap();
+                Request::authenticate(&person.proven(request), &trust, None, world.now()).unwrap();
             let standing = request.standing(&scope).unwrap();
             write!(table, "\n{:<14} {name:<16}", role.name()).unwrap();
             for (_, facts) in targets {
-                let ruling = match policies.judge(&standing, &request, 0, facts) {
+                let ruling = match policies.judge(&scope, &standing, &request, 0, facts) {
                     Ruling::Allowed => "yes".to_owned(),
                     Ruling::NeedsApprovals(needed) => format!("approve {needed}"),
                     Ruling::Denied(_) => "no".to_owned(),
@@ -56,31 +57,73 @@ async fn the_policies_say_what_was_reviewed() {
     HelpdeskAgent  account.enable   approve 1  approve 1  no         approve 1
     HelpdeskAgent  password.reset   approve 1  approve 1  no         no
     HelpdeskAgent  tap.issue        approve 1  approve 1  no         approve 1
+    HelpdeskAgent  mfa.reset        approve 1  approve 1  no         approve 1
+    HelpdeskAgent  group.add        approve 1  approve 1  no         approve 1
+    HelpdeskAgent  group.remove     approve 1  approve 1  no         approve 1
+    HelpdeskAgent  license.assign   yes        yes        no         yes
+    HelpdeskAgent  laps.read        approve 1  approve 1  no         approve 1
+    HelpdeskAgent  bitlocker.read   approve 1  approve 1  no         approve 1
+    HelpdeskAgent  risk.dismiss     approve 1  approve 1  no         approve 1
     SeniorAgent    sessions.revoke  yes        yes        no         yes
     SeniorAgent    account.disable  approve 1  approve 1  no         approve 1
     SeniorAgent    account.enable   approve 1  approve 1  no         approve 1
     SeniorAgent    password.reset   yes        yes        no         no
     SeniorAgent    tap.issue        yes        yes        no         yes
+    SeniorAgent    mfa.reset        approve 1  approve 1  no         approve 1
+    SeniorAgent    group.add        approve 1  approve 1  no         approve 1
+    SeniorAgent    group.remove     approve 1  approve 1  no         approve 1
+    SeniorAgent    license.assign   yes        yes        no         yes
+    SeniorAgent    laps.read        yes        yes        no         yes
+    SeniorAgent    bitlocker.read   yes        yes        no         yes
+    SeniorAgent    risk.dismiss     approve 1  approve 1  no         approve 1
     Approver       sessions.revoke  no         no         no         no
     Approver       account.disable  no         no         no         no
     Approver       account.enable   no         no         no         no
     Approver       password.reset   no         no         no         no
     Approver       tap.issue        no         no         no         no
+    Approver       mfa.reset        no         no         no         no
+    Approver       group.add        no         no         no         no
+    Approver       group.remove     no         no         no         no
+    Approver       license.assign   no         no         no         no
+    Approver       laps.read        no         no         no         no
+    Approver       bitlocker.read   no         no         no         no
+    Approver       risk.dismiss     no         no         no         no
     Auditor        sessions.revoke  no         no         no         no
     Auditor        account.disable  no         no         no         no
     Auditor        account.enable   no         no         no         no
     Auditor        password.reset   no         no         no         no
     Auditor        tap.issue        no         no         no         no
+    Auditor        mfa.reset        no         no         no         no
+    Auditor        group.add        no         no         no         no
+    Auditor        group.remove     no         no         no         no
+    Auditor        license.assign   no         no         no         no
+    Auditor        laps.read        no         no         no         no
+    Auditor        bitlocker.read   no         no         no         no
+    Auditor        risk.dismiss     no         no         no         no
     TenantAdmin    sessions.revoke  yes        yes        no         yes
     TenantAdmin    account.disable  approve 1  approve 1  no         approve 1
     TenantAdmin    account.enable   approve 1  approve 1  no         approve 1
     TenantAdmin    password.reset   approve 1  approve 1  no         no
     TenantAdmin    tap.issue        approve 1  approve 1  no         approve 1
+    TenantAdmin    mfa.reset        approve 1  approve 1  no         approve 1
+    TenantAdmin    group.add        approve 1  approve 1  no         approve 1
+    TenantAdmin    group.remove     approve 1  approve 1  no         approve 1
+    TenantAdmin    license.assign   yes        yes        no         yes
+    TenantAdmin    laps.read        approve 1  approve 1  no         approve 1
+    TenantAdmin    bitlocker.read   approve 1  approve 1  no         approve 1
+    TenantAdmin    risk.dismiss     approve 1  approve 1  no         approve 1
     PlatformAdmin  sessions.revoke  no         no         no         no
     PlatformAdmin  account.disable  no         no         no         no
     PlatformAdmin  account.enable   no         no         no         no
     PlatformAdmin  password.reset   no         no         no         no
     PlatformAdmin  tap.issue        no         no         no         no
+    PlatformAdmin  mfa.reset        no         no         no         no
+    PlatformAdmin  group.add        no         no         no         no
+    PlatformAdmin  group.remove     no         no         no         no
+    PlatformAdmin  license.assign   no         no         no         no
+    PlatformAdmin  laps.read        no         no         no         no
+    PlatformAdmin  bitlocker.read   no         no         no         no
+    PlatformAdmin  risk.dismiss     no         no         no         no
     ");
 }
 

@@ -6,26 +6,32 @@ use p256::SecretKey;
 use uuid::Uuid;
 
 use crate::{
-    ask::{Ask, RequestEvidence},
+    ask::{Ask, Attestation, RequestEvidence},
     binding::{Binding, HomeTenant, Terms},
-    catalog::{Asked, Target},
+    catalog::{Asked, OPERATIONS, Target, tests::example},
     claim::Outcome,
     decision::{Decision, Verdict},
     digest::Digest,
     execution::Worker,
+    finding::{self, Finding, StoredFinding},
     identity::{App, ObjectId, PersonId, Role, TenantId},
     jwe,
     jws::{Artefact, Signed, Typ},
     keyset::{Keyset, KeysetKey, Trust},
-    ledger::{Document, commit::StoredLeaf},
+    ledger::{
+        Commit, Document, Happened, Ledger,
+        commit::{Change, StoredLeaf},
+    },
     memory::{Dice, Documented, Kept, Listed, LocalKey, Mask, Sent, SetClock},
     permit::PermittedChange,
     policy::{Policies, TargetFacts},
     ports::{Clock as _, Documents as _, Partition, Ports, Query, Signer as _, Write},
     reception::{Caller, NotReceived, Reception, RequestName, View},
     record::{Record, document_id},
+    request::{Authenticated, Request},
     revocation::{self, Revocation, StoredRevocation},
     session::{Confirmation, Confirms, PersonEvidence, Session},
+    step_up::{self, Context},
     tenancy::TenantScope,
     time::Timestamp,
     trust::{BINDING_ID, KEYSET_ID, StoredArtefact, TrustStore},
@@ -39,6 +45,11 @@ pub const FABRIKAM: TenantId = TenantId::new(Uuid::from_u128(0xfa));
 pub const NINA: ObjectId = ObjectId::new(Uuid::from_u128(0x0101));
 pub const OLGA: ObjectId = ObjectId::new(Uuid::from_u128(0x0102));
 pub const SVEN: ObjectId = ObjectId::new(Uuid::from_u128(0x0103));
+
+/// A group that memberships may be asked for.
+pub const LISTED: ObjectId = ObjectId::new(Uuid::from_u128(0x0a01));
+/// A group whose members are nobody's target.
+pub const GUARDED: ObjectId = ObjectId::new(Uuid::from_u128(0x0a02));
 
 /// A person at their own client.
 pub struct Client {
@@ -67,7 +78,8 @@ fn signs(app: App) -> Vec<Typ> {
         App::Signin => vec![Typ::Session, Typ::Revocation, Typ::Statement],
         App::Intake => vec![Typ::Confirmation, Typ::Attestation, Typ::Permit, Typ::Statement],
         App::Execute | App::Rotate => vec![Typ::Claim, Typ::Outcome, Typ::Statement],
-        App::Drift | App::Admin => vec![Typ::Statement],
+        App::Drift => vec![Typ::Finding, Typ::Statement],
+        App::Admin => vec![Typ::Statement],
     }
 }
 
@@ -131,6 +143,11 @@ impl World {
         &self.keys.iter().find(|(other, _)| *other == app).unwrap().1
     }
 
+    /// The admin root's public key.
+    pub fn root_key(&self) -> crate::jwk::PublicKey {
+        self.root.key().clone()
+    }
+
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -163,6 +180,8 @@ impl World {
                         .into_iter()
                         .map(|(tenant, roles)| HomeTenant { tenant, roles })
                         .collect(),
+                    allowed_groups: vec![LISTED],
+                    protected_groups: vec![GUARDED],
                     ..Terms::default()
                 },
             };
@@ -180,6 +199,59 @@ impl World {
         stored.artefact = Signed::sign(&new, &self.root).await.unwrap();
         let json = serde_json::to_value(stored).unwrap();
         self.documents.overwrite(&partition, KEYSET_ID, json);
+    }
+
+    /// The tenant's next binding, with these terms changed.
+    pub async fn change_terms(&self, tenant: TenantId, change: impl FnOnce(&mut Terms)) {
+        let partition = Partition::bindings(tenant);
+        let found = self.documents.read(&partition, BINDING_ID).await.unwrap().unwrap();
+        let mut stored: StoredArtefact<Binding> = serde_json::from_value(found.json).unwrap();
+        let old = stored.artefact.verify(self.root.key(), self.now()).unwrap();
+        let mut new = Binding { ver: old.ver + 1, ..old.value().clone() };
+        change(&mut new.terms);
+        stored.artefact = Signed::sign(&new, &self.root).await.unwrap();
+        let json = serde_json::to_value(stored).unwrap();
+        self.documents.overwrite(&partition, BINDING_ID, json);
+    }
+
+    /// What `drift` found of a step-up.
+    pub async fn find(&self, context: &Context, verdict: finding::Verdict) {
+        let now = self.now();
+        let finding = Finding {
+            iss: App::Drift,
+            tnt: CONTOSO,
+            subject: step_up::subject(context),
+            verdict,
+            iat: now,
+            exp: now.plus_s(step_up::BACKED_S),
+        };
+        let finding = Signed::sign(&finding, self.key_of(App::Drift)).await.unwrap();
+        let scope = self.scope(CONTOSO).await;
+        let partition = Partition::tenant(&scope);
+        let id = step_up::document_id(context);
+        let before = self.documents.read(&partition, &id).await.unwrap();
+        let ports = self.ports(App::Drift);
+        let ledger = Ledger::new(App::Drift, ports.documents, ports.signer, ports.entropy);
+        let commit = Commit {
+            happened: Happened::Compared,
+            principal: None,
+            request: None,
+            reason: None,
+            traceparent: None,
+            change: Some(Change {
+                id,
+                kind: finding::KIND,
+                at: 0,
+                hint: None,
+                salt: None,
+                body: serde_json::to_string(&StoredFinding { finding }).unwrap(),
+                replaces: before.map(|found| found.etag),
+            }),
+            markers: Vec::new(),
+            counts: Vec::new(),
+            outgoing: Vec::new(),
+        };
+        ledger.commit(&partition, commit, now).await.unwrap();
     }
 
     /// Ends all sessions of a person, as `signin` does.
@@ -244,8 +316,20 @@ impl World {
 
     /// Signs somebody in: as `signin` and `intake` do together.
     pub async fn sign_in(&self, home: TenantId, name: u128, roles: &[Role]) -> Client {
+        self.step_up(home, name, roles, &[]).await
+    }
+
+    /// Signs somebody in who satisfies these authentication contexts.
+    pub async fn step_up(
+        &self,
+        home: TenantId,
+        name: u128,
+        roles: &[Role],
+        acrs: &[&str],
+    ) -> Client {
         let key = key();
-        let session = self.session(home, name, roles, &key);
+        let mut session = self.session(home, name, roles, &key);
+        session.acrs = acrs.iter().map(|acr| (*acr).to_owned()).collect();
         let evidence = self.evidence(&session).await;
         let person = evidence.verify(&self.trust().await, self.now()).unwrap();
         let reveal = jwe::private_key(&Dice).unwrap();
@@ -284,7 +368,8 @@ impl World {
     }
 
     pub fn ask(&self, client: &Client, operation: &str, target: ObjectId) -> Ask {
-        let secret = matches!(operation, "password.reset" | "tap.issue");
+        let mut known = OPERATIONS.iter().map(|known| known.entry());
+        let entry = known.find(|entry| entry.name == operation).unwrap();
         let reveal_to = crate::jwk::PublicKey::from_point(&client.reveal.public_key()).unwrap();
         Ask {
             jti: Uuid::new_v4(),
@@ -293,14 +378,47 @@ impl World {
             aud: App::Execute,
             tnt: CONTOSO,
             sid: client.caller.person.session().sid_hash(),
+            by: client.id(),
+            op: Asked {
+                name: operation.to_owned(),
+                target: Target { user: target },
+                parameters: example(entry, false),
+            },
+            purpose: "ticket 4711".to_owned(),
+            ticket: None,
+            break_glass: false,
+            reveal_to: entry.secret.then_some(reveal_to),
+        }
+    }
+
+    /// What `intake` attests of a service.
+    pub async fn attested(
+        &self,
+        service: &str,
+        operation: &str,
+        target: ObjectId,
+    ) -> Request<Authenticated> {
+        let attestation = Attestation {
+            iss: App::Intake,
+            jti: Uuid::new_v4(),
+            iat: self.now(),
+            exp: self.now().plus_s(600),
+            aud: App::Execute,
+            tnt: CONTOSO,
+            sub: service.to_owned(),
+            token: Digest::of(&[b"token"]),
             op: Asked {
                 name: operation.to_owned(),
                 target: Target { user: target },
                 parameters: serde_json::json!({}),
             },
-            purpose: "ticket 4711".to_owned(),
-            reveal_to: secret.then_some(reveal_to),
-        }
+            purpose: "nightly".to_owned(),
+            ticket: None,
+        };
+        let attestation = Signed::sign(&attestation, self.key_of(App::Intake)).await.unwrap();
+        let evidence = RequestEvidence::Attested { attestation };
+        let (trust, scope) = (self.trust().await, self.scope(CONTOSO).await);
+        Request::authenticate(&evidence, &trust, Some(&scope), self.now()).unwrap()
     }
 
     pub async fn submit(&self, client: &Client, ask: &Ask) -> Result<View, NotReceived> {
@@ -341,6 +459,13 @@ impl World {
     pub async fn deliver(&self, worker: &Worker, delivery: u32) -> bool {
         let (_, message) = self.bus.all().pop().unwrap();
         worker.handle(&message.body, delivery, None).await.is_ok()
+    }
+
+    /// Delivers the last permit that was sent, for the first time.
+    pub async fn deliver_permit(&self, worker: &Worker) -> bool {
+        let sent = self.bus.all();
+        let (_, message) = sent.iter().rfind(|(queue, _)| queue.starts_with("permits")).unwrap();
+        worker.handle(&message.body, 1, None).await.is_ok()
     }
 
     pub fn last_change(&self) -> PermittedChange {

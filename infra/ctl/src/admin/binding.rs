@@ -7,8 +7,10 @@ use std::{
 };
 
 use airlock_core::{
-    binding::{Binding, Terms},
+    binding::{Binding, Service, Terms},
+    catalog::{Entry, OPERATIONS, Risk},
     identity::{Role, TenantId},
+    service::is_name,
     time::Timestamp,
 };
 use serde::Deserialize;
@@ -48,6 +50,15 @@ pub enum NotBound {
     /// Somebody else's tenant could make platform administrators.
     #[error("tenant {0} must not confer PlatformAdmin: only the deployment's own may")]
     NotPlatform(TenantId),
+    /// Two callers of one name would share quota and owners.
+    #[error("{0:?} is no name for a service or producer, or stands twice in its tenant")]
+    CallerName(String),
+    /// Its keys must come over TLS.
+    #[error("the issuer {0} is no https address")]
+    Issuer(String),
+    /// Policy would refuse it each time: better that whoever writes it learns of it.
+    #[error("{0} cannot be asked for by a caller that is no person")]
+    Operation(String),
 }
 
 impl Bindings {
@@ -67,6 +78,7 @@ impl Bindings {
     fn check(&self, platform: TenantId) -> Result<(), NotBound> {
         once(self.tenants.iter().map(|tenant| tenant.tenant))?;
         for TenantTerms { terms, .. } in &self.tenants {
+            check_callers(terms)?;
             once(terms.home_tenants.iter().map(|home| home.tenant))?;
             for home in &terms.home_tenants {
                 if home.tenant != platform && home.roles.contains(&Role::PlatformAdmin) {
@@ -75,6 +87,31 @@ impl Bindings {
             }
         }
         Ok(())
+    }
+}
+
+/// Services and producers, each under a name of its own and for what policy can allow it.
+fn check_callers(terms: &Terms) -> Result<(), NotBound> {
+    let services = terms.services.iter().map(|service| (&service.name, &service.operations));
+    let producers = terms.producers.iter().map(|producer| (&producer.name, &producer.operations));
+    let mut seen = BTreeSet::new();
+    for (name, operations) in services.chain(producers) {
+        if !is_name(name) || !seen.insert(name) {
+            return Err(NotBound::CallerName(name.clone()));
+        }
+        for operation in operations {
+            let mut entries = OPERATIONS.iter().map(|known| known.entry());
+            let can =
+                |entry: &Entry| entry.name == operation && entry.risk == Risk::Low && !entry.secret;
+            if !entries.any(can) {
+                return Err(NotBound::Operation(operation.clone()));
+            }
+        }
+    }
+    let insecure = |service: &&Service| !service.issuer.starts_with("https://");
+    match terms.services.iter().find(insecure) {
+        Some(service) => Err(NotBound::Issuer(service.issuer.clone())),
+        None => Ok(()),
     }
 }
 
@@ -128,10 +165,61 @@ mod tests {
     }
 
     #[test]
-    fn the_local_clouds_bindings_can_be_signed() {
+    fn the_local_clouds_bindings_can_be_signed_once_producers_have_their_keys() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../local/bindings.json");
+        let mut bindings: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        for producer in bindings["tenants"][0]["terms"]["producers"].as_array_mut().unwrap() {
+            producer["key"] = a_key();
+        }
 
-        assert!(Bindings::read(&file, OWN.parse().unwrap()).is_ok());
+        assert!(matches!(Bindings::read(&file, OWN.parse().unwrap()), Err(NotBound::Form(..))));
+        assert_eq!(read(&bindings["tenants"]).unwrap().tenants[0].terms.producers.len(), 1);
+    }
+
+    /// RFC 7515, appendix A.3.
+    fn a_key() -> Value {
+        json!({
+            "kty": "EC", "crv": "P-256",
+            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        })
+    }
+
+    #[test]
+    fn callers_that_are_no_people_are_bound_only_as_policy_can_let_them_ask() {
+        let service = |name: &str, issuer: &str, operation: &str| {
+            json!({
+                "name": name, "issuer": issuer, "audience": "a", "subject": "s",
+                "operations": [operation], "owners": [],
+            })
+        };
+        let good = service("hr", "https://id.example/", "sessions.revoke");
+        let producer = json!({
+            "name": "hr", "key": a_key(), "operations": ["sessions.revoke"], "owners": [],
+        });
+        let bound = |services: Value, producers: Value| {
+            let mut tenant = tenant(OWN, &json!([]));
+            tenant["terms"]["services"] = services;
+            tenant["terms"]["producers"] = producers;
+            read(&json!([tenant])).map(drop)
+        };
+        let alone = |service: Value| bound(json!([service]), json!([]));
+
+        assert!(alone(good.clone()).is_ok());
+        assert!(bound(json!([]), json!([producer])).is_ok());
+        for (services, producers) in
+            [(json!([good, good]), json!([])), (json!([good]), json!([producer]))]
+        {
+            assert!(matches!(bound(services, producers), Err(NotBound::CallerName(_))));
+        }
+        let named = service("HR/1", "https://id.example/", "sessions.revoke");
+        assert!(matches!(alone(named), Err(NotBound::CallerName(_))));
+        let plain = service("hr", "http://id.example/", "sessions.revoke");
+        assert!(matches!(alone(plain), Err(NotBound::Issuer(_))));
+        for operation in ["tap.issue", "account.disable", "tenant.delete"] {
+            let sensitive = service("hr", "https://id.example/", operation);
+            assert!(matches!(alone(sensitive), Err(NotBound::Operation(_))), "{operation}");
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ use super::{
 };
 
 /// What identities sign that is no artefact of the keyset: not a JWS of ours, or not yet.
-const OUTSIDE: [&str; 4] = ["rotation", "finding", "checkpoint", "recovery"];
+const OUTSIDE: [&str; 3] = ["rotation", "checkpoint", "recovery"];
 
 /// What only the root or a person's client key signs: no app's key may ever be listed for it.
 const NEVER_AN_APPS: [Typ; 6] =

@@ -64,6 +64,29 @@ fn what_is_missing_or_wrong_is_a_usage_error() {
 }
 
 #[test]
+fn a_request_is_named_by_operation_and_user_together_or_not_at_all() {
+    let id = format!("{USER}.{}", "A".repeat(43));
+    let decide = ["decide", &id, "approve", "--reason", "ok"];
+    let with = |more: &[&str]| typed(&[&decide, more].concat());
+
+    let Command::Decide(asked) = with(&[]).unwrap().command else { panic!() };
+    assert!(asked.reading.operation.is_none() && asked.reading.user.is_none());
+    let named = ["--operation", "tap.issue", "--user", USER];
+    let Command::Decide(named) = with(&named).unwrap().command else { panic!() };
+    assert_eq!(named.reading.operation.as_deref(), Some("tap.issue"));
+    assert_eq!(named.reading.user, Some(UserName::Id(USER.parse().unwrap())));
+    for half in [["--operation", "tap.issue"], ["--user", USER]] {
+        assert_eq!(with(&half).unwrap_err().kind(), ErrorKind::MissingRequiredArgument);
+    }
+    assert!(typed(&["review", &id, "--reason", "ok", "--user", USER]).is_err());
+    for command in ["withdraw", "review"] {
+        assert!(typed(&[command, &id, "--reason", "ok"]).is_ok(), "{command}");
+        assert!(typed(&[command, &id]).is_err(), "{command}");
+    }
+    assert!(typed(&["show", &id]).is_ok());
+}
+
+#[test]
 fn a_parameter_has_a_name_and_only_plain_values_are_read_as_json() {
     let value = |text: &str| text.parse::<Parameter>().map(|each| each.value);
 

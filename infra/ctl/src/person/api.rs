@@ -7,7 +7,7 @@ use reqwest::{RequestBuilder, header};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use crate::{origin::Origin, screen::Plain};
+use crate::{foreign::Plain, origin::Origin};
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -1,14 +1,14 @@
 //! A person who is signed in: what they ask and decide carries their client key's signature.
 
+pub mod opened;
+
 use std::{sync::Arc, time::Duration};
 
 use airlock_core::{
-    ask::{Ask, MAX_PURPOSE_BYTES, RequestEvidence},
+    ask::{Ask, MAX_PURPOSE_BYTES, MAX_TICKET_BYTES},
     catalog::{Asked, Change, NotUnderstood, Target},
-    decision::{self, Decision, Verdict},
     digest::Digest,
-    disclosure::{Disclosed, NotDisclosed},
-    identity::{ObjectId, TenantId},
+    identity::{ObjectId, PersonId, TenantId},
     jwe::NotSealed,
     jwk::NotAKey,
     jws::{NotSigned, Signed},
@@ -25,6 +25,7 @@ use super::{
     client_key::ClientKey,
     view::{RequestId, RequestView, Requests, SessionView},
 };
+use crate::foreign;
 
 /// First and longest time between two looks at a request.
 const LOOKS: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(3)];
@@ -34,6 +35,7 @@ pub struct Me {
     api: Api,
     key: ClientKey,
     sid: Digest,
+    person: PersonId,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -51,6 +53,10 @@ pub struct Order {
     pub parameters: Map<String, Value>,
     /// Why.
     pub purpose: String,
+    /// The ticket that it belongs to.
+    pub ticket: Option<String>,
+    /// Whether it is an emergency.
+    pub break_glass: bool,
     /// How long it may wait for approvals, in seconds.
     pub lifetime_s: i64,
 }
@@ -77,6 +83,9 @@ pub enum NotPrepared {
     /// Too little or too much was said about why.
     #[error("a purpose has 1 to {MAX_PURPOSE_BYTES} bytes")]
     Purpose,
+    /// Too little or too much stands for a ticket.
+    #[error("a ticket has 1 to {MAX_TICKET_BYTES} bytes")]
+    Ticket,
     /// The key could not sign.
     #[error("request not signed")]
     NotSigned(#[from] NotSigned),
@@ -88,44 +97,6 @@ pub enum NotPrepared {
     Key(#[from] NotAKey),
 }
 
-/// A request that somebody is about to decide.
-#[derive(Debug)]
-pub struct Opened {
-    /// What it says itself.
-    pub says: Disclosed,
-    /// How far it has come, as the API says.
-    pub standing: String,
-    is_final: bool,
-}
-
-/// A request was not opened.
-#[derive(Debug, thiserror::Error)]
-pub enum NotOpened {
-    /// The API did not show it.
-    #[error(transparent)]
-    Api(#[from] NotDone),
-    /// What it shows is something else.
-    #[error("{0}: do not decide it, and tell whoever runs this API")]
-    Disclosed(#[from] NotDisclosed),
-}
-
-/// A decision was not made.
-#[derive(Debug, thiserror::Error)]
-pub enum NotDecided {
-    /// Nobody waits for it any more.
-    #[error("the request is {0}: there is nothing to decide")]
-    Closed(String),
-    /// The key could not sign.
-    #[error("decision not signed")]
-    NotSigned(#[from] NotSigned),
-    /// The key has no public half.
-    #[error("client key not usable")]
-    Key(#[from] NotAKey),
-    /// The API did not take it.
-    #[error(transparent)]
-    Api(#[from] NotDone),
-}
-
 /// A secret was not seen.
 #[derive(Debug, thiserror::Error)]
 pub enum NotRevealed {
@@ -135,13 +106,12 @@ pub enum NotRevealed {
     /// It is not encrypted to this request's key.
     #[error("the secret cannot be decrypted with this request's key")]
     NotOurs(#[from] NotSealed),
-}
-
-#[derive(Deserialize)]
-struct Shown {
-    #[serde(flatten)]
-    view: RequestView,
-    evidence: RequestEvidence,
+    /// Anybody can encrypt anything to that key: what came is not what a worker makes.
+    #[error(
+        "what was sent as the secret would do something to a terminal, or is no secret: nothing of \
+         it is shown. Tell whoever runs this API"
+    )]
+    NoSecret,
 }
 
 #[derive(Deserialize)]
@@ -156,10 +126,11 @@ impl Me {
         api: Api,
         key: ClientKey,
         sid: Digest,
+        person: PersonId,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        Self { api, key, sid, clock, entropy }
+        Self { api, key, sid, person, clock, entropy }
     }
 
     /// The API, called with the session.
@@ -189,12 +160,19 @@ impl Me {
         if order.purpose.trim().is_empty() || order.purpose.len() > MAX_PURPOSE_BYTES {
             return Err(NotPrepared::Purpose);
         }
-        let asked = Asked {
+        let is_ticket = |ticket: &String| (1..=MAX_TICKET_BYTES).contains(&ticket.len());
+        if !order.ticket.as_ref().is_none_or(is_ticket) {
+            return Err(NotPrepared::Ticket);
+        }
+        let mut asked = Asked {
             name: order.operation.clone(),
             target: Target { user: order.user },
             parameters: Value::Object(order.parameters.clone()),
         };
-        let entry = *Change::understand(order.tenant, &asked)?.entry();
+        let change = Change::understand(order.tenant, &asked)?;
+        // With defaults filled in: what they are elsewhere, and later, shall not matter.
+        asked.parameters = change.parameters();
+        let entry = *change.entry();
         let reveal = entry.secret.then(|| ClientKey::draw(&*self.entropy)).transpose()?;
         let now = self.clock.now();
         let ask = Ask {
@@ -204,8 +182,11 @@ impl Me {
             aud: entry.worker,
             tnt: order.tenant,
             sid: self.sid,
+            by: self.person,
             op: asked,
             purpose: order.purpose.clone(),
+            ticket: order.ticket.clone(),
+            break_glass: order.break_glass,
             reveal_to: reveal.as_ref().map(ClientKey::public).transpose()?,
         };
         let signed = Signed::sign(&ask, &self.key.signer()?).await?;
@@ -221,17 +202,6 @@ impl Me {
     pub async fn send(&self, prepared: &Prepared) -> Result<RequestView, NotDone> {
         let body = json!({ "request": prepared.signed });
         self.api.post_once("/api/requests", &prepared.once.to_string(), &body).await
-    }
-
-    /// Opens a request in order to decide it: what it says itself, whatever the API says of it.
-    ///
-    /// # Errors
-    ///
-    /// [`NotOpened`] if the API shows something else than what the id names.
-    pub async fn open(&self, id: RequestId) -> Result<Opened, NotOpened> {
-        let Shown { view, evidence } = self.api.get(&format!("/api/requests/{id}")).await?;
-        let says = evidence.disclose(id.tenant, id.digest)?;
-        Ok(Opened { says, standing: view.standing(), is_final: view.state.is_final() })
     }
 
     /// A request as it stands.
@@ -298,41 +268,6 @@ impl Me {
         }
     }
 
-    /// Decides a request that was opened: the signature is over the digest of what was shown.
-    ///
-    /// # Errors
-    ///
-    /// [`NotDecided`].
-    pub async fn decide(
-        &self,
-        request: &Opened,
-        verdict: Verdict,
-        reason: &str,
-    ) -> Result<RequestView, NotDecided> {
-        let now = self.clock.now();
-        let says = &request.says;
-        if request.is_final {
-            return Err(NotDecided::Closed(request.standing.clone()));
-        }
-        if says.expires() <= now {
-            return Err(NotDecided::Closed(format!("over since {}", says.expires())));
-        }
-        let decision = Decision {
-            jti: Uuid::new_v4(),
-            iat: now,
-            exp: says.expires().min(now.plus_s(decision::MAX_LIFETIME_S)),
-            tnt: says.tenant(),
-            req: says.digest(),
-            sid: self.sid,
-            verdict,
-            reason: reason.to_owned(),
-        };
-        let signed = Signed::sign(&decision, &self.key.signer()?).await?;
-        let id = RequestId { tenant: says.tenant(), digest: says.digest() };
-        let path = format!("/api/requests/{id}/decision");
-        Ok(self.api.post(&path, &json!({ "decision": signed })).await?)
-    }
-
     /// Fetches and decrypts the secret of a request. The API hands it out once.
     ///
     /// # Errors
@@ -341,7 +276,8 @@ impl Me {
     pub async fn reveal(&self, id: RequestId, key: &ClientKey) -> Result<Secret, NotRevealed> {
         let path = format!("/api/requests/{id}/reveal");
         let revealed: Revealed = self.api.post(&path, &json!({})).await?;
-        Ok(key.open(&revealed.result)?)
+        let secret = key.open(&revealed.result)?;
+        foreign::secret_lines(secret.expose()).map(|_| secret).ok_or(NotRevealed::NoSecret)
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
     str::FromStr,
 };
 
-use airlock_core::{digest::Digest, identity::TenantId, secret::Secret, time::Timestamp};
+use airlock_core::{digest::Digest, identity::PersonId, secret::Secret, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -54,8 +54,8 @@ impl fmt::Display for ProfileName {
 pub struct Profile {
     /// Origin of the API that the session is good for.
     pub api: String,
-    /// Tenant that the person signed in to.
-    pub tenant: TenantId,
+    /// The person, and the tenant that they signed in to.
+    pub person: PersonId,
     /// SHA-256 of the session's id.
     pub sid: Digest,
     /// Absolute end of the session.

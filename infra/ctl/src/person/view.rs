@@ -1,18 +1,20 @@
 //! What the API shows: sessions, requests, operations. Members that it may add are ignored.
 
+mod text;
+
 use std::{fmt, str::FromStr};
 
 use airlock_core::{
     digest::Digest,
-    identity::{ObjectId, Role, TenantId},
+    identity::{ObjectId, PersonId, Role, TenantId},
     reception::RequestName,
     record::State,
     time::Timestamp,
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-
-use super::me::Opened;
-use crate::screen::Plain;
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, IntoDeserializer as _},
+};
 
 /// Names a request: its tenant and its digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,13 +58,67 @@ impl<'de> Deserialize<'de> for RequestId {
     }
 }
 
+/// How far a request has come, as the API shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// As it is recorded.
+    Recorded(State),
+    /// It waits for approvals, and its time is over.
+    Expired,
+}
+
+/// What [`Progress::Expired`] is called.
+const EXPIRED: &str = "expired";
+
+impl Progress {
+    /// Whether it is recorded so.
+    #[must_use]
+    pub fn is(self, state: State) -> bool {
+        self == Self::Recorded(state)
+    }
+
+    /// Whether nothing more will happen to it.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        match self {
+            Self::Recorded(state) => state.is_final(),
+            Self::Expired => true,
+        }
+    }
+
+    /// What the API calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Recorded(state) => state.name(),
+            Self::Expired => EXPIRED,
+        }
+    }
+}
+
+impl Serialize for Progress {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Progress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        if name == EXPIRED {
+            return Ok(Self::Expired);
+        }
+        State::deserialize(name.into_deserializer()).map(Self::Recorded)
+    }
+}
+
 /// A request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RequestView {
     /// Its name.
     pub id: RequestId,
     /// How far it has come.
-    pub state: State,
+    pub state: Progress,
     /// What was asked.
     pub operation: String,
     /// On whom.
@@ -73,6 +129,12 @@ pub struct RequestView {
     pub requester: String,
     /// Why.
     pub purpose: String,
+    /// The ticket that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// Whether it is an emergency.
+    #[serde(default)]
+    pub break_glass: bool,
     /// When.
     pub asked_at: Timestamp,
     /// Until when it may be carried out.
@@ -84,6 +146,9 @@ pub struct RequestView {
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<OutcomeView>,
+    /// Whether an emergency waits for its review, or had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
     /// Whether there is a secret to see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reveal: Option<Reveal>,
@@ -107,6 +172,16 @@ pub enum Reveal {
     Ready,
     /// It was seen.
     Revealed,
+}
+
+/// The review of an emergency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Review {
+    /// Somebody else must look at it.
+    Due,
+    /// Somebody did.
+    Done,
 }
 
 /// A list of requests.
@@ -158,139 +233,28 @@ pub struct OperationView {
     pub secret: bool,
 }
 
-impl RequestView {
-    /// How far it has come, in a few words.
+impl SessionView {
+    /// Whose it is.
     #[must_use]
-    pub fn standing(&self) -> String {
-        let state = self.state.name().replace('_', " ");
-        let waits = match self.needs_approvals.saturating_sub(self.approvals) {
-            _ if self.state != State::Pending => String::new(),
-            1 => ", waits for 1 approval".to_owned(),
-            missing => format!(", waits for {missing} approvals"),
-        };
-        let reason = self.outcome.as_ref().and_then(|outcome| outcome.reason.as_deref());
-        let reason = reason.filter(|reason| !reason.is_empty());
-        let reason = reason.map_or_else(String::new, |reason| format!(": {}", Plain(reason)));
-        let secret = match self.reveal {
-            Some(Reveal::Ready) => " (its secret can be seen once)",
-            Some(Reveal::Revealed) => " (its secret was seen)",
-            None => "",
-        };
-        format!("{state}{waits}{reason}{secret}")
+    pub const fn person(&self) -> PersonId {
+        PersonId { tid: self.tid, oid: self.oid }
     }
 }
 
-/// All that a person needs to decide, out of the signed request; only the state is the API's word.
-impl fmt::Display for Opened {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let says = &self.says;
-        let id = RequestId { tenant: says.tenant(), digest: says.digest() };
-        writeln!(formatter, "request   {id}")?;
-        writeln!(formatter, "state     {}", self.standing)?;
-        writeln!(formatter, "operation {}: {}", says.entry().name, says.entry().summary)?;
-        writeln!(formatter, "user      {}", says.target())?;
-        if says.parameters().as_object().is_some_and(|parameters| !parameters.is_empty()) {
-            writeln!(formatter, "with      {}", Plain(&says.parameters().to_string()))?;
-        }
-        writeln!(formatter, "tenant    {}", says.tenant())?;
-        writeln!(formatter, "asked by  {}", Plain(says.requester()))?;
-        writeln!(formatter, "purpose   {}", Plain(says.purpose()))?;
-        write!(formatter, "asked     {}, until {}", says.asked_at(), says.expires())
-    }
-}
-
-/// What the API says of a request.
-impl fmt::Display for RequestView {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "request   {}", self.id)?;
-        writeln!(formatter, "state     {}", self.standing())?;
-        writeln!(formatter, "operation {}", Plain(&self.operation))?;
-        writeln!(formatter, "user      {}", self.target)?;
-        writeln!(formatter, "tenant    {}", self.tenant)?;
-        writeln!(formatter, "asked by  {}", Plain(&self.requester))?;
-        writeln!(formatter, "purpose   {}", Plain(&self.purpose))?;
-        write!(formatter, "asked     {}, until {}", self.asked_at, self.expires)
-    }
-}
-
-/// One line for each.
-impl fmt::Display for Requests {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.requests.is_empty() {
-            return formatter.write_str("no requests");
-        }
-        for (index, request) in self.requests.iter().enumerate() {
-            if index > 0 {
-                formatter.write_str("\n")?;
-            }
-            let (operation, purpose) = (Plain(&request.operation), Plain(&request.purpose));
-            write!(
-                formatter,
-                "{}  {}  {operation} of {}  {purpose:?}  {}",
-                request.id,
-                request.asked_at,
-                request.target,
-                request.standing(),
-                purpose = purpose.to_string(),
-            )?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for SessionView {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let roles: Vec<&str> = self.roles.iter().map(|role| role.name()).collect();
-        let roles = if roles.is_empty() { "none".to_owned() } else { roles.join(", ") };
-        writeln!(formatter, "name     {}", Plain(&self.name))?;
-        writeln!(formatter, "person   {}", self.oid)?;
-        writeln!(formatter, "tenant   {}", self.tid)?;
-        writeln!(formatter, "roles    {roles}")?;
-        if !self.acrs.is_empty() {
-            writeln!(formatter, "contexts {}", Plain(&self.acrs.join(", ")))?;
-        }
-        write!(formatter, "until    {}, or {} without a call", self.expires, self.idle_expires)
-    }
-}
-
-impl fmt::Display for Operations {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let widest = self.operations.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
-        for (index, entry) in self.operations.iter().enumerate() {
-            if index > 0 {
-                formatter.write_str("\n")?;
-            }
-            let (name, risk) = (Plain(&entry.name).to_string(), Plain(&entry.risk).to_string());
-            write!(formatter, "{name:widest$}  {risk:6}  {}", Plain(&entry.summary))?;
-        }
-        Ok(())
+impl RequestView {
+    /// Why it ended as it did, if anything was said about that.
+    #[must_use]
+    pub fn because(&self) -> Option<&str> {
+        let reason = self.outcome.as_ref()?.reason.as_deref();
+        reason.filter(|reason| !reason.is_empty())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     const TENANT: &str = "605d9d43-3534-4810-8152-9d01a268ad22";
-
-    fn shown(state: &str) -> serde_json::Value {
-        json!({
-            "id": format!("{TENANT}.{}", Digest::of(&[b"x"])),
-            "state": state,
-            "operation": "account.disable",
-            "target": TENANT,
-            "tenant": TENANT,
-            "requester": "entra:a:b",
-            "purpose": "left\u{1b}[1A",
-            "asked_at": 1_700_000_000,
-            "expires": 1_700_028_800,
-            "needs_approvals": 1,
-            "approvals": 0,
-            "later": "ignored",
-        })
-    }
 
     #[test]
     fn an_id_is_a_tenant_and_a_digest() {
@@ -303,22 +267,14 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_shown_with_what_it_waits_for_and_without_control_characters() {
-        let view: RequestView = serde_json::from_value(shown("pending")).unwrap();
+    fn a_request_whose_time_is_over_has_ended() {
+        let read = |name: &str| serde_json::from_value::<Progress>(name.into());
 
-        let text = view.to_string();
-
-        assert!(text.contains("state     pending, waits for 1 approval\n"), "{text}");
-        assert!(text.contains(r"purpose   left\u{1b}[1A"), "{text}");
-        assert!(text.contains("asked     2023-11-14T22:13:20Z, until"), "{text}");
-    }
-
-    #[test]
-    fn an_ending_is_shown_with_its_reason() {
-        let mut json = shown("refused");
-        json["outcome"] = json!({ "ending": "refused", "reason": "the target is protected" });
-        let view: RequestView = serde_json::from_value(json).unwrap();
-
-        assert_eq!(view.standing(), "refused: the target is protected");
+        assert_eq!(read("expired").unwrap(), Progress::Expired);
+        assert!(read("expired").unwrap().is_final());
+        assert_eq!(read("turned_down").unwrap(), Progress::Recorded(State::TurnedDown));
+        assert!(!read("pending").unwrap().is_final());
+        assert!(read("gone").is_err());
+        assert_eq!(serde_json::to_value(Progress::Expired).unwrap(), "expired");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    screen::Plain,
+    foreign::Plain,
     stack::{Call, Names, NoStack, Stack, Token},
 };
 

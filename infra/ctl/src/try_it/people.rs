@@ -11,8 +11,8 @@ use anyhow::Context as _;
 use super::{Target, api};
 use crate::{
     Surroundings,
+    foreign::Plain,
     person::{browser, me::Me, sign_in, view::SessionView},
-    screen::Plain,
     stack::{Directory, Stack},
 };
 
@@ -85,6 +85,7 @@ impl Cast {
             api.with(signed_in.cookie),
             signed_in.key,
             signed_in.session.sid,
+            signed_in.session.person(),
             Arc::clone(&self.clock),
             Arc::clone(&self.entropy),
         );

@@ -6,7 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{bus::Message, entra::Minting};
+use crate::{bus::Message, entra::Minting, issuer::With};
 
 /// A token to be minted, right or wrong.
 #[derive(Debug, Deserialize)]
@@ -17,6 +17,29 @@ pub struct Mint {
     /// Members of the header that differ from the usual ones; `null` removes one.
     #[serde(default)]
     pub header: Map<String, Value>,
+    /// With which key.
+    pub key: Minting,
+}
+
+/// A token of the customer's own issuer to be minted, right or wrong.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MintForService {
+    /// The claims, exactly.
+    pub claims: Value,
+    /// Members of the header that differ from the usual ones; `null` removes one.
+    #[serde(default)]
+    pub header: Map<String, Value>,
+    /// With which key.
+    pub key: With,
+}
+
+/// A text to be signed as if it were the input of a token.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToSign {
+    /// The text, exactly: of a token it is all before the second point.
+    pub input: String,
     /// With which key.
     pub key: Minting,
 }

@@ -3,7 +3,8 @@
 //! The emulator knows the wire, the queries and the etags, but asks nobody who they are. Added
 //! here: the token and the data-plane role assignments of `identities.json` before every request,
 //! and transactional batches of our own (see [`batch`]). Unlike Azure, the emulator knows no TTL:
-//! an expired document stays readable, so whoever reads one has to judge its age.
+//! an expired document stays readable, so whoever reads one has to judge its age. A `ttl` in a
+//! container without one, which Azure would pass over in silence, is refused.
 
 mod access;
 mod batch;
@@ -13,7 +14,11 @@ mod operation;
 mod tests;
 mod wire;
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use azure_core::http::{Method, RawResponse, Request, Url};
@@ -50,6 +55,8 @@ struct Account {
     origin: Url,
     /// Container to the path of its partition key.
     partition_keys: BTreeMap<String, String>,
+    /// Containers whose documents can end.
+    expiring: BTreeSet<String>,
     locks: Locks,
 }
 
@@ -71,13 +78,19 @@ impl Cosmos {
         let store = emulator.store();
         store.create_database(DATABASE);
         let mut partition_keys = BTreeMap::new();
+        let mut expiring = BTreeSet::new();
         for (name, container) in &identities.containers {
             let path = Cow::Owned(container.partition_key.clone());
             store.create_container(DATABASE, name, PartitionKeyDefinition::new(vec![path]));
             partition_keys.insert(name.clone(), container.partition_key.clone());
+            if container.default_ttl.is_some() {
+                expiring.insert(name.clone());
+            }
         }
         let locks = Locks::new(partition_keys.keys());
-        Ok(Self { account: Arc::new(Account { emulator, origin, partition_keys, locks }) })
+        Ok(Self {
+            account: Arc::new(Account { emulator, origin, partition_keys, expiring, locks }),
+        })
     }
 
     /// Answers one request to the account.

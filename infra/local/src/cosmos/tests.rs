@@ -59,12 +59,17 @@ fn read(answer: &Answer) -> (StatusCode, Value) {
 }
 
 fn batch(operations: &Value) -> Asked {
+    batch_in("tenants", operations)
+}
+
+fn batch_in(container: &str, operations: &Value) -> Asked {
     let headers = [
         ("x-ms-documentdb-partitionkey", "[\"t1\"]"),
         ("x-ms-cosmos-is-batch-request", "True"),
         ("x-ms-cosmos-batch-atomic", "True"),
     ];
-    asked("POST", "/dbs/airlock/colls/tenants/docs", &headers, &operations.to_string())
+    let path = format!("/dbs/airlock/colls/{container}/docs");
+    asked("POST", &path, &headers, &operations.to_string())
 }
 
 fn document(id: &str, size: u64) -> Value {
@@ -308,6 +313,24 @@ async fn every_container_of_the_file_exists_with_its_partition_key() {
         assert_eq!(status, StatusCode::OK);
         assert_eq!(properties["partitionKey"]["paths"][0], container.partition_key);
     }
+}
+
+#[tokio::test]
+async fn a_document_that_is_to_end_is_taken_only_where_documents_can() {
+    let cosmos = cosmos();
+    let ending = |ttl: Option<i32>| {
+        let mut document = document("ending", 1);
+        if let Some(ttl) = ttl {
+            document["ttl"] = ttl.into();
+        }
+        json!([{ "operationType": "Upsert", "resourceBody": document }])
+    };
+    let put =
+        async |container: &str, ttl| perform(&cosmos, batch_in(container, &ending(ttl))).await.0;
+
+    assert_eq!(put("sessions", Some(60)).await, StatusCode::OK);
+    assert_eq!(put("tenants", None).await, StatusCode::OK);
+    assert_eq!(put("tenants", Some(60)).await, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

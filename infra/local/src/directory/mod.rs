@@ -3,6 +3,8 @@
 //! Microsoft Graph reads and writes this; the sign-in page picks people from it; tests look at
 //! what Graph hides.
 
+mod device;
+mod method;
 mod seed;
 mod snapshot;
 mod tenant;
@@ -20,7 +22,11 @@ use uuid::Uuid;
 
 use crate::cloud::Names;
 
-pub use self::tenant::{Assignment, Group, Pass, Person, Role, Tenant};
+pub use self::{
+    device::{Device, RecoveryKey},
+    method::{Method, MethodKind},
+    tenant::{Assignment, Group, Licence, Pass, Person, Risk, Role, Tenant},
+};
 
 /// All tenants.
 pub struct Directory {
@@ -193,6 +199,26 @@ impl Directory {
             state.effects.push(effect);
         }
         Some(changed)
+    }
+
+    /// As [`change`](Self::change), where more than a person changes.
+    pub fn change_tenant<R, E>(
+        &self,
+        effect: Effect,
+        change: impl FnOnce(&mut Tenant, OffsetDateTime) -> Result<R, E>,
+    ) -> Option<Result<R, E>> {
+        let mut state = self.state();
+        let tenant = state.tenants.get_mut(&effect.tenant)?;
+        let changed = change(tenant, effect.at);
+        if changed.is_ok() {
+            state.effects.push(effect);
+        }
+        Some(changed)
+    }
+
+    /// Notes in a tenant what is no change of anybody's; `None` if there is no such tenant.
+    pub fn note<R>(&self, tenant: Uuid, note: impl FnOnce(&mut Tenant) -> R) -> Option<R> {
+        self.state().tenants.get_mut(&tenant).map(note)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

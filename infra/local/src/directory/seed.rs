@@ -6,7 +6,11 @@ use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::tenant::{Assignment, Eligibility, Group, Password, Person, Role, Tenant};
+use super::{
+    device::{self, Device, LocalCredential, RecoveryKey},
+    method::{Method, MethodKind},
+    tenant::{Assignment, Eligibility, Group, Licence, Password, Person, Risk, Role, Tenant},
+};
 use crate::identities::stable_id;
 
 const SEED: &str = include_str!("seed.json");
@@ -15,6 +19,7 @@ const SEED: &str = include_str!("seed.json");
 #[serde(deny_unknown_fields)]
 struct Seed {
     roles: Vec<SeedRole>,
+    licences: Vec<SeedSku>,
     tenants: Vec<SeedTenant>,
 }
 
@@ -26,17 +31,41 @@ struct SeedRole {
     description: String,
 }
 
+/// A kind of licence, the same in every tenant.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedSku {
+    name: String,
+    sku: Uuid,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SeedTenant {
     name: String,
     domain: String,
+    country: String,
     #[serde(default)]
     deployment: bool,
     people: Vec<SeedPerson>,
     groups: Vec<SeedGroup>,
     assignments: Vec<SeedGrant>,
     eligible: Vec<SeedGrant>,
+    devices: Vec<SeedDevice>,
+    /// How many of each kind were bought.
+    licences: BTreeMap<String, u32>,
+    /// In whom Entra sees a risk.
+    risky: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedDevice {
+    name: String,
+    owners: Vec<String>,
+    users: Vec<String>,
+    /// Whether it backs up its local administrator's password and its recovery key.
+    backs_up: bool,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +85,10 @@ struct SeedPerson {
     disabled: bool,
     #[serde(default)]
     guest: bool,
+    #[serde(default)]
+    methods: Vec<MethodKind>,
+    #[serde(default)]
+    licences: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +98,8 @@ struct SeedGroup {
     description: String,
     #[serde(default)]
     role_assignable: bool,
+    #[serde(default)]
+    dynamic: bool,
     nested: Vec<String>,
     members: Vec<String>,
     owners: Vec<String>,
@@ -97,19 +132,27 @@ pub fn tenants(deployment: Uuid, now: OffsetDateTime) -> BTreeMap<Uuid, Tenant> 
             description: role.description,
         })
         .collect();
+    let skus: BTreeMap<String, Uuid> =
+        seed.licences.into_iter().map(|licence| (licence.name, licence.sku)).collect();
     seed.tenants
         .into_iter()
         .enumerate()
         .map(|(order, tenant)| {
             let id =
                 if tenant.deployment { deployment } else { stable_id("tenant", &tenant.domain) };
-            (id, tenant.build(id, order, &roles, now))
+            (id, tenant.build(id, order, (&roles, &skus), now))
         })
         .collect()
 }
 
 impl SeedTenant {
-    fn build(self, id: Uuid, order: usize, roles: &[Role], now: OffsetDateTime) -> Tenant {
+    fn build(
+        self,
+        id: Uuid,
+        order: usize,
+        (roles, skus): (&[Role], &BTreeMap<String, Uuid>),
+        now: OffsetDateTime,
+    ) -> Tenant {
         // Accounts are older than the cloud, or a session would predate its person.
         let created = now - Duration::days(400);
         let domain = self.domain;
@@ -147,6 +190,7 @@ impl SeedTenant {
                     name: seed.name.clone(),
                     description: seed.description.clone(),
                     role_assignable: seed.role_assignable,
+                    dynamic: seed.dynamic,
                     created,
                     members,
                     owners: seed.owners.iter().map(user).collect(),
@@ -159,8 +203,28 @@ impl SeedTenant {
             .into_iter()
             .enumerate()
             .map(|(order, seed)| {
-                let person = seed.build(&domain, order, created);
+                let risky = self.risky.contains(&seed.user);
+                let mut person = seed.build((&domain, &self.country), order, skus, created);
+                if risky {
+                    person.risk = Risk::Suspected;
+                }
                 (person.id, person)
+            })
+            .collect();
+        let devices = self
+            .devices
+            .iter()
+            .map(|seed| {
+                let device = seed.build(&domain, &user, created);
+                (device.own_id, device)
+            })
+            .collect();
+        let licences = self
+            .licences
+            .into_iter()
+            .filter_map(|(name, units)| {
+                let sku = *skus.get(&name)?;
+                Some((sku, Licence { sku, name, units }))
             })
             .collect();
         Tenant {
@@ -174,13 +238,64 @@ impl SeedTenant {
             roles: roles.to_vec(),
             assignments,
             eligible,
+            devices,
+            licences,
+            dismissed: None,
+        }
+    }
+}
+
+impl SeedDevice {
+    #[expect(clippy::expect_used, reason = "without randomness no part of the cloud starts")]
+    fn build(
+        &self,
+        domain: &str,
+        user: &dyn Fn(&String) -> Uuid,
+        created: OffsetDateTime,
+    ) -> Device {
+        let name = format!("{domain}/{}", self.name);
+        // The directory keeps the passwords from before, and not in the order of their age.
+        let credential = |days| LocalCredential {
+            account: "lapsadmin".to_owned(),
+            backed_up: created + Duration::days(days),
+            password: device::password().expect("the system has randomness"),
+        };
+        let recovery_key = RecoveryKey {
+            id: stable_id("recovery-key", &name),
+            backed_up: created,
+            key: device::recovery_key().expect("the system has randomness"),
+            told: 0,
+        };
+        Device {
+            id: stable_id("device", &name),
+            own_id: stable_id("device-id", &name),
+            name: self.name.clone(),
+            owners: self.owners.iter().map(user).collect(),
+            users: self.users.iter().map(user).collect(),
+            credentials: [30, 90, 60]
+                .into_iter()
+                .filter(|_| self.backs_up)
+                .map(credential)
+                .collect(),
+            recovery_keys: Some(recovery_key).filter(|_| self.backs_up).into_iter().collect(),
         }
     }
 }
 
 impl SeedPerson {
-    fn build(self, domain: &str, order: usize, created: OffsetDateTime) -> Person {
+    fn build(
+        self,
+        (domain, country): (&str, &str),
+        order: usize,
+        skus: &BTreeMap<String, Uuid>,
+        created: OffsetDateTime,
+    ) -> Person {
         let user_principal_name = format!("{}@{domain}", self.user);
+        let method = |kind: &MethodKind| {
+            let name = format!("{user_principal_name}/{}", kind.in_types());
+            Method { id: stable_id("method", &name).to_string(), kind: *kind }
+        };
+        let methods = self.methods.iter().map(method).collect();
         Person {
             id: stable_user_id(&user_principal_name),
             order,
@@ -206,6 +321,11 @@ impl SeedPerson {
                 must_change_with_mfa: false,
             },
             passes: Vec::new(),
+            methods,
+            // Whoever was invited belongs to no country yet.
+            usage_location: (!self.guest).then(|| country.to_owned()),
+            licences: self.licences.iter().filter_map(|name| skus.get(name).copied()).collect(),
+            risk: Risk::None,
         }
     }
 }

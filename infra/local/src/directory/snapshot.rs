@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Effect, Pass, Person, Tenant, written};
+use super::{Device, Effect, Pass, Person, Tenant, written};
 
 /// Tenants by id, and the effects in order.
 pub fn of(tenants: &BTreeMap<Uuid, Tenant>, effects: &[Effect]) -> Value {
@@ -20,6 +20,7 @@ fn of_tenant(tenant: &Tenant) -> Value {
         let what = json!({
             "id": group.id,
             "isAssignableToRole": group.role_assignable,
+            "dynamic": group.dynamic,
             "members": group.members,
             "owners": group.owners,
         });
@@ -33,6 +34,14 @@ fn of_tenant(tenant: &Tenant) -> Value {
             (person.user_principal_name.clone(), of_person(tenant, person))
         })),
         "groups": object(groups),
+        "devices": object(tenant.devices.values().map(|device| {
+            (device.name.clone(), of_device(device))
+        })),
+        "licences": object(tenant.licences.values().map(|licence| {
+            let holders = tenant.holders(licence.sku);
+            let what = json!({ "skuId": licence.sku, "units": licence.units, "holders": holders });
+            (licence.name.clone(), what)
+        })),
     })
 }
 
@@ -57,6 +66,32 @@ fn of_person(tenant: &Tenant, person: &Person) -> Value {
         "temporaryAccessPasses": person.passes.iter().enumerate().map(|(index, pass)| {
             of_pass(pass, index + 1 < person.passes.len())
         }).collect::<Vec<_>>(),
+        "methods": person.methods.iter().map(|method| {
+            let default = person.default_method() == Some(method);
+            json!({ "id": method.id, "kind": method.kind.in_types(), "default": default })
+        }).collect::<Vec<_>>(),
+        "usageLocation": person.usage_location,
+        "licences": person.licences,
+        "risk": person.risk.state(),
+    })
+}
+
+fn of_device(device: &Device) -> Value {
+    json!({
+        "id": device.id,
+        "deviceId": device.own_id,
+        "owners": device.owners,
+        "users": device.users,
+        "credentials": device.credentials.iter().map(|credential| json!({
+            "account": credential.account,
+            "backupDateTime": written(credential.backed_up),
+            "password": credential.password,
+        })).collect::<Vec<_>>(),
+        "recoveryKeys": device.recovery_keys.iter().map(|key| json!({
+            "id": key.id,
+            "key": key.key,
+            "told": key.told,
+        })).collect::<Vec<_>>(),
     })
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use super::{device::Device, method::Method};
 use crate::identities::stable_id;
 
 /// One Entra tenant.
@@ -30,6 +31,23 @@ pub struct Tenant {
     pub assignments: Vec<Assignment>,
     /// Who may activate which directory role.
     pub eligible: Vec<Eligibility>,
+    /// Devices by the id that they know themselves by.
+    pub devices: BTreeMap<Uuid, Device>,
+    /// Licences that were bought, by the id of their kind.
+    pub licences: BTreeMap<Uuid, Licence>,
+    /// When a risk was last dismissed here.
+    pub dismissed: Option<OffsetDateTime>,
+}
+
+/// A kind of licence.
+#[derive(Clone, Debug)]
+pub struct Licence {
+    /// Id of the kind, the same in every tenant.
+    pub sku: Uuid,
+    /// Its short name.
+    pub name: String,
+    /// How many were bought.
+    pub units: u32,
 }
 
 /// One user account.
@@ -71,6 +89,37 @@ pub struct Person {
     pub password: Password,
     /// Temporary access passes ever issued. Only the last one counts: each replaces the one before.
     pub passes: Vec<Pass>,
+    /// Other authentication methods. The first that can sign in is the default.
+    pub methods: Vec<Method>,
+    /// The country whose law they are licensed under.
+    pub usage_location: Option<String>,
+    /// Licences that they hold, by the id of their kind.
+    pub licences: BTreeSet<Uuid>,
+    /// What Entra makes of their sign-ins.
+    pub risk: Risk,
+}
+
+/// What Entra makes of somebody's sign-ins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Risk {
+    /// Nothing unusual.
+    None,
+    /// Somebody else may be using the account.
+    Suspected,
+    /// Somebody put that aside.
+    Dismissed,
+}
+
+impl Risk {
+    /// As Graph says it.
+    #[must_use]
+    pub const fn state(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Suspected => "atRisk",
+            Self::Dismissed => "dismissed",
+        }
+    }
 }
 
 /// A password, as far as Graph has to do with it.
@@ -116,6 +165,8 @@ pub struct Group {
     pub description: String,
     /// Whether directory roles may be assigned to it.
     pub role_assignable: bool,
+    /// Whether a rule decides who is in it.
+    pub dynamic: bool,
     /// When it was created.
     pub created: OffsetDateTime,
     /// People and groups directly in it.
@@ -217,6 +268,12 @@ impl Tenant {
         stable_id("directory-role", &format!("{}/{}", self.domain, role.name))
     }
 
+    /// How many people hold a licence of this kind.
+    #[must_use]
+    pub fn holders(&self, sku: Uuid) -> usize {
+        self.people.values().filter(|person| person.licences.contains(&sku)).count()
+    }
+
     /// Whether Graph lets only the most privileged change this person: holders of directory roles,
     /// and members and owners of groups that can hold them.
     #[must_use]
@@ -265,6 +322,12 @@ impl Person {
     #[must_use]
     pub fn is_called(&self, user_principal_name: &str) -> bool {
         self.user_principal_name.eq_ignore_ascii_case(user_principal_name)
+    }
+
+    /// The method that Entra asks for first.
+    #[must_use]
+    pub fn default_method(&self) -> Option<&Method> {
+        self.methods.iter().find(|method| method.kind.signs_in())
     }
 
     /// The pass that counts, if there is one.

@@ -17,7 +17,7 @@ use crate::{
     faults::{Effect, Service, When},
     graph,
     identity_endpoint::IdentityEndpoint,
-    record::CallerName,
+    record::{CallerName, Met},
     vault::Vault,
 };
 
@@ -79,6 +79,7 @@ impl Gate {
             (&names.bus, Service::Bus),
             (&names.blobs, Service::Blob),
             (&names.anchors, Service::Blob),
+            (&names.issuer, Service::Issuer),
         ];
         services
             .into_iter()
@@ -94,6 +95,7 @@ impl Gate {
         };
         let (method, path) = (asked.method().to_string(), asked.uri().path().to_owned());
         let bearer = self.cloud.entra.bearer_name(&self.cloud, asked.headers());
+        let trace = asked.headers().get("traceparent").cloned();
         let fault = self.cloud.faults.take(service, &method, &path);
         let kind = fault.as_ref().map(Effect::as_str);
 
@@ -103,7 +105,15 @@ impl Gate {
             outcome.as_ref().ok().and_then(|answer| answer.extensions().get::<CallerName>());
         let caller = bearer.or_else(|| named.map(|CallerName(name)| name.clone()));
         let status = outcome.as_ref().ok().map(|answer| answer.status().as_u16());
-        self.cloud.record.met(service.as_str(), &method, &path, caller, status, kind);
+        self.cloud.record.met(Met {
+            service: service.as_str(),
+            method: &method,
+            path: &path,
+            caller,
+            status,
+            fault: kind,
+            traceparent: trace.as_ref().and_then(|value| value.to_str().ok()),
+        });
         outcome
     }
 
@@ -146,6 +156,7 @@ impl Gate {
             Place::Host(Service::Cosmos) => Cosmos::answer(cloud, asked).await,
             Place::Host(Service::Bus) => Bus::answer(cloud, asked).await,
             Place::Host(Service::Blob) => Blobs::answer(cloud, asked).await,
+            Place::Host(Service::Issuer) => cloud.issuer.answer(&asked),
         }
     }
 }

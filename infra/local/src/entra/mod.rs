@@ -133,6 +133,15 @@ impl Entra {
         self.keys.mint(with, header, claims)
     }
 
+    /// Signs any text as the input of a token.
+    ///
+    /// # Errors
+    ///
+    /// If the signature cannot be made.
+    pub fn sign(&self, with: Minting, input: &str) -> anyhow::Result<String> {
+        self.keys.sign(with, input)
+    }
+
     /// Registers one more redirect URI of an application.
     ///
     /// # Errors

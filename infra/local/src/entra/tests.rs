@@ -32,6 +32,7 @@ pub fn names() -> Names {
     Names {
         tenant: stable_id("tenant", "contoso.example"),
         entra: "login.microsoftonline.com".to_owned(),
+        issuer: "id.hr.contoso.example".to_owned(),
         graph: "graph.microsoft.com".to_owned(),
         vault: "airlock-local.vault.azure.net".to_owned(),
         cosmos: "airlock-local.documents.azure.com".to_owned(),
@@ -51,6 +52,7 @@ pub fn cloud() -> Shared {
     Arc::new(Cloud {
         directory: Directory::new(&names),
         entra: Entra::new(&names).unwrap(),
+        issuer: crate::issuer::Issuer::new(&names).unwrap(),
         vault: Vault::new(&identities).unwrap(),
         bus: Bus::new(&identities),
         cosmos: Cosmos::new(&names, &identities).unwrap(),

@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use url::form_urlencoded;
+use uuid::Uuid;
 
 use super::{Graph, problem::Refusal};
 use crate::{
@@ -211,21 +212,47 @@ impl<'a> Call<'a> {
     ) -> Result<(R, Effect), Refusal> {
         let person =
             self.look_at_person(|tenant, person| allowed(tenant, person).map(|()| person.id))?;
-        let effect = Effect {
-            at: self.now,
-            tenant: self.caller.tenant,
-            application: self.caller.name(),
-            method: self.method.to_string(),
-            path: self.path.clone(),
-            person,
-            change: what,
-        };
+        let effect = self.effect(person, what);
         let changed = self
             .graph
             .directory
             .change(effect.clone(), |person, at| Ok::<_, Refusal>(change(person, at)))
             .ok_or_else(|| Refusal::not_found(&person.to_string()))??;
         Ok((changed, effect))
+    }
+
+    /// Changes the tenant and remembers it as about `person`, or changes nothing if `change`
+    /// refuses, which must not have touched the tenant.
+    pub fn change_tenant<R>(
+        &self,
+        (person, what): (Uuid, Value),
+        change: impl FnOnce(&mut Tenant, OffsetDateTime) -> Result<R, Refusal>,
+    ) -> Result<(R, Effect), Refusal> {
+        let effect = self.effect(person, what);
+        let directory = self.graph.directory;
+        let changed = directory.change_tenant(effect.clone(), change);
+        Ok((changed.ok_or_else(Refusal::unknown_tenant)??, effect))
+    }
+
+    fn effect(&self, person: Uuid, change: Value) -> Effect {
+        Effect {
+            at: self.now,
+            tenant: self.caller.tenant,
+            application: self.caller.name(),
+            method: self.method.to_string(),
+            path: self.path.clone(),
+            person,
+            change,
+        }
+    }
+
+    /// Refuses a caller who does not say what they are, as some services do.
+    pub fn needs_user_agent(&self) -> Result<(), Refusal> {
+        if self.headers.get(header::USER_AGENT).is_some_and(|agent| !agent.is_empty()) {
+            Ok(())
+        } else {
+            Err(Refusal::bad_query("The User-Agent header is required."))
+        }
     }
 
     /// The body as a JSON object.

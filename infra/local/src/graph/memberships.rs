@@ -17,7 +17,7 @@ use crate::{
 /// The application whose app roles people hold.
 const PORTAL: &str = "airlock-portal";
 
-const GROUP: &[&str] = &[
+pub(super) const GROUP: &[&str] = &[
     "id",
     "deletedDateTime",
     "classification",
@@ -51,6 +51,16 @@ pub fn transitive(call: &Call<'_>) -> Outcome {
     directory_objects(call, objects)
 }
 
+/// `GET /users/{id}/memberOf`
+pub fn direct(call: &Call<'_>) -> Outcome {
+    call.needs(permissions::READ_DIRECT_MEMBERSHIPS)?;
+    let objects = call.look_at_person(|tenant, person| {
+        let groups = tenant.groups.values().filter(|one| one.members.contains(&person.id));
+        Ok(groups.map(group).collect::<Vec<_>>())
+    })?;
+    directory_objects(call, objects)
+}
+
 /// `GET /users/{id}/ownedObjects`, narrowed or not
 pub fn owned(call: &Call<'_>) -> Outcome {
     call.needs(permissions::READ_USERS)?;
@@ -60,7 +70,7 @@ pub fn owned(call: &Call<'_>) -> Outcome {
     directory_objects(call, objects)
 }
 
-fn directory_objects(call: &Call<'_>, objects: Vec<Value>) -> Outcome {
+pub(super) fn directory_objects(call: &Call<'_>, objects: Vec<Value>) -> Outcome {
     call.only(page::OPTIONS)?;
     let cast = call.lower.get(3).and_then(|segment| Cast::of(segment));
     let all: Vec<&str> = GROUP.iter().chain(DIRECTORY_ROLE).copied().collect();
@@ -151,7 +161,7 @@ pub fn app_roles(call: &Call<'_>) -> Outcome {
     )
 }
 
-fn group(group: &Group) -> Value {
+pub(super) fn group(group: &Group) -> Value {
     json!({
         "@odata.type": "#microsoft.graph.group",
         "id": group.id,
@@ -161,13 +171,13 @@ fn group(group: &Group) -> Value {
         "description": group.description,
         "displayName": group.name,
         "expirationDateTime": null,
-        "groupTypes": [],
+        "groupTypes": if group.dynamic { vec!["DynamicMembership"] } else { Vec::new() },
         // Graph says `null`, not `false`, of an ordinary group.
         "isAssignableToRole": group.role_assignable.then_some(true),
         "mail": null,
         "mailEnabled": false,
         "mailNickname": group.name.replace(' ', "-").to_lowercase(),
-        "membershipRule": null,
+        "membershipRule": group.dynamic.then_some("(user.department -eq \"Night\")"),
         "onPremisesSyncEnabled": null,
         "proxyAddresses": [],
         "securityEnabled": true,
@@ -175,7 +185,7 @@ fn group(group: &Group) -> Value {
     })
 }
 
-fn directory_role(tenant: &Tenant, role: &Role) -> Value {
+pub(super) fn directory_role(tenant: &Tenant, role: &Role) -> Value {
     json!({
         "@odata.type": "#microsoft.graph.directoryRole",
         "id": tenant.role_object(role),

@@ -7,13 +7,18 @@
 
 mod batch;
 mod call;
+mod devices;
 mod filter;
+mod groups;
+mod licences;
 mod memberships;
+mod methods;
 mod organization;
 mod page;
 mod passes;
 mod permissions;
 mod problem;
+mod risk;
 mod roles;
 mod service_principals;
 #[cfg(test)]
@@ -92,6 +97,7 @@ fn route(call: &Call<'_>) -> Outcome {
         ["users", _, "transitivememberof", cast] if Cast::of(cast).is_some() => {
             &[(Method::GET, memberships::transitive)]
         }
+        ["users", _, "memberof"] => &[(Method::GET, memberships::direct)],
         ["users", _, "ownedobjects"] => &[(Method::GET, memberships::owned)],
         ["users", _, "ownedobjects", cast] if Cast::of(cast).is_some() => {
             &[(Method::GET, memberships::owned)]
@@ -100,8 +106,31 @@ fn route(call: &Call<'_>) -> Outcome {
         ["users", _, "revokesigninsessions" | "microsoft.graph.revokesigninsessions"] => {
             &[(Method::POST, update::revoke)]
         }
+        ["users", _, "assignlicense" | "microsoft.graph.assignlicense"] => {
+            &[(Method::POST, licences::assign)]
+        }
         ["users", _, "authentication", "temporaryaccesspassmethods"] => {
             &[(Method::GET, passes::list), (Method::POST, passes::create)]
+        }
+        ["users", _, "authentication", "methods"] => &[(Method::GET, methods::list)],
+        ["users", _, "authentication", collection, _] if methods::is_collection(collection) => {
+            &[(Method::DELETE, methods::delete)]
+        }
+        ["groups", _] => &[(Method::GET, groups::one)],
+        ["groups", _, "transitivememberof"] => &[(Method::GET, groups::above)],
+        // Only with `$ref`: without it, the path names the member and not the membership.
+        ["groups", _, "members", "$ref"] => &[(Method::POST, groups::add)],
+        ["groups", _, "members", _, "$ref"] => &[(Method::DELETE, groups::remove)],
+        ["subscribedskus"] => &[(Method::GET, licences::bought)],
+        [device, "registeredowners" | "registeredusers"] if devices::key(device).is_some() => {
+            &[(Method::GET, devices::people)]
+        }
+        ["directory", "devicelocalcredentials", _] => &[(Method::GET, devices::credentials)],
+        ["informationprotection", "bitlocker", "recoverykeys", _] => {
+            &[(Method::GET, devices::recovery_key)]
+        }
+        ["identityprotection", "riskyusers", "dismiss" | "microsoft.graph.dismiss"] => {
+            &[(Method::POST, risk::dismiss)]
         }
         ["rolemanagement", "directory", "roleassignments"] => &[(Method::GET, roles::assignments)],
         // Not in v1.0, whatever the permissions reference suggests.

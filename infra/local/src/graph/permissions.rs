@@ -52,6 +52,48 @@ pub const READ_PASSES: &[&str] = &[
     "UserAuthenticationMethod.Read.All",
     "UserAuthenticationMethod.ReadWrite.All",
 ];
+/// Listing authentication methods of every kind.
+pub const READ_METHODS: &[&str] =
+    &["UserAuthenticationMethod.Read.All", "UserAuthenticationMethod.ReadWrite.All"];
+/// What a user is directly a member of.
+pub const READ_DIRECT_MEMBERSHIPS: &[&str] = &["Directory.Read.All", "Directory.ReadWrite.All"];
+/// A group and its properties.
+pub const READ_GROUP: &[&str] = &[
+    "GroupMember.Read.All",
+    "Group.Read.All",
+    "Group.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
+/// What a group is a member of.
+pub const READ_ABOVE_GROUP: &[&str] = &["Directory.Read.All", "Directory.ReadWrite.All"];
+/// Adding and removing members of groups.
+pub const WRITE_MEMBERS: &[&str] =
+    &["GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Directory.ReadWrite.All"];
+/// The same for groups that can hold directory roles, besides one of [`WRITE_MEMBERS`].
+pub const WRITE_PRIVILEGED_MEMBERS: &[&str] = &["RoleManagement.ReadWrite.Directory"];
+/// Licences that the tenant has bought.
+pub const READ_LICENCES: &[&str] = &[
+    "LicenseAssignment.Read.All",
+    "Organization.Read.All",
+    "Organization.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
+/// Assigning licences to users.
+pub const ASSIGN_LICENCES: &[&str] =
+    &["LicenseAssignment.ReadWrite.All", "User.ReadWrite.All", "Directory.ReadWrite.All"];
+/// Devices, and who is registered for them.
+pub const READ_DEVICES: &[&str] =
+    &["Device.Read.All", "Device.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"];
+/// Passwords of local administrators.
+pub const READ_CREDENTIALS: &[&str] = &["DeviceLocalCredential.Read.All"];
+/// Recovery keys, without the keys.
+pub const READ_KEYS_BASIC: &[&str] = &["BitlockerKey.ReadBasic.All", "BitlockerKey.Read.All"];
+/// Recovery keys themselves.
+pub const READ_KEYS: &[&str] = &["BitlockerKey.Read.All"];
+/// Dismissing risks.
+pub const WRITE_RISK: &[&str] = &["IdentityRiskyUser.ReadWrite.All"];
 /// The tenant itself.
 pub const READ_ORGANIZATION: &[&str] = &[
     "Organization.Read.All",

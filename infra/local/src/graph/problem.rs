@@ -91,6 +91,15 @@ impl Refusal {
         )
     }
 
+    /// Too many in too short a time. Some services do not say when to come again.
+    pub fn throttled() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "TooManyRequests",
+            "Too many requests. Please try again later.",
+        )
+    }
+
     /// The page token is not one of ours.
     pub fn expired_page() -> Self {
         Self::new(

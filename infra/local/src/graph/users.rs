@@ -12,7 +12,7 @@ use super::{
 use crate::directory::{Person, written};
 
 /// What Graph tells of a user who does not say what they want.
-const DEFAULT: &[&str] = &[
+pub const DEFAULT: &[&str] = &[
     "businessPhones",
     "displayName",
     "givenName",
@@ -30,6 +30,7 @@ const DEFAULT: &[&str] = &[
 pub const PROPERTIES: &[&str] = &[
     "id",
     "accountEnabled",
+    "assignedLicenses",
     "businessPhones",
     "city",
     "companyName",
@@ -110,11 +111,16 @@ pub fn list(call: &Call<'_>) -> Outcome {
 }
 
 /// Everything that Graph can tell of a person.
-fn user(person: &Person) -> Value {
+pub fn user(person: &Person) -> Value {
     let guest = person.guest;
     json!({
         "id": person.id,
         "accountEnabled": person.enabled,
+        "assignedLicenses": person
+            .licences
+            .iter()
+            .map(|sku| json!({ "disabledPlans": [], "skuId": sku }))
+            .collect::<Vec<_>>(),
         "businessPhones": [],
         "city": null,
         "companyName": null,
@@ -146,7 +152,7 @@ fn user(person: &Person) -> Value {
         "state": null,
         "streetAddress": null,
         "surname": person.surname,
-        "usageLocation": null,
+        "usageLocation": person.usage_location,
         "userPrincipalName": person.user_principal_name,
         "userType": if guest { "Guest" } else { "Member" },
     })

@@ -329,7 +329,7 @@ async fn only_open_functions_by_their_route_and_method_are_served() {
     assert_eq!(status("intake", &["confirmations"], "POST", "/internal/confirmations").await, 500);
 
     assert_eq!(status("intake", &["api"], "POST", "/internal/confirmations").await, 404);
-    assert_eq!(status("intake", &["api"], "PATCH", "/api/requests").await, 404);
+    assert_eq!(status("intake", &["api"], "TRACE", "/api/requests").await, 404);
     assert_eq!(status("intake", &["api"], "GET", "/nothing").await, 404);
     assert_eq!(status("nobody", &["api"], "GET", "/api/requests").await, 404);
     assert_eq!(status("intake", &["resend"], "POST", "/resend").await, 404);

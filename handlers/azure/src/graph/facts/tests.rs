@@ -191,10 +191,10 @@ fn a_further_page_counts_as_the_first() {
     let mut gathered = Gathered::read(&json!({ "responses": answers })).unwrap().unwrap();
     let role = json!({ "@odata.type": "#microsoft.graph.directoryRole", "id": GROUP });
 
-    assert_eq!(gathered.collections[0].next.as_deref(), Some(next));
+    assert_eq!(gathered.collections[0].pages.turn().unwrap().as_deref(), Some(next));
     assert!(gathered.judge(target(), &[]).is_err(), "a page was not read");
-    gathered.collections[0].add(&json!({ "value": [role] })).unwrap();
+    gathered.collections[0].pages.add(&json!({ "value": [role] })).unwrap();
 
-    assert_eq!(gathered.collections[0].next, None);
+    assert_eq!(gathered.collections[0].pages.turn().unwrap(), None);
     assert!(gathered.judge(target(), &[]).unwrap().protected);
 }

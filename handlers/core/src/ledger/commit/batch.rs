@@ -2,6 +2,7 @@
 
 use super::{
     Committed, HEAD, Head, LEAF, Waiting,
+    counters::Counters,
     driver::tell,
     leaf_id,
     stored::{StoredHead, StoredLeaf},
@@ -16,6 +17,9 @@ use crate::{
 pub(super) struct Batch {
     pub(super) writes: Vec<Write>,
     pub(super) frontier: Frontier,
+    counters: Counters,
+    /// Which write is of which counter.
+    counted: Vec<(usize, String)>,
     pub(super) positions: Positions,
 }
 
@@ -72,6 +76,14 @@ impl Batch {
                 end: writes.len(),
             });
         }
+        let counters = base.counters.clone();
+        let mut counted = Vec::new();
+        for (of, write) in
+            counters.writes(partition, joined.iter().map(|waiting| &waiting.prepared))?
+        {
+            counted.push((writes.len(), of));
+            writes.push(write);
+        }
         let head = serde_json::to_value(StoredHead {
             id: HEAD.to_owned(),
             tenant: partition.key().to_owned(),
@@ -84,7 +96,20 @@ impl Batch {
             Some(etag) => Write::Replace(head, etag.clone()),
         });
         let total = writes.len();
-        Ok(Self { writes, frontier, positions: Positions { commits, total } })
+        Ok(Self { writes, frontier, counters, counted, positions: Positions { commits, total } })
+    }
+}
+
+impl Batch {
+    /// The head that stands once this was written, with everything counted under it.
+    pub(super) fn head(&self, etags: &[Etag]) -> Head {
+        let mut counters = self.counters.clone();
+        for (write, of) in &self.counted {
+            if let Some(etag) = etags.get(*write) {
+                counters.settle(of, etag.clone());
+            }
+        }
+        Head { frontier: self.frontier.clone(), etag: etags.last().cloned(), counters }
     }
 }
 

@@ -63,6 +63,33 @@ impl Driver {
                     Err(error) => return refuse_all(joined, &error),
                 },
             };
+            let mut base = base;
+            let prepared = joined.iter().map(|waiting| &waiting.prepared);
+            if let Err(error) =
+                base.counters.learn(&*self.documents, &self.partition, prepared).await
+            {
+                if !error.is_transient() {
+                    return refuse_all(joined, &NotCommitted::Undecided(Some(error)));
+                }
+                last = Some(error);
+                continue;
+            }
+            // One who has used up their quota leaves, unless they are written already.
+            let (fits, over): (Vec<_>, Vec<_>) =
+                joined.into_iter().partition(|waiting| base.counters.admit(&waiting.prepared));
+            joined = fits;
+            for waiting in over {
+                let written =
+                    if attempt > 0 { self.find(&waiting.prepared).await } else { Ok(None) };
+                match written {
+                    Ok(Some(committed)) => tell(waiting, Ok(committed)),
+                    Ok(None) => tell(waiting, Err(NotCommitted::Quota)),
+                    Err(error) => tell(waiting, Err(NotCommitted::Undecided(Some(error)))),
+                }
+            }
+            if joined.is_empty() {
+                return;
+            }
             let batch = match Batch::new(&self.partition, &base, &joined) {
                 Ok(batch) => batch,
                 Err(error) => {
@@ -71,7 +98,7 @@ impl Driver {
             };
             match self.documents.batch(&self.partition, &batch.writes).await {
                 Ok(etags) => {
-                    *head = Some(Head { etag: etags.last().cloned(), frontier: batch.frontier });
+                    *head = Some(batch.head(&etags));
                     return batch.positions.settle(joined, &etags);
                 }
                 Err(error) => {
@@ -186,6 +213,7 @@ pub(super) fn refuse_all(joined: Vec<Waiting>, error: &NotCommitted) {
         let result = match error {
             NotCommitted::Head => Err(NotCommitted::Head),
             NotCommitted::Conflict => Err(NotCommitted::Conflict),
+            NotCommitted::Quota => Err(NotCommitted::Quota),
             _ => Err(NotCommitted::Undecided(None)),
         };
         tell(waiting, result);

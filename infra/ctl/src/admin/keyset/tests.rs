@@ -39,14 +39,13 @@ fn every_app_signs_with_its_own_key_what_the_deployment_says_and_the_root_is_not
             "intake intake-signing [Confirmation, Attestation, Permit, Statement]",
             "execute execute-signing [Claim, Outcome, Statement]",
             "rotate rotate-signing [Claim, Outcome, Statement]",
-            "drift drift-signing [Statement]",
+            "drift drift-signing [Statement, Finding]",
         ]
     );
     assert_eq!(
         plan.notes,
         [
             "rotate signs rotation, which is outside the keyset",
-            "drift signs finding, which is outside the keyset",
             "drift signs checkpoint, which is outside the keyset",
             "key drift-checkpoint is outside the keyset",
         ]

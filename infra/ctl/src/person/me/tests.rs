@@ -1,10 +1,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use airlock_core::{
-    identity::App,
-    jwk::PublicKey,
+    jwe,
     memory::{Dice, SetClock},
-    session::{Confirmation, Confirms, PersonEvidence, Session},
 };
 use axum::{
     Json, Router,
@@ -21,7 +19,8 @@ const NOW: Timestamp = Timestamp::from_unix_s(1_700_000_000);
 fn me() -> Me {
     let api = Api::new("http://localhost:9".parse().unwrap()).unwrap();
     let key = ClientKey::draw(&Dice).unwrap();
-    Me::new(api, key, Digest::of(&[b"sid"]), Arc::new(SetClock::at(NOW)), Arc::new(Dice))
+    let person = PersonId { tid: good().tenant, oid: good().user };
+    Me::new(api, key, Digest::of(&[b"sid"]), person, Arc::new(SetClock::at(NOW)), Arc::new(Dice))
 }
 
 fn good() -> Order {
@@ -31,6 +30,8 @@ fn good() -> Order {
         tenant: "605d9d43-3534-4810-8152-9d01a268ad22".parse().unwrap(),
         parameters: Map::new(),
         purpose: "new phone".to_owned(),
+        ticket: None,
+        break_glass: false,
         lifetime_s: 600,
     }
 }
@@ -83,119 +84,6 @@ async fn a_request_is_watched_over_a_short_failure_until_it_ends() {
     assert_eq!(told, ["permitted", "succeeded"]);
 }
 
-/// A request of somebody's, as the API shows it: in this state, until then.
-async fn shown(operation: &str, state: &str, exp: Timestamp) -> (RequestId, Value) {
-    let harriet = ClientKey::draw(&Dice).unwrap();
-    let signer = harriet.signer().unwrap();
-    let tenant = good().tenant;
-    let session = Session {
-        iss: App::Signin,
-        sid: "sid".to_owned(),
-        tid: tenant,
-        oid: good().user,
-        roles: Vec::new(),
-        acrs: Vec::new(),
-        auth_time: NOW,
-        iat: NOW,
-        exp: NOW.plus_s(3600),
-        cnf: Confirms { jwk: harriet.public().unwrap() },
-        cookie: Digest::of(&[b"cookie"]),
-    };
-    let confirmation = Confirmation {
-        iss: App::Intake,
-        session: Digest::of(&[b"not looked at"]),
-        tid: tenant,
-        oid: session.oid,
-        jkt: session.cnf.jwk.thumbprint(),
-        iat: NOW,
-        exp: session.exp,
-    };
-    let ask = Ask {
-        jti: Uuid::nil(),
-        iat: NOW,
-        exp,
-        aud: App::Execute,
-        tnt: tenant,
-        sid: session.sid_hash(),
-        op: Asked {
-            name: operation.to_owned(),
-            target: Target { user: good().user },
-            parameters: json!({}),
-        },
-        purpose: "left".to_owned(),
-        reveal_to: None,
-    };
-    let request = Signed::sign(&ask, &signer).await.unwrap();
-    let id = RequestId { tenant, digest: request.digest() };
-    let person = PersonEvidence {
-        session: Signed::sign(&session, &signer).await.unwrap(),
-        confirmation: Signed::sign(&confirmation, &signer).await.unwrap(),
-    };
-    let mut shown = view(state);
-    shown["id"] = json!(id);
-    shown["evidence"] = json!(RequestEvidence::Proven { request, person });
-    (id, shown)
-}
-
-/// An API that shows this request, and takes decisions about it.
-async fn showing(shown: Value, me: Me) -> Me {
-    let decided = async |State((_, key)): State<(Value, PublicKey)>, Json(body): Json<Value>| {
-        let signed: Signed<Decision> = serde_json::from_value(body["decision"].clone()).unwrap();
-        let decision = signed.verify(&key, NOW).unwrap();
-        let mut view = view("permitted");
-        view["purpose"] = json!(format!("{} until {}", decision.req, decision.exp));
-        Json(view)
-    };
-    let show = async |State((shown, _)): State<(Value, PublicKey)>| Json(shown);
-    let routes = Router::new()
-        .route("/api/requests/{id}", get(show))
-        .route("/api/requests/{id}/decision", post(decided))
-        .with_state((shown, me.key.public().unwrap()));
-    Me { api: fake::api(routes).await, ..me }
-}
-
-#[tokio::test]
-async fn what_has_ended_is_not_decided_and_nothing_is_sent() {
-    for (state, exp) in [("failed", NOW.plus_s(60)), ("pending", NOW)] {
-        let (id, shown) = shown("account.disable", state, exp).await;
-        let opened = showing(shown, me()).await.open(id).await.unwrap();
-
-        // No API listens: a call would be another error.
-        let decided = me().decide(&opened, Verdict::Approve, "yes").await;
-
-        assert!(matches!(decided, Err(NotDecided::Closed(_))), "{state}");
-    }
-}
-
-#[tokio::test]
-async fn a_decision_is_signed_over_what_was_shown_and_ends_with_the_request() {
-    let (id, shown) = shown("account.disable", "pending", NOW.plus_s(60)).await;
-    let me = showing(shown, me()).await;
-    let opened = me.open(id).await.unwrap();
-
-    let view = me.decide(&opened, Verdict::Approve, "yes").await.unwrap();
-
-    assert_eq!(view.purpose, format!("{} until {}", id.digest, NOW.plus_s(60)));
-}
-
-#[tokio::test]
-async fn an_api_that_lies_about_a_request_is_not_believed() {
-    let (id, mut lie) = shown("account.disable", "pending", NOW.plus_s(60)).await;
-    lie["operation"] = json!("sessions.revoke");
-    lie["purpose"] = json!("harmless");
-    let opened = showing(lie, me()).await.open(id).await.unwrap();
-
-    let text = opened.to_string();
-    assert!(text.contains("operation account.disable: "), "{text}");
-    assert!(text.contains("purpose   left"), "{text}");
-    assert!(text.contains(&format!("asked by  entra:{}:{}", good().tenant, good().user)), "{text}");
-
-    let (_, mut other) = shown("sessions.revoke", "pending", NOW.plus_s(60)).await;
-    other["id"] = json!(id);
-    let opened = showing(other, me()).await.open(id).await;
-    assert!(matches!(opened, Err(NotOpened::Disclosed(NotDisclosed::NotVerified(_)))));
-}
-
 #[tokio::test]
 async fn an_operation_without_a_secret_names_no_key_for_one() {
     let order = Order { operation: "account.disable".to_owned(), ..good() };
@@ -210,9 +98,54 @@ async fn what_this_program_does_not_understand_it_does_not_sign() {
     parameters.insert("lifetime_minutes".to_owned(), json!(100_000));
     let longer = Order { parameters, ..good() };
     let silent = Order { purpose: " ".to_owned(), ..good() };
+    let tickets = [String::new(), "x".repeat(101)];
 
     for order in [other, longer] {
         assert!(matches!(me().prepare(&order).await, Err(NotPrepared::NotUnderstood(_))));
     }
     assert!(matches!(me().prepare(&silent).await, Err(NotPrepared::Purpose)));
+    for ticket in tickets {
+        let order = Order { ticket: Some(ticket), ..good() };
+        assert!(matches!(me().prepare(&order).await, Err(NotPrepared::Ticket)));
+    }
+}
+
+#[tokio::test]
+async fn an_emergency_and_its_ticket_are_signed() {
+    let me = me();
+    let order = Order { ticket: Some("INC-4711".to_owned()), break_glass: true, ..good() };
+
+    let prepared = me.prepare(&order).await.unwrap();
+
+    let ask = prepared.signed.verify(&me.key.public().unwrap(), NOW).unwrap();
+    assert_eq!((ask.ticket.as_deref(), ask.break_glass), (Some("INC-4711"), true));
+}
+
+/// What is revealed when the API sends this, encrypted to the key of the request.
+async fn revealed(secret: &str) -> Result<Secret, NotRevealed> {
+    let key = ClientKey::draw(&Dice).unwrap();
+    let secret = Secret::new(secret.to_owned());
+    let jwe = jwe::seal(&secret, &key.public().unwrap(), &Dice).unwrap();
+    let reveal = async move || Json(json!({ "result": jwe }));
+    let routes = Router::new().route("/api/requests/{id}/reveal", post(reveal));
+    let me = Me { api: fake::api(routes).await, ..me() };
+    let request: RequestView = serde_json::from_value(view("succeeded")).unwrap();
+    me.reveal(request.id, &key).await
+}
+
+#[tokio::test]
+async fn a_genuine_secret_is_given_out_exactly() {
+    for genuine in ["aB3$\"\\x y", "LocalAdmin\nPa55-é!"] {
+        assert_eq!(revealed(genuine).await.unwrap().expose(), genuine);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_given_out_of_a_secret_that_would_steer_a_terminal() {
+    for trick in ["pass\u{1b}]52;c;cm0gLXJmIH4=\u{7}", "pass\r\nsigned out", "a\nb\nc", ""] {
+        let error = revealed(trick).await.unwrap_err();
+
+        assert!(matches!(error, NotRevealed::NoSecret), "{trick:?}");
+        assert!(!error.to_string().contains("pass"), "{error}");
+    }
 }

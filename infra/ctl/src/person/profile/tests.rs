@@ -13,7 +13,10 @@ fn profiles(scratch: &Scratch, name: &str) -> Profiles {
 fn profile() -> Profile {
     Profile {
         api: "http://localhost:7071".to_owned(),
-        tenant: "605d9d43-3534-4810-8152-9d01a268ad22".parse().unwrap(),
+        person: PersonId {
+            tid: "605d9d43-3534-4810-8152-9d01a268ad22".parse().unwrap(),
+            oid: "11111111-2222-4333-8444-555555555555".parse().unwrap(),
+        },
         sid: Digest::of(&[b"sid"]),
         expires: NOW,
         key: ClientKey::draw(&Dice).unwrap(),
@@ -22,7 +25,7 @@ fn profile() -> Profile {
 }
 
 fn request(n: u8) -> RequestId {
-    RequestId { tenant: profile().tenant, digest: Digest::of(&[&[n]]) }
+    RequestId { tenant: profile().person.tid, digest: Digest::of(&[&[n]]) }
 }
 
 #[cfg(unix)]

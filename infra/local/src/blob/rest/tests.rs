@@ -56,6 +56,7 @@ fn names() -> Names {
         tenant: Uuid::nil(),
         entra: "login.microsoftonline.com".to_owned(),
         graph: String::new(),
+        issuer: String::new(),
         vault: String::new(),
         cosmos: String::new(),
         bus: String::new(),

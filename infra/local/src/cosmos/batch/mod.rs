@@ -90,8 +90,16 @@ impl<'a> Batch<'a> {
     async fn check(&mut self, operations: &[Operation]) -> Result<Checked, Refusal> {
         let mut documents: HashMap<String, Known> = HashMap::new();
         let path = self.account.partition_keys.get(self.container).map_or("", String::as_str);
+        let expires = self.account.expiring.contains(self.container);
         for (index, operation) in operations.iter().enumerate() {
             operation.belongs(path, &self.key)?;
+            if !expires
+                && operation.document().is_some_and(|document| document.get("ttl").is_some())
+            {
+                return Err(Refusal::bad_request(
+                    "This container has no defaultTtl: the document's ttl would be ignored",
+                ));
+            }
             let id = operation.id()?;
             let known = match documents.get(id) {
                 Some(known) => known.clone(),

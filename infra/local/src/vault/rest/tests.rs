@@ -50,6 +50,7 @@ fn names() -> Names {
         tenant: Uuid::nil(),
         entra: "login.microsoftonline.com".to_owned(),
         graph: String::new(),
+        issuer: String::new(),
         vault: "airlock-local.vault.azure.net".to_owned(),
         cosmos: String::new(),
         bus: String::new(),

@@ -1,0 +1,247 @@
+//! A question to the policies: who asks for what, as Cedar sees it.
+
+use std::collections::HashSet;
+
+use cedar_policy::{
+    Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression as Expression,
+};
+
+use super::{Approving, TargetFacts};
+use crate::{
+    binding::Conditions,
+    catalog::Change,
+    identity::{PersonId, Role},
+    producer,
+    request::{Authenticated, Principal, Request},
+    service,
+    tenancy::{Standing, TenantScope},
+};
+
+/// Why a question could not be put. For the log: the asker hears that it could not.
+pub(super) type Failure = Box<dyn std::error::Error>;
+
+/// Context of a question, or why there is none. An absent fact must never look like "no".
+pub(super) type Facts = Result<Vec<(String, Expression)>, Failure>;
+
+/// Who asks for what.
+pub(super) struct Question<'a> {
+    principal: Asker,
+    roles: Vec<Role>,
+    resource: Resource<'a>,
+}
+
+enum Resource<'a> {
+    Change(Box<Asked<'a>>),
+    Tenant(String),
+}
+
+/// Somebody, as a principal of Cedar's.
+#[derive(Clone)]
+struct Asker {
+    id: String,
+    proven: bool,
+    kind: &'static str,
+    operations: Vec<String>,
+}
+
+/// What is asked, with all that policies can look at.
+struct Asked<'a> {
+    change: &'a Change,
+    id: String,
+    requester: Asker,
+    owners: Vec<Asker>,
+    ticketed: bool,
+    break_glass: bool,
+    conditions: Conditions,
+}
+
+impl<'a> Question<'a> {
+    /// A requester's own question.
+    pub(super) fn about(
+        request: &'a Request<Authenticated>,
+        scope: &TenantScope,
+        standing: &Standing,
+    ) -> Self {
+        let asked = Asked::of(request, scope);
+        Self {
+            principal: asked.requester.clone(),
+            roles: standing.roles().to_vec(),
+            resource: Resource::Change(Box::new(asked)),
+        }
+    }
+
+    /// A question of somebody who is about to decide.
+    pub(super) fn of_approver(approving: &Approving<'a>) -> Self {
+        Self {
+            principal: Asker::person(approving.approver),
+            ..Self::about(approving.request, approving.scope, approving.standing)
+        }
+    }
+
+    /// A person's question about all of a tenant.
+    pub(super) fn about_tenant(person: PersonId, scope: &TenantScope, standing: &Standing) -> Self {
+        Self {
+            principal: Asker::person(person),
+            roles: standing.roles().to_vec(),
+            resource: Resource::Tenant(scope.tenant().to_string()),
+        }
+    }
+
+    /// What is known of approvals and target.
+    pub(super) fn context(approvals: u32, facts: Option<TargetFacts>) -> Facts {
+        let mut pairs = vec![("approvals".to_owned(), Expression::new_long(i64::from(approvals)))];
+        if let Some(facts) = facts {
+            let target = Expression::new_record([
+                ("protected".to_owned(), Expression::new_bool(facts.protected)),
+                ("synced".to_owned(), Expression::new_bool(facts.synced)),
+            ])?;
+            pairs.push(("target".to_owned(), target));
+        }
+        Ok(pairs)
+    }
+
+    /// Who asks.
+    pub(super) fn principal(&self) -> Result<EntityUid, Failure> {
+        self.principal.uid()
+    }
+
+    /// What it is about.
+    pub(super) fn resource(&self) -> Result<EntityUid, Failure> {
+        match &self.resource {
+            Resource::Change(asked) => uid("Change", &asked.id),
+            Resource::Tenant(id) => uid("Tenant", id),
+        }
+    }
+
+    /// Everything that a policy may follow from there.
+    pub(super) fn entities(&self) -> Result<Vec<Entity>, Failure> {
+        let mut entities = vec![self.principal.entity(&self.roles)?];
+        match &self.resource {
+            Resource::Tenant(_) => entities.push(Entity::with_uid(self.resource()?)),
+            Resource::Change(asked) => {
+                let attributes = asked.attributes()?.into_iter().collect();
+                entities.push(Entity::new(self.resource()?, attributes, HashSet::new())?);
+                let mut named = HashSet::from([self.principal.id.clone()]);
+                for other in asked.others() {
+                    if named.insert(other.id.clone()) {
+                        entities.push(other.entity(&[])?);
+                    }
+                }
+            }
+        }
+        for role in Role::ALL {
+            entities.push(Entity::with_uid(uid("Role", role.name())?));
+        }
+        Ok(entities)
+    }
+}
+
+impl<'a> Asked<'a> {
+    fn of(request: &'a Request<Authenticated>, scope: &TenantScope) -> Self {
+        let change = request.change();
+        Self {
+            change,
+            id: request.digest().to_string(),
+            requester: Asker::of(request.principal(), scope),
+            owners: owners(request.principal(), scope),
+            ticketed: request.is_ticketed(),
+            break_glass: request.breaks_glass(),
+            conditions: scope.terms().conditions(change.entry().name),
+        }
+    }
+
+    fn target(&self) -> Asker {
+        Asker::person(PersonId { tid: self.change.tenant(), oid: self.change.target() })
+    }
+
+    /// Everybody whom the change names.
+    fn others(&self) -> Vec<Asker> {
+        let mut others = vec![self.requester.clone(), self.target()];
+        others.extend(self.owners.iter().cloned());
+        others
+    }
+
+    fn attributes(&self) -> Result<Vec<(String, Expression)>, Failure> {
+        let entry = self.change.entry();
+        let entity = |asker: &Asker| Ok::<_, Failure>(Expression::new_entity_uid(asker.uid()?));
+        let owners = self.owners.iter().map(entity).collect::<Result<Vec<_>, _>>()?;
+        let Conditions { off, approvals, ticket, step_up: _ } = &self.conditions;
+        let conditions = Expression::new_record([
+            ("off".to_owned(), Expression::new_bool(*off)),
+            ("approvals".to_owned(), Expression::new_long(i64::from(*approvals))),
+            ("ticket".to_owned(), Expression::new_bool(*ticket)),
+        ])?;
+        let attributes = [
+            ("operation", Expression::new_string(entry.name.to_owned())),
+            ("risk", Expression::new_string(entry.risk.name().to_owned())),
+            ("secret", Expression::new_bool(entry.secret)),
+            ("requester", entity(&self.requester)?),
+            ("owners", Expression::new_set(owners)),
+            ("target", entity(&self.target())?),
+            ("ticketed", Expression::new_bool(self.ticketed)),
+            ("break_glass", Expression::new_bool(self.break_glass)),
+            ("conditions", conditions),
+        ];
+        Ok(attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+}
+
+impl Asker {
+    fn person(person: PersonId) -> Self {
+        Self { id: person.to_string(), proven: true, kind: "person", operations: Vec::new() }
+    }
+
+    fn of(principal: &Principal, scope: &TenantScope) -> Self {
+        match principal {
+            Principal::Proven(person) => Self::person(person.id()),
+            // One that the binding does not register may ask for nothing.
+            Principal::Attested(name) => Self {
+                id: principal.to_string(),
+                proven: false,
+                kind: "service",
+                operations: service::named(scope.terms(), name)
+                    .map(|service| service.operations.clone())
+                    .unwrap_or_default(),
+            },
+            Principal::Produced(name) => Self {
+                id: principal.to_string(),
+                proven: true,
+                kind: "producer",
+                operations: producer::named(scope.terms(), name)
+                    .map(|producer| producer.operations.clone())
+                    .unwrap_or_default(),
+            },
+        }
+    }
+
+    fn uid(&self) -> Result<EntityUid, Failure> {
+        uid("Principal", &self.id)
+    }
+
+    fn entity(&self, roles: &[Role]) -> Result<Entity, Failure> {
+        let operations = self.operations.iter().cloned().map(Expression::new_string);
+        let attributes = [
+            ("proven".to_owned(), Expression::new_bool(self.proven)),
+            ("kind".to_owned(), Expression::new_string(self.kind.to_owned())),
+            ("operations".to_owned(), Expression::new_set(operations)),
+        ];
+        let parents =
+            roles.iter().map(|role| uid("Role", role.name())).collect::<Result<HashSet<_>, _>>()?;
+        Ok(Entity::new(self.uid()?, attributes.into_iter().collect(), parents)?)
+    }
+}
+
+/// The people who answer for a caller that is no person.
+fn owners(principal: &Principal, scope: &TenantScope) -> Vec<Asker> {
+    let owners = match principal {
+        Principal::Proven(_) => &[],
+        Principal::Attested(name) | Principal::Produced(name) => scope.terms().owners(name),
+    };
+    let person = |oid| Asker::person(PersonId { tid: scope.tenant(), oid });
+    owners.iter().copied().map(person).collect()
+}
+
+fn uid(kind: &str, id: &str) -> Result<EntityUid, Failure> {
+    let kind: EntityTypeName = format!("Airlock::{kind}").parse()?;
+    Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+}

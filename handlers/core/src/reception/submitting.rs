@@ -1,0 +1,171 @@
+//! Taking requests.
+
+use super::{Caller, LISTED, NotReceived, Reception, RequestName, View, fresh, small, view::view};
+use crate::{
+    ask::{Ask, RequestEvidence},
+    digest::Digest,
+    jws::Signed,
+    keyset::Trust,
+    ledger::{Count, Document, Happened, NotCommitted, commit::Marker},
+    ports::{Partition, Query},
+    record::{KIND, REVIEW_DUE, Record, State, Summary},
+    request::{Authenticated, NotAuthorized, Request},
+    tenancy::TenantScope,
+    time::Timestamp,
+};
+
+/// Why somebody who broke the glass before may not do it again.
+const REVIEW_FIRST: &str = "an earlier emergency of yours has not been reviewed yet";
+
+impl Reception {
+    pub(super) async fn try_submit(
+        &self,
+        caller: &Caller,
+        request: Signed<Ask>,
+        key: Option<&str>,
+        traceparent: Option<String>,
+    ) -> Result<View, NotReceived> {
+        small(&request)?;
+        let now = self.ports.clock.now();
+        let trust = self.trust.trust().await?;
+        let evidence = RequestEvidence::Proven { request, person: caller.evidence.clone() };
+        let authenticated = Request::authenticate(&evidence, &trust, None, now)?;
+        fresh(authenticated.asked_at(), now)?;
+        let scope = self.trust.scope(&trust, authenticated.tenant()).await?;
+        scope.standing(&caller.person)?;
+        self.not_revoked(&trust, &caller.person, now).await?;
+        let name = RequestName { tenant: scope.tenant(), digest: authenticated.digest() };
+        let mut record = received(&authenticated, evidence);
+        let happened = match authenticated.authorize(&scope, &self.policies, &[], None) {
+            Ok(authorized) => {
+                if authorized.breaks_glass() {
+                    self.no_review_due(&scope, &trust, name, caller, now).await?;
+                }
+                self.permit(&mut record, &authorized, &scope, &trust, now).await?;
+                if authorized.breaks_glass() { Happened::BrokeGlass } else { Happened::Permitted }
+            }
+            Err(NotAuthorized::NeedsApprovals(needed)) => {
+                record.needs_approvals = needed;
+                Happened::Received
+            }
+            Err(refusal) => return Err(NotReceived::NotAllowed(refusal)),
+        };
+        let markers =
+            key.map(|key| marker(&caller.person.id().to_string(), key, name)).into_iter().collect();
+        let mut commit = Self::commit(&record, None, happened, caller, markers, traceparent, now)?;
+        commit.counts = counts(&scope, &caller.person.id().to_string());
+        if happened == Happened::BrokeGlass {
+            commit.outgoing.push(self.told(&scope, happened, name, "an emergency", now)?);
+        }
+        match self.write(&scope, &trust, commit, now).await {
+            Ok(()) => Ok(view(name, &record, None, now)),
+            Err(NotReceived::NotCommitted(NotCommitted::Conflict)) => {
+                self.taken_before(&scope, &trust, name, caller, key, now).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whoever breaks the glass has had every earlier emergency of theirs reviewed.
+    ///
+    /// One that is still being carried out counts as not reviewed. Two that are sent at once
+    /// from two places can both pass here: each is a leaf, an event and a review of its own.
+    async fn no_review_due(
+        &self,
+        scope: &TenantScope,
+        trust: &Trust,
+        name: RequestName,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<(), NotReceived> {
+        let partition = Partition::tenant(scope);
+        let requester = caller.person.id().to_string();
+        for hint in [REVIEW_DUE, State::Permitted.name(), State::Executing.name()] {
+            let equals = Some(("hint", hint.to_owned()));
+            let query = Query { kind: KIND, equals, limit: LISTED };
+            for found in self.ports.documents.query(&partition, &query).await? {
+                let Record { request, summary, .. } =
+                    Document::<Record>::open(found, &partition, trust, now)?.body;
+                let is_another = request != name.digest;
+                if is_another && summary.break_glass && summary.requester == requester {
+                    return Err(NotReceived::NotAllowed(NotAuthorized::Denied(REVIEW_FIRST)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers for a request that was taken before, or for a key that named another.
+    async fn taken_before(
+        &self,
+        scope: &TenantScope,
+        trust: &Trust,
+        name: RequestName,
+        caller: &Caller,
+        key: Option<&str>,
+        now: Timestamp,
+    ) -> Result<View, NotReceived> {
+        match self.read(scope, trust, name.digest, now).await {
+            Ok(document) => {
+                let outcome = Self::outcome(&document.body, trust, now)?;
+                Ok(view(name, &document.body, outcome.as_ref(), now))
+            }
+            Err(NotReceived::NotThere) => {
+                let Some(key) = key else {
+                    return Err(NotReceived::NotCommitted(NotCommitted::Conflict));
+                };
+                let marker = marker(&caller.person.id().to_string(), key, name);
+                let partition = Partition::tenant(scope);
+                match self.ports.documents.read(&partition, &marker.id).await? {
+                    Some(_) => Err(NotReceived::KeyReused),
+                    None => Err(NotReceived::NotCommitted(NotCommitted::Conflict)),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A request as it is first remembered.
+pub(super) fn received(request: &Request<Authenticated>, evidence: RequestEvidence) -> Record {
+    Record {
+        request: request.digest(),
+        evidence,
+        decisions: Vec::new(),
+        state: State::Pending,
+        needs_approvals: 0,
+        approvals: 0,
+        permit: None,
+        claim: None,
+        lease: None,
+        outcome: None,
+        result: None,
+        revealed: None,
+        review: None,
+        summary: Summary {
+            operation: request.change().entry().name.to_owned(),
+            target: request.change().target(),
+            requester: request.principal().to_string(),
+            purpose: request.purpose().to_owned(),
+            ticket: request.ticket().map(str::to_owned),
+            break_glass: request.breaks_glass(),
+            asked_at: request.asked_at(),
+            expires: request.expires(),
+        },
+    }
+}
+
+/// What a request uses up of the tenant's quotas.
+pub(super) fn counts(scope: &TenantScope, caller: &str) -> Vec<Count> {
+    let quotas = scope.terms().quotas;
+    vec![
+        Count { of: "tenant".to_owned(), most: quotas.tenant },
+        Count { of: Digest::of(&[caller.as_bytes()]).to_string(), most: quotas.caller },
+    ]
+}
+
+/// A caller's idempotency key is theirs alone, and is kept as a digest.
+pub(super) fn marker(caller: &str, key: &str, name: RequestName) -> Marker {
+    let digest = Digest::of(&[caller.as_bytes(), b"\0", key.as_bytes()]);
+    Marker { id: format!("once-{digest}"), kind: "once", points_to: name.to_string() }
+}

@@ -1,0 +1,220 @@
+use airlock_core::{
+    decision::Decision,
+    digest::Digest,
+    memory::{Dice, SetClock},
+};
+
+use super::*;
+use crate::{
+    Surroundings,
+    cli::{Place, UserName, VerdictName},
+    fake::{self, NOW, Requested, Typist},
+    person::{client_key::ClientKey, me::opened::NotWaiting, profile::Profile},
+    scratch::Scratch,
+};
+
+const USER: &str = "11111111-2222-4333-8444-555555555555";
+const OTHER: &str = "22222222-2222-4333-8444-555555555555";
+
+/// April at her desk, signed in at an API that shows one request.
+struct April {
+    desk: Desk,
+    key: ClientKey,
+    requested: Requested,
+    _scratch: Scratch,
+}
+
+impl April {
+    async fn at(requested: Requested, terminal: Option<Arc<Typist>>) -> Self {
+        let scratch = Scratch::new();
+        let api = requested.api().await.origin().clone();
+        let place = Place {
+            stack: scratch.path().join("stack.json"),
+            api: Some(api.clone()),
+            profile: "april".parse().unwrap(),
+            json: false,
+        };
+        let surroundings = Surroundings {
+            config: Some(scratch.path().to_owned()),
+            managed_identity: false,
+            terminal: terminal.map(|typist| typist as Arc<dyn Terminal>),
+            clock: Arc::new(SetClock::at(NOW)),
+            entropy: Arc::new(Dice),
+        };
+        let desk = Desk::new(&place, surroundings).unwrap();
+        let key = ClientKey::draw(&Dice).unwrap();
+        let profile = Profile {
+            api: api.as_str().to_owned(),
+            person: fake::person(),
+            sid: Digest::of(&[b"mine"]),
+            expires: NOW.plus_s(3600),
+            key: key.clone(),
+            cookie: airlock_core::secret::Secret::new("cookie".to_owned()),
+        };
+        desk.profiles.keep(&profile).unwrap();
+        Self { desk, key, requested, _scratch: scratch }
+    }
+
+    async fn approves(&self, reading: cli::Reading) -> anyhow::Result<Ending> {
+        let options = cli::Decide {
+            request: self.requested.id,
+            verdict: VerdictName::Approve,
+            reason: "I called her".to_owned(),
+            reading,
+        };
+        self.desk.decide(&options).await
+    }
+
+    fn decided(&self) -> Vec<Decision> {
+        self.requested.decided(&self.key.public().unwrap())
+    }
+}
+
+fn asked() -> cli::Reading {
+    cli::Reading { operation: None, user: None }
+}
+
+fn named(operation: &str, user: &str) -> cli::Reading {
+    let user = UserName::Id(user.parse().unwrap());
+    cli::Reading { operation: Some(operation.to_owned()), user: Some(user) }
+}
+
+async fn account_disable() -> Requested {
+    Requested::with(|_| ()).await
+}
+
+#[tokio::test]
+async fn at_a_terminal_a_request_is_signed_once_its_reader_has_said_what_it_is() {
+    for typed in
+        ["account.disable 11111111", "  account.disable   11111111-2222-4333-8444-555555555555 "]
+    {
+        let typist = Typist::who_types(typed);
+        let april = April::at(account_disable().await, Some(Arc::clone(&typist))).await;
+
+        assert_eq!(april.approves(asked()).await.unwrap(), Ending::Done);
+
+        let [decision] = &april.decided()[..] else { panic!() };
+        assert_eq!((decision.verdict, decision.req), (Verdict::Approve, april.requested.id.digest));
+        let [question] = &typist.asked()[..] else { panic!() };
+        assert!(!question.contains("account.disable") && !question.contains("1111"), "{question}");
+    }
+}
+
+#[tokio::test]
+async fn who_answers_by_what_a_lying_api_told_them_signs_nothing() {
+    // The list said `sessions.revoke`, or another user; or they just want to get on.
+    let answers = [
+        "sessions.revoke 11111111",
+        "account.disable 22222222",
+        "account.disable",
+        "11111111",
+        "y",
+        "yes",
+        "",
+    ];
+    for answer in answers {
+        let april = April::at(account_disable().await, Some(Typist::who_types(answer))).await;
+
+        let error = april.approves(asked()).await.unwrap_err();
+
+        assert!(error.to_string().starts_with("nothing was signed"), "{answer}: {error}");
+        assert!(!error.is::<Usage>() && april.decided().is_empty(), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_terminal_operation_and_user_are_wanted_before_anything_is_fetched() {
+    let april = April::at(account_disable().await, None).await;
+    // Nothing listens any more where the request would be shown.
+    let nowhere = "http://127.0.0.1:9".parse().unwrap();
+    let desk = Desk { api: crate::person::api::Api::new(nowhere).unwrap(), ..april.desk };
+    let profile = desk.profiles.read().unwrap().unwrap();
+    desk.profiles.keep(&Profile { api: "http://127.0.0.1:9".to_owned(), ..profile }).unwrap();
+    let april = April { desk, ..april };
+
+    let error = april.approves(asked()).await.unwrap_err();
+
+    assert!(error.is::<Usage>(), "{error}");
+}
+
+#[tokio::test]
+async fn what_was_named_must_be_what_the_signed_request_says() {
+    for (operation, user) in [("sessions.revoke", USER), ("account.disable", OTHER)] {
+        let april = April::at(account_disable().await, None).await;
+
+        let error = april.approves(named(operation, user)).await.unwrap_err();
+
+        assert!(error.to_string().starts_with("nothing was signed"), "{error}");
+        assert!(april.decided().is_empty());
+    }
+    let april = April::at(account_disable().await, None).await;
+    assert_eq!(april.approves(named("account.disable", USER)).await.unwrap(), Ending::Done);
+    assert_eq!(april.decided().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_named_at_a_terminal_is_not_asked() {
+    let typist = Typist::who_types("no");
+    let april = April::at(account_disable().await, Some(Arc::clone(&typist))).await;
+
+    april.approves(named("account.disable", USER)).await.unwrap();
+
+    assert_eq!((april.decided().len(), typist.asked().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_what_has_ended() {
+    let mut requested = account_disable().await;
+    requested.shown["state"] = "turned_down".into();
+    let typist = Typist::who_types("account.disable 11111111");
+    let april = April::at(requested, Some(Arc::clone(&typist))).await;
+
+    let error = april.approves(asked()).await.unwrap_err();
+
+    assert!(matches!(error.downcast_ref(), Some(NotWaiting::Closed(_))), "{error}");
+    assert!(typist.asked().is_empty() && april.decided().is_empty());
+}
+
+#[tokio::test]
+async fn showing_a_request_signs_nothing() {
+    let april = April::at(account_disable().await, None).await;
+
+    let ending = april.desk.show(&cli::Show { request: april.requested.id }).await.unwrap();
+
+    assert_eq!(ending, Ending::Done);
+    assert!(april.decided().is_empty());
+}
+
+#[tokio::test]
+async fn a_withdrawal_takes_no_question_and_a_review_takes_the_same_as_an_approval() {
+    let april = April::at(account_disable().await, None).await;
+    let options =
+        cli::Withdraw { request: april.requested.id, reason: "another person".to_owned() };
+    april.desk.withdraw(&options).await.unwrap();
+    assert_eq!(april.decided()[0].verdict, Verdict::Withdraw);
+
+    let mut requested = Requested::with(|ask| ask.break_glass = true).await;
+    requested.shown["state"] = "succeeded".into();
+    requested.shown["review"] = "due".into();
+    let april = April::at(requested, None).await;
+    let review = |reading| cli::Review {
+        request: april.requested.id,
+        reason: "it was right".to_owned(),
+        reading,
+    };
+    assert!(april.desk.review(&review(asked())).await.unwrap_err().is::<Usage>());
+    let other = april.desk.review(&review(named("account.enable", USER))).await;
+    assert!(other.is_err() && april.decided().is_empty());
+    april.desk.review(&review(named("account.disable", USER))).await.unwrap();
+    assert_eq!(april.decided()[0].verdict, Verdict::Review);
+}
+
+#[tokio::test]
+async fn a_reason_that_does_not_fit_was_typed_wrong() {
+    let april = April::at(account_disable().await, None).await;
+    let options = cli::Withdraw { request: april.requested.id, reason: " ".to_owned() };
+
+    let error = april.desk.withdraw(&options).await.unwrap_err();
+
+    assert!(error.is::<Usage>() && april.decided().is_empty(), "{error}");
+}

@@ -1,0 +1,280 @@
+//! A request that somebody is about to decide: what it says itself, and what they make of it.
+
+use std::fmt;
+
+use airlock_core::{
+    ask::RequestEvidence,
+    decision::{self, Decision, MAX_REASON_BYTES, Verdict},
+    disclosure::{Disclosed, NotDisclosed},
+    identity::ObjectId,
+    jwk::NotAKey,
+    jws::{NotSigned, Signed},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Me;
+use crate::{
+    foreign::{Folded, Plain, Word},
+    person::{
+        api::NotDone,
+        view::{RequestId, RequestView, Review},
+    },
+};
+
+/// A request that was opened: what its requester signed, and beside it what the API says of it.
+#[derive(Debug)]
+pub struct Opened {
+    says: Disclosed,
+    view: RequestView,
+}
+
+/// A request that somebody recognised: they named what it does, and to whom. Nothing else is
+/// approved, denied or reviewed, so that nobody signs what they have not read.
+///
+/// What they were told elsewhere, by a list of the API's or by whoever asked them, does not help
+/// with a request that says something else.
+#[derive(Debug)]
+pub struct Recognised(Opened);
+
+/// A request was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum NotOpened {
+    /// The API did not show it.
+    #[error(transparent)]
+    Api(#[from] NotDone),
+    /// What it shows is something else.
+    #[error("{0}: do not decide it, and tell whoever runs this API")]
+    Disclosed(#[from] NotDisclosed),
+}
+
+/// Somebody named something else than what the request says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotRecognised {
+    /// Another operation.
+    #[error("nothing was signed: the signed request asks for {0}")]
+    Operation(&'static str),
+    /// Another user.
+    #[error("nothing was signed: the signed request is about user {0}")]
+    User(ObjectId),
+}
+
+/// A request waits for no such decision.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotWaiting {
+    /// Nothing more will happen to it.
+    #[error("the request is {0}: there is nothing to decide")]
+    Closed(String),
+    /// It is no emergency, has not ended, or was reviewed before.
+    #[error("no review of it is due")]
+    NoReview,
+}
+
+/// A decision was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum NotDecided {
+    /// Nobody waits for it.
+    #[error(transparent)]
+    NotWaiting(#[from] NotWaiting),
+    /// Too little or too much was said about why.
+    #[error("a reason has 1 to {MAX_REASON_BYTES} bytes")]
+    Reason,
+    /// The key could not sign.
+    #[error("decision not signed")]
+    NotSigned(#[from] NotSigned),
+    /// The key has no public half.
+    #[error("client key not usable")]
+    Key(#[from] NotAKey),
+    /// The API did not take it.
+    #[error(transparent)]
+    Api(#[from] NotDone),
+}
+
+#[derive(Deserialize)]
+struct Shown {
+    #[serde(flatten)]
+    view: RequestView,
+    evidence: RequestEvidence,
+}
+
+impl Opened {
+    /// Its name.
+    #[must_use]
+    pub const fn id(&self) -> RequestId {
+        RequestId { tenant: self.says.tenant(), digest: self.says.digest() }
+    }
+
+    /// Goes on if this is the request that somebody has in mind. A user is named by their whole
+    /// id, or by its part before the first hyphen.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRecognised`].
+    pub fn recognise(self, operation: &str, user: &str) -> Result<Recognised, NotRecognised> {
+        if self.says.entry().name != operation {
+            return Err(NotRecognised::Operation(self.says.entry().name));
+        }
+        let target = self.says.target().to_string();
+        let begins = target.split('-').next().unwrap_or_default();
+        if [target.as_str(), begins].iter().all(|id| !id.eq_ignore_ascii_case(user)) {
+            return Err(NotRecognised::User(self.says.target()));
+        }
+        Ok(Recognised(self))
+    }
+
+    /// Whether there is anything to decide.
+    ///
+    /// # Errors
+    ///
+    /// [`NotWaiting`].
+    pub fn waits_for(&self, verdict: Verdict, now: Timestamp) -> Result<(), NotWaiting> {
+        self.until(verdict, now).map(drop)
+    }
+
+    /// Until when a decision that is made now counts.
+    fn until(&self, verdict: Verdict, now: Timestamp) -> Result<Timestamp, NotWaiting> {
+        let longest = now.plus_s(decision::MAX_LIFETIME_S);
+        let expires = self.says.expires();
+        if verdict == Verdict::Review {
+            let is_due = self.says.breaks_glass() && self.view.review == Some(Review::Due);
+            // The request's own time may be long over.
+            return if is_due { Ok(longest) } else { Err(NotWaiting::NoReview) };
+        }
+        if self.view.state.is_final() {
+            return Err(NotWaiting::Closed(self.view.progress()));
+        }
+        if expires <= now {
+            return Err(NotWaiting::Closed(format!("over since {expires}")));
+        }
+        Ok(expires.min(longest))
+    }
+}
+
+/// All that a person needs to decide, out of the signed request. How far it has come and how it
+/// ended is the API's word.
+impl fmt::Display for Opened {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { says, view } = self;
+        writeln!(formatter, "request   {}", self.id())?;
+        writeln!(formatter, "state     {}", view.progress())?;
+        if let Some(reason) = view.because() {
+            writeln!(formatter, "because   {}", Folded(reason))?;
+        }
+        writeln!(formatter, "operation {}: {}", says.entry().name, says.entry().summary)?;
+        writeln!(formatter, "user      {}", says.target())?;
+        for (name, value) in says.parameters().as_object().into_iter().flatten() {
+            writeln!(formatter, "with      {name}: {}", Plain(&value.to_string()))?;
+        }
+        writeln!(formatter, "tenant    {}", says.tenant())?;
+        writeln!(formatter, "asked by  {}", Word(says.requester()))?;
+        writeln!(formatter, "purpose   {}", Folded(says.purpose()))?;
+        if let Some(ticket) = says.ticket() {
+            writeln!(formatter, "ticket    {}", Folded(ticket))?;
+        }
+        if says.breaks_glass() {
+            writeln!(formatter, "emergency it waits for no approval, and is reviewed afterwards")?;
+        }
+        write!(formatter, "asked     {}, until {}", says.asked_at(), says.expires())
+    }
+}
+
+/// The same for programs: what was signed, apart from what the API says.
+impl Serialize for Opened {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { says, view } = self;
+        json!({
+            "id": self.id(),
+            "signed": {
+                "operation": says.entry().name,
+                "target": says.target(),
+                "tenant": says.tenant(),
+                "parameters": says.parameters(),
+                "requester": says.requester(),
+                "purpose": says.purpose(),
+                "ticket": says.ticket(),
+                "break_glass": says.breaks_glass(),
+                "asked_at": says.asked_at(),
+                "expires": says.expires(),
+            },
+            "state": view.state,
+            "needs_approvals": view.needs_approvals,
+            "approvals": view.approvals,
+            "outcome": view.outcome,
+            "review": view.review,
+        })
+        .serialize(serializer)
+    }
+}
+
+impl Me {
+    /// Opens a request: what it says itself, whatever the API says of it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotOpened`] if the API shows something else than what the id names.
+    pub async fn open(&self, id: RequestId) -> Result<Opened, NotOpened> {
+        let Shown { view, evidence } = self.api.get(&format!("/api/requests/{id}")).await?;
+        let says = evidence.disclose(id.tenant, id.digest)?;
+        Ok(Opened { says, view })
+    }
+
+    /// Decides a request that was recognised: the signature is over the digest of what was shown.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDecided`].
+    pub async fn decide(
+        &self,
+        request: &Recognised,
+        verdict: Verdict,
+        reason: &str,
+    ) -> Result<RequestView, NotDecided> {
+        self.sign_and_send(&request.0, verdict, reason).await
+    }
+
+    /// Takes back one's own request, or one's own approval of another's. It needs no more reading
+    /// than that: nothing is done by it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDecided`].
+    pub async fn withdraw(
+        &self,
+        request: &Opened,
+        reason: &str,
+    ) -> Result<RequestView, NotDecided> {
+        self.sign_and_send(request, Verdict::Withdraw, reason).await
+    }
+
+    async fn sign_and_send(
+        &self,
+        request: &Opened,
+        verdict: Verdict,
+        reason: &str,
+    ) -> Result<RequestView, NotDecided> {
+        let now = self.clock.now();
+        let exp = request.until(verdict, now)?;
+        if reason.trim().is_empty() || reason.len() > MAX_REASON_BYTES {
+            return Err(NotDecided::Reason);
+        }
+        let id = request.id();
+        let decision = Decision {
+            jti: Uuid::new_v4(),
+            iat: now,
+            exp,
+            tnt: id.tenant,
+            req: id.digest,
+            sid: self.sid,
+            verdict,
+            reason: reason.to_owned(),
+        };
+        let signed = Signed::sign(&decision, &self.key.signer()?).await?;
+        let path = format!("/api/requests/{id}/decision");
+        Ok(self.api.post(&path, &json!({ "decision": signed })).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests;
