@@ -201,7 +201,8 @@ with checks.that("a worker application gets a Graph token, with its permissions 
     claims = verified(result["access_token"], GRAPH)
     at(claims, "azp", cloud.client_id("airlock-worker-lookup"))
     at(claims, "idtyp", "app")
-    assert sorted(claims["roles"]) == ["Directory.Read.All", "RoleManagement.Read.Directory"]
+    granted = ["BitlockerKey.ReadBasic.All", "Directory.Read.All", "RoleManagement.Read.Directory"]
+    assert sorted(claims["roles"]) == granted
     assert "scp" not in claims
 
 with checks.that("Graph answers that token"):
