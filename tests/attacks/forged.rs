@@ -1,12 +1,14 @@
-//! What a taken-over `intake` puts together: its identity, its key, the whole database and the
-//! bus, but no person's client key. `execute` believes none of it.
+//! What whoever knows our source puts together: artefacts that are right in form, by whatever key
+//! they hold. A taken-over `intake` holds its own and no person's, and writes to database and bus.
+//! `execute` believes none of it.
 
 use airlock_core::{
-    ask::{Ask, RequestEvidence},
+    ask::{Ask, Attestation, RequestEvidence},
     catalog::{Asked, Target},
     decision::{Decision, Verdict},
     digest::Digest,
     identity::{App, Role, TenantId},
+    jwk::PublicKey,
     jws::Signed,
     memory::LocalKey,
     permit::Permit,
@@ -35,33 +37,39 @@ pub fn proven(request: &Signed<Ask>, person: PersonEvidence) -> RequestEvidence 
     RequestEvidence::Proven { request: request.clone(), person }
 }
 
-/// A session for somebody, bound to a key, signed by whoever.
-pub async fn session(
-    who: &Who,
-    roles: &[Role],
-    key: &LocalKey,
-    by: &dyn Signer,
-) -> Signed<Session> {
-    let session = Session {
+/// What a good session of somebody says, bound to a key.
+pub fn session_of(who: &Who, roles: &[Role], key: &PublicKey) -> Session {
+    let at = now();
+    Session {
         iss: App::Signin,
         sid: Uuid::new_v4().to_string(),
         tid: who.tenant,
         oid: who.object,
         roles: roles.to_vec(),
         acrs: Vec::new(),
-        auth_time: now(),
-        iat: now().plus_s(-60),
-        exp: now().plus_s(3600),
-        cnf: Confirms { jwk: key.key().clone() },
+        auth_time: at,
+        iat: at,
+        exp: at.plus_s(3600),
+        cnf: Confirms { jwk: key.clone() },
         cookie: Digest::of(&[b"nobody's"]),
-    };
+    }
+}
+
+/// A session for somebody that began a minute ago, bound to a key, signed by whoever.
+pub async fn session(
+    who: &Who,
+    roles: &[Role],
+    key: &LocalKey,
+    by: &dyn Signer,
+) -> Signed<Session> {
+    let session = Session { iat: now().plus_s(-60), ..session_of(who, roles, key.key()) };
     Signed::sign(&session, by).await.unwrap()
 }
 
-/// A confirmation that fits a session. `intake` signs it: that much it can.
-pub async fn confirmed(forger: &Forger, signed: &Signed<Session>) -> Signed<Confirmation> {
+/// What a confirmation says that fits a session.
+pub fn confirmation_of(signed: &Signed<Session>) -> Confirmation {
     let session: Session = payload(signed.as_str());
-    let confirmation = Confirmation {
+    Confirmation {
         iss: App::Intake,
         session: signed.digest(),
         tid: session.tid,
@@ -69,8 +77,35 @@ pub async fn confirmed(forger: &Forger, signed: &Signed<Session>) -> Signed<Conf
         jkt: session.cnf.jwk.thumbprint(),
         iat: session.iat,
         exp: session.exp,
+    }
+}
+
+/// A confirmation that fits a session. `intake` signs it: that much it can.
+pub async fn confirmed(forger: &Forger, signed: &Signed<Session>) -> Signed<Confirmation> {
+    Signed::sign(&confirmation_of(signed), forger.key()).await.unwrap()
+}
+
+fn asked(on: &Who, operation: &str) -> Asked {
+    Asked { name: operation.to_owned(), target: Target { user: on.object }, parameters: json!({}) }
+}
+
+/// What a taken-over `intake` attests for a service, without having seen any token.
+pub async fn attested(forger: &Forger, service: &str, operation: &str, on: &Who) -> Forged {
+    let attestation = Attestation {
+        iss: App::Intake,
+        jti: Uuid::new_v4(),
+        iat: now(),
+        exp: now().plus_s(600),
+        aud: App::Execute,
+        tnt: on.tenant,
+        sub: service.to_owned(),
+        token: Digest::of(&[b"no token"]),
+        op: asked(on, operation),
+        purpose: "none that I would tell".to_owned(),
+        ticket: None,
     };
-    Signed::sign(&confirmation, forger.key()).await.unwrap()
+    let attestation = Signed::sign(&attestation, forger.key()).await.unwrap();
+    forger.forge(RequestEvidence::Attested { attestation }, Vec::new()).await
 }
 
 pub async fn ask(
@@ -87,11 +122,7 @@ pub async fn ask(
         tnt: on.tenant,
         sid: payload::<Session>(session.as_str()).sid_hash(),
         by: payload::<Session>(session.as_str()).person(),
-        op: Asked {
-            name: operation.to_owned(),
-            target: Target { user: on.object },
-            parameters: json!({}),
-        },
+        op: asked(on, operation),
         purpose: "none that I would tell".to_owned(),
         ticket: None,
         break_glass: false,

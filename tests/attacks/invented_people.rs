@@ -1,20 +1,15 @@
 //! A taken-over `intake` invents people.
 
 use airlock_core::{
-    ask::{Attestation, RequestEvidence},
-    catalog::{Asked, Target},
     decision::{DecisionEvidence, Verdict},
-    digest::Digest,
-    identity::{App, Role},
+    identity::Role,
     jws::Signed,
     ports::Signer as _,
-    session::{Confirms, PersonEvidence, Session},
+    session::{PersonEvidence, Session},
 };
 use airlock_tests::{Asking, Forger, Order, World, client_key, now};
-use serde_json::json;
-use uuid::Uuid;
 
-use crate::forged::{ask, confirmed, decision, proven, refused, session};
+use crate::forged::{ask, attested, confirmed, decision, proven, refused, session, session_of};
 
 #[tokio::test]
 async fn an_invented_requester_gets_nothing_done() {
@@ -136,17 +131,10 @@ async fn a_session_that_was_over_when_the_request_was_signed_gets_nothing_done()
     let (_, mine) = client_key();
     let harriet = world.who("harriet");
     let old = Session {
-        iss: App::Signin,
-        sid: "of yesterday".to_owned(),
-        tid: harriet.tenant,
-        oid: harriet.object,
-        roles: vec![Role::HelpdeskAgent],
-        acrs: Vec::new(),
         auth_time: now().plus_s(-9 * 3600),
         iat: now().plus_s(-9 * 3600),
         exp: now().plus_s(-3600),
-        cnf: Confirms { jwk: mine.key().clone() },
-        cookie: Digest::of(&[b"of yesterday"]),
+        ..session_of(&harriet, &[Role::HelpdeskAgent], mine.key())
     };
     let old = Signed::sign(&old, &signin).await.unwrap();
     let confirmation = confirmed(&forger, &old).await;
@@ -154,7 +142,9 @@ async fn a_session_that_was_over_when_the_request_was_signed_gets_nothing_done()
     let evidence = proven(&request, PersonEvidence { session: old, confirmation });
 
     let fake = forger.forge(evidence, Vec::new()).await;
-    refused(&world, &forger, &fake).await;
+    let leaf = refused(&world, &forger, &fake).await;
+
+    assert_eq!(leaf.kind(), "airlock.request.ended");
 }
 
 #[tokio::test]
@@ -164,26 +154,7 @@ async fn a_caller_whom_only_intake_saw_gets_nothing_sensitive_done() {
     let nina = world.who("nina");
 
     for operation in ["account.disable", "account.enable", "password.reset", "tap.issue"] {
-        let attestation = Attestation {
-            iss: App::Intake,
-            jti: Uuid::new_v4(),
-            iat: now(),
-            exp: now().plus_s(600),
-            aud: App::Execute,
-            tnt: nina.tenant,
-            sub: "robot".to_owned(),
-            token: Digest::of(&[b"no token"]),
-            op: Asked {
-                name: operation.to_owned(),
-                target: Target { user: nina.object },
-                parameters: json!({}),
-            },
-            purpose: "none".to_owned(),
-            ticket: None,
-        };
-        let attestation = Signed::sign(&attestation, forger.key()).await.unwrap();
-        let evidence = RequestEvidence::Attested { attestation };
-        let fake = forger.forge(evidence, Vec::new()).await;
+        let fake = attested(&forger, "robot", operation, &nina).await;
         let leaf = refused(&world, &forger, &fake).await;
         assert_eq!(leaf.kind(), "airlock.request.ended", "{operation}");
     }
@@ -194,25 +165,9 @@ async fn a_caller_whom_no_binding_knows_gets_nothing_at_all_done() {
     let world = World::start().await;
     let forger = Forger::new(&world).await;
     let nina = world.who("nina");
-    let attestation = Attestation {
-        iss: App::Intake,
-        jti: Uuid::new_v4(),
-        iat: now(),
-        exp: now().plus_s(600),
-        aud: App::Execute,
-        tnt: nina.tenant,
-        sub: "robot".to_owned(),
-        token: Digest::of(&[b"no token"]),
-        op: Asked {
-            name: "sessions.revoke".to_owned(),
-            target: Target { user: nina.object },
-            parameters: json!({}),
-        },
-        purpose: "none".to_owned(),
-        ticket: None,
-    };
-    let attestation = Signed::sign(&attestation, forger.key()).await.unwrap();
 
-    let fake = forger.forge(RequestEvidence::Attested { attestation }, Vec::new()).await;
-    refused(&world, &forger, &fake).await;
+    let fake = attested(&forger, "robot", "sessions.revoke", &nina).await;
+    let leaf = refused(&world, &forger, &fake).await;
+
+    assert_eq!(leaf.kind(), "airlock.request.ended");
 }

@@ -1,58 +1,31 @@
 //! A taken-over `signin` has kept the ID token of somebody who signed in: it counts for an hour and
 //! more, and begins no other session than theirs.
 
-use airlock_core::{
-    base64url,
-    digest::Digest,
-    identity::{App, Role},
-    jws::Signed,
-    session::{Confirms, Session},
-    sign_in,
-};
-use airlock_tests::{Answer, World, client_key, now, public};
+use airlock_core::{identity::Role, session::Session};
+use airlock_tests::{World, changed, client_key, now, public};
 use serde_json::json;
-use uuid::Uuid;
+
+use crate::{forged::session_of, thief::Thief};
 
 #[tokio::test]
 async fn an_id_token_that_was_kept_begins_no_session_later() {
     let world = World::start().await;
-    let signin = world.impostor("signin").await;
-    let audience = format!("api://{}", signin.application("airlock-intake"));
-    let own = signin.token(&audience).await;
-    let url = world.stack()["confirmations"].as_str().unwrap();
-    let (tara, random) = (world.who("tara"), [7; 32]);
-    let jwk = public(&client_key().0);
-    let claims = json!({
-        "iss": format!("https://login.microsoftonline.com/{}/v2.0", tara.tenant),
-        "aud": signin.application("airlock-portal"),
-        "tid": tara.tenant, "oid": tara.object, "sub": "tara", "ver": "2.0",
-        "nbf": now().plus_s(-3000), "exp": now().plus_s(900),
-        "roles": ["TenantAdmin"], "auth_time": now().plus_s(-3000),
-        "nonce": sign_in::nonce(jwk.thumbprint(), &random),
-    });
+    let thief = Thief::new(&world).await;
+    let at = now();
     let session = Session {
-        iss: App::Signin,
-        sid: Uuid::new_v4().to_string(),
-        tid: tara.tenant,
-        oid: tara.object,
-        roles: vec![Role::TenantAdmin],
-        acrs: Vec::new(),
-        auth_time: now().plus_s(-3000),
-        iat: now(),
-        exp: now().plus_s(8 * 3600),
-        cnf: Confirms { jwk },
-        cookie: Digest::of(&[b"cookie"]),
+        auth_time: at.plus_s(-3000),
+        exp: at.plus_s(8 * 3600),
+        ..session_of(&world.who("tara"), &[Role::TenantAdmin], &public(&client_key().0))
     };
-    let session = Signed::sign(&session, &signin.key().await).await.unwrap();
+    let fitting = changed(
+        &thief.fitting(&session),
+        &[("nbf", json!(at.plus_s(-3000))), ("exp", json!(at.plus_s(900)))],
+    );
+    let session = thief.sign(&session).await;
     let confirmed = async |issued_before_s: i64| {
-        let mut claims = claims.clone();
-        claims["iat"] = json!(now().plus_s(-issued_before_s));
-        let body = json!({
-            "session": session,
-            "id_token": world.control().mint(&claims, "current").await,
-            "nonce_random": base64url::encode(random),
-        });
-        Answer::to(world.http().post(url).bearer_auth(&own).json(&body)).await
+        let claims = changed(&fitting, &[("iat", json!(now().plus_s(-issued_before_s)))]);
+        let id_token = world.control().mint(&claims, "current").await;
+        thief.asks(&world, &session, &id_token).await
     };
     let before = world.stored().await;
 

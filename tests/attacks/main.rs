@@ -27,3 +27,4 @@ mod services;
 mod signed_nonsense;
 mod taken_over_signin;
 mod targets;
+mod thief;

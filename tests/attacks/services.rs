@@ -2,22 +2,18 @@
 //! `intake` gets done in the name of one.
 
 use airlock_core::{
-    ask::{Attestation, RequestEvidence},
-    catalog::{Asked, Target},
     claim::{CONTAINER, slot_blob},
     digest::Digest,
-    identity::App,
-    jws::Signed,
 };
 use airlock_tests::{
-    Answer, Forged, Forger, SOON, Service, Who, World, eventually, now, re_headed, service_ask,
-    spoiled, twin,
+    Answer, Forger, SOON, Service, Who, World, eventually, now, re_headed, service_ask, spoiled,
+    twin,
 };
 use http::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::forged::refused;
+use crate::forged::{attested, refused};
 
 fn with(service: &Service, name: &str, value: Value) -> Value {
     let mut claims = service.claims();
@@ -155,29 +151,6 @@ async fn a_bound_token_counts_only_with_its_certificate_and_nobody_outside_can_s
     let accepted = call(inside, shown(der)).await;
     assert_eq!(accepted.status, 202, "{}", accepted.text);
     assert_eq!(accepted.json["requester"], "service:badge-system");
-}
-
-/// What a taken-over `intake` attests without having seen any token.
-async fn attested(forger: &Forger, service: &str, operation: &str, on: &Who) -> Forged {
-    let attestation = Attestation {
-        iss: App::Intake,
-        jti: Uuid::new_v4(),
-        iat: now(),
-        exp: now().plus_s(600),
-        aud: App::Execute,
-        tnt: on.tenant,
-        sub: service.to_owned(),
-        token: Digest::of(&[b"no token"]),
-        op: Asked {
-            name: operation.to_owned(),
-            target: Target { user: on.object },
-            parameters: json!({}),
-        },
-        purpose: "none that I would tell".to_owned(),
-        ticket: None,
-    };
-    let attestation = Signed::sign(&attestation, forger.key()).await.unwrap();
-    forger.forge(RequestEvidence::Attested { attestation }, Vec::new()).await
 }
 
 #[tokio::test]

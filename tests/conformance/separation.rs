@@ -98,15 +98,12 @@ async fn outer_apps_never_get_a_graph_token_and_inner_ones_never_an_operators() 
         let caller = call["caller"].as_str().unwrap_or_default();
         match call["service"].as_str().unwrap() {
             "graph" => assert!(caller.starts_with("airlock-worker-"), "{call}"),
-            // Only signin and intake speak to the browser's side of Entra: everyone else gets
-            // tokens of applications, and reads no keys to verify a person's with.
-            "entra" => {
+            // Of Entra's a worker application gets tokens, and no keys to verify a person's with.
+            "entra" if caller.starts_with("airlock-worker-") => {
                 let path = call["path"].as_str().unwrap();
-                let token_of_worker = caller.starts_with("airlock-worker-");
-                if token_of_worker {
-                    assert!(path.ends_with("/oauth2/v2.0/token"), "{call}");
-                }
+                assert!(path.ends_with("/oauth2/v2.0/token"), "{call}");
             }
+            "entra" => {}
             _ => assert!(!caller.starts_with("airlock-worker-"), "{call}"),
         }
     }

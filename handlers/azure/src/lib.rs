@@ -14,6 +14,7 @@ mod failure;
 mod graph;
 pub mod hosting;
 mod identity;
+mod jose;
 pub mod oidc;
 mod transport;
 mod vault;

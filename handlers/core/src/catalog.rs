@@ -42,19 +42,19 @@ pub use eyes::{Eyes, Unfit};
 pub use hands::{Hands, NotDone};
 
 /// All operations. Adding one is its file and its line here.
-pub const OPERATIONS: &[&dyn Operation] = &[
-    &sessions_revoke::SessionsRevoke,
-    &account::AccountDisable,
-    &account::AccountEnable,
-    &password_reset::PasswordReset,
-    &tap_issue::TapIssue,
-    &mfa_reset::MfaReset,
-    &group_membership::GroupAdd,
-    &group_membership::GroupRemove,
-    &license_assign::LicenseAssign,
-    &laps_read::LapsRead,
-    &bitlocker_read::BitlockerRead,
-    &risk_dismiss::RiskDismiss,
+pub const OPERATIONS: &[&Operation] = &[
+    &sessions_revoke::SESSIONS_REVOKE,
+    &account::ACCOUNT_DISABLE,
+    &account::ACCOUNT_ENABLE,
+    &password_reset::PASSWORD_RESET,
+    &tap_issue::TAP_ISSUE,
+    &mfa_reset::MFA_RESET,
+    &group_membership::GROUP_ADD,
+    &group_membership::GROUP_REMOVE,
+    &license_assign::LICENSE_ASSIGN,
+    &laps_read::LAPS_READ,
+    &bitlocker_read::BITLOCKER_READ,
+    &risk_dismiss::RISK_DISMISS,
 ];
 
 /// How much harm an operation can do in the wrong hands.
@@ -138,16 +138,19 @@ pub struct Parameter {
 }
 
 /// One operation of the catalog.
-pub trait Operation: Send + Sync {
-    /// What it is.
-    fn entry(&self) -> &'static Entry;
-
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    entry: &'static Entry,
     /// Reads its parameters, strictly.
-    ///
-    /// # Errors
-    ///
-    /// [`NotUnderstood`] for unknown, missing or out-of-range parameters.
-    fn plan(&self, parameters: &Value) -> Result<Box<dyn Plan>, NotUnderstood>;
+    plan: fn(&Value) -> Result<Box<dyn Plan>, NotUnderstood>,
+}
+
+impl Operation {
+    /// What it is.
+    #[must_use]
+    pub const fn entry(&self) -> &'static Entry {
+        self.entry
+    }
 }
 
 /// An operation with its parameters understood.
@@ -240,7 +243,7 @@ impl Change {
             .find(|operation| operation.entry().name == asked.name)
             .ok_or(NotUnderstood::Operation)?;
         let entry = operation.entry();
-        let plan = operation.plan(&asked.parameters)?;
+        let plan = (operation.plan)(&asked.parameters)?;
         let understood = Understood {
             tenant,
             name: entry.name,
@@ -326,10 +329,23 @@ fn parameters<T: DeserializeOwned>(value: &Value) -> Result<T, NotUnderstood> {
     T::deserialize(value).map_err(|_| NotUnderstood::Parameters)
 }
 
-/// Parameters of an operation that takes none.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
+/// The plan of an operation whose parameters say all of it.
+fn as_written<P>(value: &Value) -> Result<Box<dyn Plan>, NotUnderstood>
+where
+    P: Plan + DeserializeOwned + 'static,
+{
+    Ok(Box::new(parameters::<P>(value)?))
+}
+
+/// The plan of an operation that takes no parameters.
+fn always(plan: impl Plan + 'static, value: &Value) -> Result<Box<dyn Plan>, NotUnderstood> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+
+    let Nothing {} = parameters(value)?;
+    Ok(Box::new(plan))
+}
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -21,12 +21,9 @@ use crate::{
     digest::Digest,
     identity::TenantId,
     jws::{Artefact, NotVerified, Signed, Typ, Verified},
-    service,
+    service::{self, DEFAULT_LIFETIME_S},
     time::Timestamp,
 };
-
-/// How long an event counts that does not say so itself, in seconds.
-pub const DEFAULT_LIFETIME_S: i64 = 3600;
 
 /// The longest `id` of an event, in bytes.
 pub const MAX_ID_BYTES: usize = 256;

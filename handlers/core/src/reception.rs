@@ -45,7 +45,7 @@ const FRESH_S: i64 = 60;
 
 /// The largest request or decision that is taken, in bytes. They travel and are stored together
 /// with all their evidence.
-const MAX_TAKEN_BYTES: usize = 8 * 1024;
+pub const MAX_TAKEN_BYTES: usize = 8 * 1024;
 
 /// Requests that a list shows.
 const LISTED: u32 = 100;

@@ -17,7 +17,7 @@ use crate::{
     identity::TenantId,
 };
 
-/// How long a request counts that does not say so itself, in seconds.
+/// How long a request of a service or producer counts that does not say so itself, in seconds.
 pub const DEFAULT_LIFETIME_S: i64 = 3600;
 
 /// The longest name of a service or producer, in bytes.

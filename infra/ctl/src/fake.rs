@@ -1,5 +1,6 @@
 //! What tests have in place of an API and of a person at a terminal.
 
+mod desk;
 mod request;
 mod terminal;
 
@@ -7,6 +8,7 @@ use axum::Router;
 
 use crate::person::api::Api;
 
+pub use desk::desk;
 pub use request::{NOW, Requested, person};
 pub use terminal::Typist;
 

@@ -2,8 +2,9 @@
 //!
 //! A client sends one token for an hour. Kept is what its verification gave, under the SHA-256 of
 //! its whole text, until its `exp`; a token that was refused never is. A kept token still counts
-//! only while its tenant publishes the very key that verified it: [`KeyCache`](super::keys) is
-//! asked each time, and after each fetch of keys every token is verified once more.
+//! only while its tenant publishes the very key that verified it:
+//! [`KeyCache`](crate::jose::keys::KeyCache) is asked each time, and after each fetch of keys every
+//! token is verified once more.
 
 use std::{
     collections::HashMap,

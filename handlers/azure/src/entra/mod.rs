@@ -6,14 +6,11 @@
 //! path that takes a [`PersonToken`] cannot be handed an application's or an agent's.
 
 mod claims;
-mod compact;
 mod kept;
-pub(crate) mod keys;
 mod kind;
-pub(crate) mod published;
+mod published;
 #[cfg(test)]
 mod tests;
-pub(crate) mod unique;
 
 use std::sync::Arc;
 
@@ -22,6 +19,7 @@ use airlock_core::{
     identity::{ObjectId, TenantId},
     ports::{Clock, PortError},
 };
+use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 pub use self::{
@@ -30,16 +28,21 @@ pub use self::{
 };
 use self::{
     claims::{Expected, claimed_tenant},
-    compact::Jws,
     kept::{Kept, KeptTokens},
-    keys::KeyCache,
     published::{FromEntra, SigningKey},
 };
+use crate::jose::{
+    compact::{self, Form, Jws, Malformed},
+    keys::{KeyCache, NoKey},
+};
+
+/// Entra's tokens. RS256 alone: a key says nothing of which other algorithms it would serve.
+const FORM: Form = Form { algorithms: &[Algorithm::RS256], types: &["JWT"] };
 
 /// Verifies tokens that Entra issued.
 pub struct TokenVerifier {
     authority: String,
-    keys: KeyCache,
+    keys: KeyCache<TenantId, SigningKey>,
     kept: KeptTokens,
     clock: Arc<dyn Clock>,
 }
@@ -80,6 +83,21 @@ pub enum NotAccepted {
     /// The tenant's keys could not be read. The token may be good.
     #[error("signing keys not read")]
     Keys(#[source] PortError),
+}
+
+impl From<Malformed> for NotAccepted {
+    fn from(Malformed(what): Malformed) -> Self {
+        Self::Malformed(what)
+    }
+}
+
+impl From<NoKey> for NotAccepted {
+    fn from(error: NoKey) -> Self {
+        match error {
+            NoKey::Unknown => Self::UnknownKey,
+            NoKey::NotRead(error) => Self::Keys(error),
+        }
+    }
 }
 
 impl TokenVerifier {
@@ -176,7 +194,7 @@ impl TokenVerifier {
         audience: ObjectId,
     ) -> Result<(Claims, SigningKey), NotAccepted> {
         let key = self.keys.key(tenant, jws.kid()).await?;
-        if !jws.is_signed_by(&key) {
+        if !key.signed(jws) {
             return Err(NotAccepted::Signature);
         }
         let issuer = published::issuer(&self.authority, tenant);
@@ -188,7 +206,7 @@ impl TokenVerifier {
 
 /// Takes a token apart. Its claims are read once, and released by nobody but `verified`.
 fn read(text: &str) -> Result<(Jws<'_>, Map<String, Value>), NotAccepted> {
-    let jws = Jws::read(text)?;
+    let jws = Jws::read(text, &FORM)?;
     let claims = jws.claims()?;
     Ok((jws, claims))
 }

@@ -6,7 +6,6 @@
 //! believed before its signature holds under a key that its issuer publishes.
 
 mod claims;
-mod compact;
 mod published;
 #[cfg(test)]
 mod tests;
@@ -14,13 +13,27 @@ mod tests;
 use std::sync::Arc;
 
 use airlock_core::{digest::Digest, ports::Clock, service::SeenToken};
+use jsonwebtoken::Algorithm;
 
 use self::{
     claims::seen,
-    compact::Jws,
     published::{AtIssuer, IssuerKey},
 };
-use crate::entra::{NotAccepted, keys::KeyCache};
+use crate::{
+    entra::NotAccepted,
+    jose::{
+        compact::{Form, Jws},
+        keys::KeyCache,
+    },
+};
+
+/// Access tokens (RFC 9068, section 2.1). An issuer that gives no type is believed for what its
+/// audience says; one that says `JWT` has issued something else to somebody else, such as an ID
+/// token.
+const FORM: Form = Form {
+    algorithms: &[Algorithm::RS256, Algorithm::PS256, Algorithm::ES256],
+    types: &["at+jwt", "application/at+jwt"],
+};
 
 /// Verifies tokens of services.
 pub struct ServiceTokens {
@@ -47,7 +60,7 @@ impl ServiceTokens {
     ///
     /// [`NotAccepted::Malformed`], or [`NotAccepted::Claim`] if it names no issuer.
     pub fn look_at<'t>(&self, text: &'t str) -> Result<PresentedToken<'t>, NotAccepted> {
-        let jws = Jws::read(text)?;
+        let jws = Jws::read(text, &FORM)?;
         let claims = jws.claims()?;
         let issuer = claims::text(&claims, "iss")?.to_owned();
         Ok(PresentedToken { jws, claims, issuer, digest: Digest::of(&[text.as_bytes()]) })
@@ -69,7 +82,7 @@ impl ServiceTokens {
     ) -> Result<SeenToken, NotAccepted> {
         let PresentedToken { jws, claims, issuer, digest } = presented;
         let key = self.keys.key(issuer.clone(), jws.kid()).await?;
-        if !jws.is_signed_by(&key) {
+        if !key.signed(&jws) {
             return Err(NotAccepted::Signature);
         }
         seen(&claims, issuer, digest, certificate, self.clock.now())

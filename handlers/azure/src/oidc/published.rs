@@ -7,17 +7,20 @@ use async_trait::async_trait;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use reqwest::Url;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    entra::published::{Published, document},
     failure::in_time,
+    jose::{
+        compact::Jws,
+        published::{Jwks, Metadata, NotPublished, Published, document},
+    },
 };
 
 /// The most keys of an issuer. An OpenIddict server publishes a few.
 const MOST_KEYS: usize = 100;
 
-/// The shortest modulus, in bytes: RSA of 2048 bits.
+/// The modulus, in bytes: RSA of 2048 to 8192 bits.
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
 /// A key that an issuer's tokens are signed with.
@@ -32,45 +35,9 @@ pub(super) enum IssuerKey {
 /// An issuer's keys by name.
 pub(super) type Keys = HashMap<String, IssuerKey>;
 
-/// What is published is not what an issuer of ours publishes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NotPublished {
-    #[error("issuer is no https URL without user, query and fragment")]
-    Address,
-    #[error("metadata is of another issuer")]
-    OtherIssuer,
-    #[error("keys are published elsewhere than at the issuer's own origin")]
-    Elsewhere,
-    #[error("too many keys")]
-    TooMany,
-    #[error("two keys have one name")]
-    Ambiguous,
-    #[error("no key that can be used")]
-    None,
-}
-
-impl From<NotPublished> for PortError {
-    fn from(error: NotPublished) -> Self {
-        Self::Broken(error.into())
-    }
-}
-
 /// Keys at each issuer's own address.
 pub(super) struct AtIssuer {
     http: reqwest::Client,
-}
-
-/// The part of an issuer's metadata that counts.
-#[derive(Deserialize)]
-struct Metadata {
-    issuer: String,
-    jwks_uri: String,
-}
-
-/// What is published as keys. One that is not understood is passed over (RFC 7517, section 5).
-#[derive(Deserialize)]
-pub(super) struct Jwks {
-    keys: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -107,7 +74,7 @@ impl Published<String, IssuerKey> for AtIssuer {
             let metadata: Metadata = document(&self.http, &address).await?;
             let keys = keys_address(&issuer, &metadata.issuer, &metadata.jwks_uri)?;
             let jwks: Jwks = document(&self.http, &keys).await?;
-            Ok(jwks.usable()?)
+            Ok(usable(jwks)?)
         })
         .await
     }
@@ -146,23 +113,17 @@ fn https(text: &str) -> Option<Url> {
     (url.scheme() == "https" && url.has_host() && plain).then_some(url)
 }
 
-impl Jwks {
-    /// The keys that can sign tokens.
-    pub(super) fn usable(self) -> Result<Keys, NotPublished> {
-        if self.keys.len() > MOST_KEYS {
-            return Err(NotPublished::TooMany);
+/// The keys that can sign tokens.
+pub(super) fn usable(jwks: Jwks) -> Result<Keys, NotPublished> {
+    let mut keys = Keys::new();
+    for key in jwks.understood::<Jwk>(MOST_KEYS)? {
+        let Some(usable) = IssuerKey::read(&key) else { continue };
+        // Which of two keys a name means would be for the order of a list to say.
+        if keys.insert(key.kid, usable).is_some() {
+            return Err(NotPublished::Ambiguous);
         }
-        let mut keys = Keys::new();
-        for key in self.keys {
-            let Ok(key) = Jwk::deserialize(key) else { continue };
-            let Some(usable) = IssuerKey::read(&key) else { continue };
-            // Which of two keys a name means would be for the order of a list to say.
-            if keys.insert(key.kid, usable).is_some() {
-                return Err(NotPublished::Ambiguous);
-            }
-        }
-        if keys.is_empty() { Err(NotPublished::None) } else { Ok(keys) }
     }
+    if keys.is_empty() { Err(NotPublished::None) } else { Ok(keys) }
 }
 
 impl IssuerKey {
@@ -180,8 +141,9 @@ impl IssuerKey {
         }
     }
 
-    /// Whether the signature (base64url) over these bytes is by this key, with this algorithm.
-    pub(super) fn signed(&self, algorithm: Algorithm, bytes: &[u8], signature: &str) -> bool {
+    /// Whether a token is signed by this key, with the algorithm that its header names.
+    pub(super) fn signed(&self, jws: &Jws<'_>) -> bool {
+        let algorithm = jws.algorithm();
         let key = match self {
             Self::Rsa(key, only) => {
                 let fits = matches!(algorithm, Algorithm::RS256 | Algorithm::PS256);
@@ -190,7 +152,8 @@ impl IssuerKey {
             Self::P256(key) => (algorithm == Algorithm::ES256).then_some(key),
         };
         key.is_some_and(|key| {
-            jsonwebtoken::crypto::verify(signature, bytes, key, algorithm).unwrap_or(false)
+            jsonwebtoken::crypto::verify(jws.signature(), jws.input(), key, algorithm)
+                .unwrap_or(false)
         })
     }
 }

@@ -19,10 +19,14 @@ use aws_lc_rs::{
 use serde_json::{Value, json};
 
 use super::{
-    published::{Jwks, Keys, NotPublished, discovery, keys_address},
+    published::{Keys, discovery, keys_address},
     *,
 };
-use crate::entra::keys::{self, KeyCache};
+use crate::jose::{
+    compact::MOST_BYTES,
+    keys::{self, KeyCache},
+    published::{Jwks, NotPublished, Published},
+};
 
 const NOON: i64 = 1_700_000_000;
 const ISSUER: &str = "https://id.example/";
@@ -53,7 +57,7 @@ fn ec_jwk(kid: &str) -> Value {
 }
 
 fn usable(keys: &Value) -> Result<Keys, NotPublished> {
-    serde_json::from_value::<Jwks>(json!({ "keys": keys })).unwrap().usable()
+    published::usable(serde_json::from_value::<Jwks>(json!({ "keys": keys })).unwrap())
 }
 
 /// Publishes three keys, and counts how often it is asked.
@@ -61,7 +65,7 @@ fn usable(keys: &Value) -> Result<Keys, NotPublished> {
 struct Issuer(AtomicUsize);
 
 #[async_trait]
-impl crate::entra::published::Published<String, IssuerKey> for Issuer {
+impl Published<String, IssuerKey> for Issuer {
     async fn keys(&self, issuer: String) -> Result<Keys, PortError> {
         self.0.fetch_add(1, SeqCst);
         assert_eq!(issuer, ISSUER);
@@ -257,7 +261,7 @@ async fn what_is_no_signed_access_token_is_refused_before_anyone_is_asked() {
     bad.push(String::new());
     bad.push(good.rsplit_once('.').unwrap().0.to_owned());
     bad.push(format!("{good}.e30.e30"));
-    bad.push(format!("{good}{}", "A".repeat(compact::MOST_BYTES)));
+    bad.push(format!("{good}{}", "A".repeat(MOST_BYTES)));
 
     for token in bad {
         let refused = world.tokens.look_at(&token).err();

@@ -3,14 +3,16 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Entry, Hands, NotDone, NotUnderstood, Nothing, Operation, Plan, Risk, parameters};
+use super::{Entry, Hands, NotDone, Operation, Plan, Risk, always};
 use crate::{identity::App, secret::Secret};
 
 /// `PATCH /users/{id}` with `accountEnabled: false`.
-pub(super) struct AccountDisable;
+pub(super) const ACCOUNT_DISABLE: Operation =
+    Operation { entry: &DISABLE, plan: |value| always(SetEnabled(false), value) };
 
 /// `PATCH /users/{id}` with `accountEnabled: true`.
-pub(super) struct AccountEnable;
+pub(super) const ACCOUNT_ENABLE: Operation =
+    Operation { entry: &ENABLE, plan: |value| always(SetEnabled(true), value) };
 
 const DISABLE: Entry = Entry {
     name: "account.disable",
@@ -33,28 +35,6 @@ const ENABLE: Entry = Entry {
     converges: "an enabled account is set to enabled again",
     ..DISABLE
 };
-
-impl Operation for AccountDisable {
-    fn entry(&self) -> &'static Entry {
-        &DISABLE
-    }
-
-    fn plan(&self, value: &Value) -> Result<Box<dyn Plan>, NotUnderstood> {
-        let Nothing {} = parameters(value)?;
-        Ok(Box::new(SetEnabled(false)))
-    }
-}
-
-impl Operation for AccountEnable {
-    fn entry(&self) -> &'static Entry {
-        &ENABLE
-    }
-
-    fn plan(&self, value: &Value) -> Result<Box<dyn Plan>, NotUnderstood> {
-        let Nothing {} = parameters(value)?;
-        Ok(Box::new(SetEnabled(true)))
-    }
-}
 
 #[derive(Debug)]
 struct SetEnabled(bool);

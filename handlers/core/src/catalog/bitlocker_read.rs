@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Entry, Eyes, Hands, NotDone, NotUnderstood, Operation, Parameter, Plan, Risk, Unfit, device,
-    parameters, reading,
+    Entry, Eyes, Hands, NotDone, Operation, Parameter, Plan, Risk, Unfit, as_written, device,
+    reading,
 };
 use crate::{
     identity::{App, ObjectId},
@@ -17,7 +17,8 @@ use crate::{
 ///
 /// Whoever needs one reads its id from the locked device's screen. Which device it belongs to is
 /// looked up first, without the key: reading the key is what Entra's audit log keeps.
-pub(super) struct BitlockerRead;
+pub(super) const BITLOCKER_READ: Operation =
+    Operation { entry: &ENTRY, plan: as_written::<RecoveryKey> };
 
 const ENTRY: Entry = Entry {
     name: "bitlocker.read",
@@ -47,16 +48,6 @@ const ENTRY: Entry = Entry {
 #[serde(deny_unknown_fields)]
 struct RecoveryKey {
     key: ObjectId,
-}
-
-impl Operation for BitlockerRead {
-    fn entry(&self) -> &'static Entry {
-        &ENTRY
-    }
-
-    fn plan(&self, value: &Value) -> Result<Box<dyn Plan>, NotUnderstood> {
-        Ok(Box::new(parameters::<RecoveryKey>(value)?))
-    }
 }
 
 #[async_trait]

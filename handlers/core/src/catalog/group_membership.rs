@@ -22,10 +22,12 @@ use crate::{
 };
 
 /// `POST /groups/{id}/members/$ref`.
-pub(super) struct GroupAdd;
+pub(super) const GROUP_ADD: Operation =
+    Operation { entry: &ADD, plan: |value| membership(value, true) };
 
 /// `DELETE /groups/{id}/members/{user}/$ref`.
-pub(super) struct GroupRemove;
+pub(super) const GROUP_REMOVE: Operation =
+    Operation { entry: &REMOVE, plan: |value| membership(value, false) };
 
 const ADD: Entry = Entry {
     name: "group.add",
@@ -66,26 +68,9 @@ struct Group {
     group: ObjectId,
 }
 
-impl Operation for GroupAdd {
-    fn entry(&self) -> &'static Entry {
-        &ADD
-    }
-
-    fn plan(&self, value: &Value) -> Result<Box<dyn Plan>, NotUnderstood> {
-        let Group { group } = parameters(value)?;
-        Ok(Box::new(Membership { group, wanted: true }))
-    }
-}
-
-impl Operation for GroupRemove {
-    fn entry(&self) -> &'static Entry {
-        &REMOVE
-    }
-
-    fn plan(&self, value: &Value) -> Result<Box<dyn Plan>, NotUnderstood> {
-        let Group { group } = parameters(value)?;
-        Ok(Box::new(Membership { group, wanted: false }))
-    }
+fn membership(value: &Value, wanted: bool) -> Result<Box<dyn Plan>, NotUnderstood> {
+    let Group { group } = parameters(value)?;
+    Ok(Box::new(Membership { group, wanted }))
 }
 
 #[derive(Debug)]

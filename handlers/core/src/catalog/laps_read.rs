@@ -8,8 +8,8 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use zeroize::Zeroizing;
 
 use super::{
-    Entry, Eyes, Hands, NotDone, NotUnderstood, Operation, Parameter, Plan, Risk, Unfit, device,
-    parameters, reading,
+    Entry, Eyes, Hands, NotDone, Operation, Parameter, Plan, Risk, Unfit, as_written, device,
+    reading,
 };
 use crate::{
     identity::{App, ObjectId},
@@ -21,7 +21,7 @@ use crate::{
 ///
 /// Not the path without `/directory`, which permissions are still listed for: Microsoft has
 /// withdrawn it.
-pub(super) struct LapsRead;
+pub(super) const LAPS_READ: Operation = Operation { entry: &ENTRY, plan: as_written::<Device> };
 
 const ENTRY: Entry = Entry {
     name: "laps.read",
@@ -48,16 +48,6 @@ const ENTRY: Entry = Entry {
 #[serde(deny_unknown_fields)]
 struct Device {
     device: ObjectId,
-}
-
-impl Operation for LapsRead {
-    fn entry(&self) -> &'static Entry {
-        &ENTRY
-    }
-
-    fn plan(&self, value: &Value) -> Result<Box<dyn Plan>, NotUnderstood> {
-        Ok(Box::new(parameters::<Device>(value)?))
-    }
 }
 
 #[async_trait]

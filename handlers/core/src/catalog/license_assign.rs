@@ -5,8 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Entry, Eyes, Hands, NotDone, NotUnderstood, Operation, Parameter, Plan, Risk, Unfit,
-    parameters, reading,
+    Entry, Eyes, Hands, NotDone, Operation, Parameter, Plan, Risk, Unfit, as_written, reading,
 };
 use crate::{
     identity::{App, ObjectId},
@@ -15,7 +14,8 @@ use crate::{
 };
 
 /// `POST /users/{id}/assignLicense`, which never takes one away.
-pub(super) struct LicenseAssign;
+pub(super) const LICENSE_ASSIGN: Operation =
+    Operation { entry: &ENTRY, plan: as_written::<License> };
 
 const ENTRY: Entry = Entry {
     name: "license.assign",
@@ -41,16 +41,6 @@ const ENTRY: Entry = Entry {
 #[serde(deny_unknown_fields)]
 struct License {
     sku: ObjectId,
-}
-
-impl Operation for LicenseAssign {
-    fn entry(&self) -> &'static Entry {
-        &ENTRY
-    }
-
-    fn plan(&self, value: &Value) -> Result<Box<dyn Plan>, NotUnderstood> {
-        Ok(Box::new(parameters::<License>(value)?))
-    }
 }
 
 #[async_trait]

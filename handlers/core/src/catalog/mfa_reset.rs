@@ -16,7 +16,7 @@ use super::{
 use crate::{identity::App, secret::Secret};
 
 /// `DELETE /users/{id}/authentication/…Methods/{id}`, for each method of the chosen kinds.
-pub(super) struct MfaReset;
+pub(super) const MFA_RESET: Operation = Operation { entry: &ENTRY, plan: reset };
 
 const ENTRY: Entry = Entry {
     name: "mfa.reset",
@@ -114,30 +114,24 @@ struct Methods {
     methods: Written,
 }
 
-impl Operation for MfaReset {
-    fn entry(&self) -> &'static Entry {
-        &ENTRY
+fn reset(value: &Value) -> Result<Box<dyn Plan>, NotUnderstood> {
+    let Methods { methods } = parameters(value)?;
+    let mut kinds = match methods {
+        Written::List(kinds) => kinds,
+        Written::Text(text) => text
+            .split(',')
+            .map(|name| Kind::deserialize(json!(name)))
+            .collect::<Result<_, _>>()
+            .map_err(|_| NotUnderstood::Parameters)?,
+    };
+    kinds.sort_unstable();
+    let named = kinds.len();
+    kinds.dedup();
+    // Nothing to do, or twice the same: not what anybody meant.
+    if kinds.is_empty() || kinds.len() < named {
+        return Err(NotUnderstood::Parameters);
     }
-
-    fn plan(&self, value: &Value) -> Result<Box<dyn Plan>, NotUnderstood> {
-        let Methods { methods } = parameters(value)?;
-        let mut kinds = match methods {
-            Written::List(kinds) => kinds,
-            Written::Text(text) => text
-                .split(',')
-                .map(|name| Kind::deserialize(json!(name)))
-                .collect::<Result<_, _>>()
-                .map_err(|_| NotUnderstood::Parameters)?,
-        };
-        kinds.sort_unstable();
-        let named = kinds.len();
-        kinds.dedup();
-        // Nothing to do, or twice the same: not what anybody meant.
-        if kinds.is_empty() || kinds.len() < named {
-            return Err(NotUnderstood::Parameters);
-        }
-        Ok(Box::new(Reset(kinds)))
-    }
+    Ok(Box::new(Reset(kinds)))
 }
 
 #[derive(Debug)]

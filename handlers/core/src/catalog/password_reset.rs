@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Entry, Hands, NotDone, NotUnderstood, Nothing, Operation, Plan, Risk, parameters};
+use super::{Entry, Hands, NotDone, Operation, Plan, Risk, always};
 use crate::{
     identity::App,
     ports::{Entropy, PortError},
@@ -13,7 +13,8 @@ use crate::{
 /// `PATCH /users/{id}` with a `passwordProfile`.
 ///
 /// Not for users synchronized from on-premises: no application may write their password back.
-pub(super) struct PasswordReset;
+pub(super) const PASSWORD_RESET: Operation =
+    Operation { entry: &ENTRY, plan: |value| always(Reset, value) };
 
 const ENTRY: Entry = Entry {
     name: "password.reset",
@@ -29,17 +30,6 @@ const ENTRY: Entry = Entry {
     pace_s: None,
     converges: "a repeat sets another temporary password; only the last is ever revealed",
 };
-
-impl Operation for PasswordReset {
-    fn entry(&self) -> &'static Entry {
-        &ENTRY
-    }
-
-    fn plan(&self, value: &Value) -> Result<Box<dyn Plan>, NotUnderstood> {
-        let Nothing {} = parameters(value)?;
-        Ok(Box::new(Reset))
-    }
-}
 
 #[derive(Debug)]
 struct Reset;

@@ -3,11 +3,12 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Entry, Hands, NotDone, NotUnderstood, Nothing, Operation, Plan, Risk, parameters};
+use super::{Entry, Hands, NotDone, Operation, Plan, Risk, always};
 use crate::{identity::App, secret::Secret};
 
 /// `POST /identityProtection/riskyUsers/dismiss`, with one user.
-pub(super) struct RiskDismiss;
+pub(super) const RISK_DISMISS: Operation =
+    Operation { entry: &ENTRY, plan: |value| always(Dismiss, value) };
 
 const ENTRY: Entry = Entry {
     name: "risk.dismiss",
@@ -26,17 +27,6 @@ const ENTRY: Entry = Entry {
     pace_s: Some(1),
     converges: "a risk that is dismissed already stays dismissed",
 };
-
-impl Operation for RiskDismiss {
-    fn entry(&self) -> &'static Entry {
-        &ENTRY
-    }
-
-    fn plan(&self, value: &Value) -> Result<Box<dyn Plan>, NotUnderstood> {
-        let Nothing {} = parameters(value)?;
-        Ok(Box::new(Dismiss))
-    }
-}
 
 #[derive(Debug)]
 struct Dismiss;

@@ -3,11 +3,12 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Entry, Hands, NotDone, NotUnderstood, Nothing, Operation, Plan, Risk, parameters};
+use super::{Entry, Hands, NotDone, Operation, Plan, Risk, always};
 use crate::{identity::App, secret::Secret};
 
 /// `POST /users/{id}/revokeSignInSessions`.
-pub(super) struct SessionsRevoke;
+pub(super) const SESSIONS_REVOKE: Operation =
+    Operation { entry: &ENTRY, plan: |value| always(Revoke, value) };
 
 const ENTRY: Entry = Entry {
     name: "sessions.revoke",
@@ -23,17 +24,6 @@ const ENTRY: Entry = Entry {
     pace_s: None,
     converges: "revoking again moves the time from which sessions count; nobody is signed in twice",
 };
-
-impl Operation for SessionsRevoke {
-    fn entry(&self) -> &'static Entry {
-        &ENTRY
-    }
-
-    fn plan(&self, value: &Value) -> Result<Box<dyn Plan>, NotUnderstood> {
-        let Nothing {} = parameters(value)?;
-        Ok(Box::new(Revoke))
-    }
-}
 
 #[derive(Debug)]
 struct Revoke;

@@ -10,7 +10,7 @@ use super::{
 use crate::{identity::App, secret::Secret};
 
 /// `POST /users/{id}/authentication/temporaryAccessPassMethods`.
-pub(super) struct TapIssue;
+pub(super) const TAP_ISSUE: Operation = Operation { entry: &ENTRY, plan: pass };
 
 const ENTRY: Entry = Entry {
     name: "tap.issue",
@@ -64,18 +64,12 @@ const fn yes() -> bool {
     true
 }
 
-impl Operation for TapIssue {
-    fn entry(&self) -> &'static Entry {
-        &ENTRY
+fn pass(value: &Value) -> Result<Box<dyn Plan>, NotUnderstood> {
+    let pass: Pass = parameters(value)?;
+    if !LIFETIME_MINUTES.contains(&pass.lifetime_minutes) {
+        return Err(NotUnderstood::Parameters);
     }
-
-    fn plan(&self, value: &Value) -> Result<Box<dyn Plan>, NotUnderstood> {
-        let pass: Pass = parameters(value)?;
-        if !LIFETIME_MINUTES.contains(&pass.lifetime_minutes) {
-            return Err(NotUnderstood::Parameters);
-        }
-        Ok(Box::new(pass))
-    }
+    Ok(Box::new(pass))
 }
 
 #[async_trait]

@@ -1,13 +1,13 @@
 //! Claims and outcomes as create-only blobs: what is remembered even if the database forgets.
 
-use super::{End, NotHandled, Opened, Worker, broken, words};
+use super::{End, NotHandled, Opened, Worker, broken};
 use crate::{
     claim::{CONTAINER, Claim, Ending, OutcomeBlob, RESUME_S, claim_blob, outcome_blob},
     digest::Digest,
     identity::TenantId,
     jws::{Signed, Verified},
     ports::{Created, PortError},
-    request::{Authorized, Principal, Request},
+    request::{Authorized, NotPermitted, Principal, Request},
     time::Timestamp,
 };
 
@@ -171,5 +171,16 @@ impl Worker {
             return Err(broken("outcome blob is another request's"));
         }
         Ok(Some(blob))
+    }
+}
+
+/// What a requester is told about a permit that does not permit.
+fn words(not_permitted: NotPermitted) -> &'static str {
+    match not_permitted {
+        NotPermitted::Expired => "the permit expired before it was carried out",
+        NotPermitted::ClaimOver => "the claim can no longer be resumed",
+        NotPermitted::Other(_) | NotPermitted::Approvals | NotPermitted::OtherClaim(_) => {
+            "the permit is for something else"
+        }
     }
 }

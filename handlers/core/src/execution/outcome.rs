@@ -1,6 +1,6 @@
 //! How requests end: outcomes, and what is recorded when a message leads nowhere.
 
-use super::{NotHandled, Opened, Step, Worker, broken, open::Unopened};
+use super::{NotHandled, Opened, Step, Worker, broken, open::Unopened, retry::pause_s};
 use crate::{
     claim::{CONTAINER, Ending, Outcome, OutcomeBlob, outcome_blob},
     digest::Digest,
@@ -72,7 +72,7 @@ impl Worker {
             }
             Unopened::Port(error) if error.is_transient() => {
                 tracing::warn!(error = %error, "not read");
-                Ok(Step::Later(super::pause_s(&error, attempt + 1)))
+                Ok(Step::Later(pause_s(&error, attempt + 1)))
             }
             Unopened::Port(error) => Err(error.into()),
         }

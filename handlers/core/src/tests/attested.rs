@@ -1,16 +1,12 @@
 //! Callers that are no people: what services and event producers get done, and what they, or a
 //! taken-over `intake` in their names, do not.
 
-use std::sync::Arc;
-
-use uuid::Uuid;
-
 use super::{
     impostors::{Forged, assert_refused, attack},
-    world::{CONTOSO, FABRIKAM, NINA, OLGA, World, key, settle},
+    world::{CONTOSO, FABRIKAM, NINA, NOON, OLGA, World, key, settle},
 };
 use crate::{
-    ask::{Attestation, RequestEvidence},
+    ask::RequestEvidence,
     binding::{Producer, Service},
     catalog::{Asked, Target},
     claim::{CONTAINER, slot_blob},
@@ -18,15 +14,12 @@ use crate::{
     identity::{App, ObjectId},
     jws::Signed,
     memory::LocalKey,
-    policy::Policies,
     ports::{Blobs as _, Partition, Signer as _},
     producer::{Event, EventData},
-    reception::{NotReceived, Reception, RequestName, View},
+    reception::{NotReceived, RequestName, View},
     request::NotAuthorized,
     service::{Holder, SeenToken, ServiceAsk},
-    tests::world::NOON,
     time::Timestamp,
-    trust::TrustStore,
 };
 
 const LISTED: [&str; 3] = ["sessions.revoke", "tap.issue", "account.disable"];
@@ -214,48 +207,25 @@ async fn the_same_key_is_the_same_request_and_never_another() {
     }
 }
 
-/// What a taken-over `intake` attests without having seen any token.
-async fn attested(world: &World, service: &str, operation: &str) -> Forged {
-    let attestation = Attestation {
-        iss: App::Intake,
-        jti: Uuid::new_v4(),
-        iat: world.now(),
-        exp: world.now().plus_s(600),
-        aud: App::Execute,
-        tnt: CONTOSO,
-        sub: service.to_owned(),
-        token: Digest::of(&[b"none"]),
-        op: asked(operation, NINA),
-        purpose: "because".to_owned(),
-        ticket: None,
-    };
-    let signed = Signed::sign(&attestation, world.key_of(App::Intake)).await.unwrap();
-    Forged {
-        evidence: RequestEvidence::Attested { attestation: signed },
-        decisions: Vec::new(),
-        op: attestation.op,
-        sub: format!("service:{service}"),
-        txn: attestation.jti,
-    }
-}
-
 #[tokio::test]
 async fn a_taken_over_intake_gets_no_more_done_for_a_service_than_the_quota() {
     let (world, _) = registered().await;
 
     for _ in 0..3 {
-        let id = attack(&world, attested(&world, "hr-system", "sessions.revoke").await).await;
+        let id =
+            attack(&world, Forged::attested(&world, "hr-system", "sessions.revoke").await).await;
         assert_eq!(world.state(&id).await.0, "succeeded");
     }
     for _ in 0..3 {
-        let id = attack(&world, attested(&world, "hr-system", "sessions.revoke").await).await;
+        let id =
+            attack(&world, Forged::attested(&world, "hr-system", "sessions.revoke").await).await;
         let (state, reason) = world.state(&id).await;
         assert_eq!((state, world.effects()), ("refused", 3));
         assert_eq!(reason, "as much as the tenant allows was done for the service in this hour");
         assert_eq!(world.contoso_ledger().await.last().unwrap(), "airlock.request.ended");
     }
     world.clock.advance_s(3600);
-    let id = attack(&world, attested(&world, "hr-system", "sessions.revoke").await).await;
+    let id = attack(&world, Forged::attested(&world, "hr-system", "sessions.revoke").await).await;
     assert_eq!((world.state(&id).await.0, world.effects()), ("succeeded", 4));
 }
 
@@ -298,7 +268,7 @@ async fn intakes_word_for_a_service_is_judged_by_the_binding_again() {
     ] {
         let (world, _) = registered().await;
 
-        let id = attack(&world, attested(&world, service, operation).await).await;
+        let id = attack(&world, Forged::attested(&world, service, operation).await).await;
 
         let (state, _) = world.state(&id).await;
         assert_eq!((state, world.effects()), ("refused", 0), "{service} {operation}");
@@ -322,14 +292,6 @@ async fn send(world: &World, event: &Signed<Event>) -> Result<(), NotReceived> {
     let taken = world.reception.submit_event(event.clone(), None).await;
     settle().await;
     taken
-}
-
-/// Another process of `intake`'s, which remembers nothing.
-fn desk(world: &World) -> Reception {
-    let ports = world.ports(App::Intake);
-    let (documents, clock) = (ports.documents.clone(), ports.clock.clone());
-    let trust = TrustStore::new(world.root.key().clone(), documents, clock, 0);
-    Reception::new(ports, Arc::new(trust), Arc::new(Policies::standard().unwrap()))
 }
 
 #[tokio::test]
@@ -357,7 +319,7 @@ async fn an_event_is_one_request_however_often_it_comes() {
     for document in world.documents.all(&partition).keys() {
         world.documents.forget(&partition, document);
     }
-    desk(&world).submit_event(signed, None).await.unwrap();
+    world.desk().submit_event(signed, None).await.unwrap();
     settle().await;
     // The worker finds that it is claimed, sends itself a copy for later, and then the outcome.
     for _ in 0..2 {

@@ -6,12 +6,11 @@
 
 use uuid::Uuid;
 
-use super::world::{CONTOSO, Client, FABRIKAM, NINA, World, key};
+use super::world::{CONTOSO, Client, FABRIKAM, NINA, SVEN, World, key};
 use crate::{
-    ask::{Ask, Attestation, RequestEvidence},
-    catalog::{Asked, Change, Target},
+    ask::{Ask, RequestEvidence},
+    catalog::{Asked, Change},
     decision::{DecisionEvidence, Verdict},
-    digest::Digest,
     identity::{
         App,
         Role::{self, Approver, HelpdeskAgent, SeniorAgent},
@@ -44,6 +43,19 @@ impl Forged {
             op: ask.op.clone(),
             sub: sub.id().to_string(),
             txn: ask.jti,
+        }
+    }
+
+    /// What `intake` attests for a service, without having seen any token.
+    pub(super) async fn attested(world: &World, service: &str, operation: &str) -> Self {
+        let attestation = world.attestation(service, operation, NINA);
+        let signed = Signed::sign(&attestation, world.key_of(App::Intake)).await.unwrap();
+        Self {
+            evidence: RequestEvidence::Attested { attestation: signed },
+            decisions: Vec::new(),
+            op: attestation.op,
+            sub: format!("service:{service}"),
+            txn: attestation.jti,
         }
     }
 }
@@ -208,7 +220,7 @@ async fn an_approval_moved_from_another_request_approves_nothing() {
         Signed::sign(&world.ask(&harriet, "account.disable", NINA), &harriet.key).await.unwrap();
     let decision = world.decision(&april, approved.digest(), Verdict::Approve);
     let decision = Signed::sign(&decision, &april.key).await.unwrap();
-    let other = world.ask(&harriet, "account.disable", super::world::SVEN);
+    let other = world.ask(&harriet, "account.disable", SVEN);
     let request = Signed::sign(&other, &harriet.key).await.unwrap();
     let mut forged = Forged::of(harriet.proven(request), &other, &harriet);
     forged.decisions = vec![DecisionEvidence { decision, person: april.caller.evidence.clone() }];
@@ -315,31 +327,7 @@ async fn what_another_key_than_the_sessions_signed_does_not_count() {
 async fn intakes_word_alone_is_never_enough() {
     for operation in ["password.reset", "tap.issue", "account.disable", "sessions.revoke"] {
         let world = World::new().await;
-        let attestation = Attestation {
-            iss: App::Intake,
-            jti: Uuid::new_v4(),
-            iat: world.now(),
-            exp: world.now().plus_s(600),
-            aud: App::Execute,
-            tnt: CONTOSO,
-            sub: "batch".to_owned(),
-            token: Digest::of(&[b"no token"]),
-            op: Asked {
-                name: operation.to_owned(),
-                target: Target { user: NINA },
-                parameters: serde_json::json!({}),
-            },
-            purpose: "because".to_owned(),
-            ticket: None,
-        };
-        let signed = Signed::sign(&attestation, world.key_of(App::Intake)).await.unwrap();
-        let forged = Forged {
-            evidence: RequestEvidence::Attested { attestation: signed },
-            decisions: Vec::new(),
-            op: attestation.op.clone(),
-            sub: format!("service:{}", attestation.sub),
-            txn: attestation.jti,
-        };
+        let forged = Forged::attested(&world, "batch", operation).await;
 
         let id = attack(&world, forged).await;
 

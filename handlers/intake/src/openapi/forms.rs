@@ -1,7 +1,7 @@
 //! Texts and numbers, by the exact form in which they travel.
 //!
 //! The types that parse them are core's, which knows nothing of HTTP; here stands only
-//! how they are written. None of these types has a value: each is the name of a form.
+//! how they are written. Each of these types is the name of a form, and looks at nothing.
 
 use airlock_core::{
     ask::{Ask, Attestation, MAX_LIFETIME_S, MAX_PURPOSE_BYTES, MAX_TICKET_BYTES},
@@ -9,8 +9,10 @@ use airlock_core::{
     decision::{Decision, MAX_REASON_BYTES},
     jws::Artefact,
     producer::Event,
+    reception::MAX_TAKEN_BYTES,
     session::{Confirmation, Session},
 };
+use serde::{Deserialize, Serialize};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -32,13 +34,12 @@ const BYTES_32: &str = "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]";
 /// bits.
 const BYTES_64: &str = "[A-Za-z0-9_-]{85}[AQgw]";
 
-/// The longest request or decision that is taken, in characters.
-const SIGNED_CHARACTERS: usize = 8 * 1024;
-
 macro_rules! forms {
-    ($($(#[doc = $doc:literal])+ $name:ident = $form:expr;)+) => {$(
+    ($($(#[doc = $doc:literal])+ $name:ident($json:ty) = $form:expr;)+) => {$(
         $(#[doc = $doc])+
-        pub enum $name {}
+        #[derive(Debug, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name($json);
 
         impl PartialSchema for $name {
             fn schema() -> RefOr<Schema> {
@@ -54,7 +55,9 @@ macro_rules! forms {
 macro_rules! signed {
     ($($(#[doc = $doc:literal])+ $name:ident = $artefact:ty as $claims:ty $(, $most:expr)?;)+) => {$(
         $(#[doc = $doc])+
-        pub enum $name {}
+        #[derive(Debug, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
 
         impl PartialSchema for $name {
             fn schema() -> RefOr<Schema> {
@@ -77,55 +80,55 @@ macro_rules! signed {
 
 forms! {
     /// Id of an Entra tenant.
-    TenantId = uuid();
+    TenantId(String) = uuid();
     /// Object id of a user in their Entra tenant.
-    ObjectId = uuid();
+    ObjectId(String) = uuid();
     /// A random UUID, which makes two of a kind two.
-    UniqueId = uuid();
+    UniqueId(String) = uuid();
     /// A SHA-256 digest: 32 bytes in base64url without padding.
-    Digest = text(format!("^{BYTES_32}$"));
+    Digest(String) = text(format!("^{BYTES_32}$"));
     /// RFC 7638 thumbprint of a P-256 public key: 32 bytes in base64url without padding.
-    Thumbprint = text(format!("^{BYTES_32}$"));
+    Thumbprint(String) = text(format!("^{BYTES_32}$"));
     /// A coordinate of a point of P-256: 32 bytes in base64url without padding.
-    Coordinate = text(format!("^{BYTES_32}$"));
+    Coordinate(String) = text(format!("^{BYTES_32}$"));
     /// Name of a request: `<tenant>.<digest>`, where the digest is the SHA-256 of the JWS
     /// signing input of the signed request. Whoever signs it knows its name before sending it.
-    RequestId = text(format!(r"^{UUID}\.{BYTES_32}$"));
+    RequestId(String) = text(format!(r"^{UUID}\.{BYTES_32}$"));
     /// Seconds since 1970-01-01T00:00:00Z.
-    Timestamp = ObjectBuilder::new()
+    Timestamp(i64) = ObjectBuilder::new()
         .schema_type(Type::Integer)
         .format(Some(SchemaFormat::Custom("int64".to_owned())))
         .minimum(Some(0));
     /// Why it is asked, for whoever decides it: at most 1000 bytes of UTF-8.
-    Purpose = words(1, MAX_PURPOSE_BYTES);
+    Purpose(String) = words(1, MAX_PURPOSE_BYTES);
     /// Name of a ticket: 1 to 100 bytes of UTF-8.
-    Ticket = words(1, MAX_TICKET_BYTES);
+    Ticket(String) = words(1, MAX_TICKET_BYTES);
     /// Seconds for which a request may be carried out: at most a day.
-    Lifetime = ObjectBuilder::new()
+    Lifetime(u32) = ObjectBuilder::new()
         .schema_type(Type::Integer)
         .minimum(Some(1))
         .maximum(Some(MAX_LIFETIME_S));
     /// Why it is decided so: at most 1000 bytes of UTF-8.
-    Reason = words(0, MAX_REASON_BYTES);
+    Reason(String) = words(0, MAX_REASON_BYTES);
     /// Name of an operation of the catalog.
-    OperationName = ObjectBuilder::new()
+    OperationName(String) = ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some(OPERATIONS.iter().map(|operation| operation.entry().name)));
     /// Who acts: `entra:<tenant>:<object>` for a person, `service:<name>` and
     /// `producer:<name>` for programs, by the names that the tenant's terms give them.
-    PrincipalName = text("^(entra|service|producer):.+$".to_owned());
+    PrincipalName(String) = text("^(entra|service|producer):.+$".to_owned());
     /// A secret: compact JWE (RFC 7516) with `alg` ECDH-ES, `enc` A256GCM and `cty` text/plain,
     /// encrypted to the key that the signed request names in `reveal_to`.
-    SealedSecret =
+    SealedSecret(String) =
         text(r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]{16}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{22}$".to_owned())
             .content_media_type("application/jose");
 }
 
 signed! {
     /// A request, signed by its requester's client key: compact JWS (RFC 7515), ES256.
-    SignedRequest = Ask as shapes::Ask, SIGNED_CHARACTERS;
+    SignedRequest = Ask as shapes::Ask, MAX_TAKEN_BYTES;
     /// A decision, signed by its maker's client key: compact JWS (RFC 7515), ES256.
-    SignedDecision = Decision as shapes::Decision, SIGNED_CHARACTERS;
+    SignedDecision = Decision as shapes::Decision, MAX_TAKEN_BYTES;
     /// A request of a caller whose token this service saw and nobody else can check, signed by
     /// this service: compact JWS (RFC 7515), ES256.
     SignedAttestation = Attestation as shapes::Attestation;

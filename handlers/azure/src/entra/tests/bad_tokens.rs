@@ -15,7 +15,10 @@ use super::world::{
     AUDIENCE, AUTHORITY, BLUEPRINT, CLIENT, FOREIGN, HEADER, NOON, OBJECT, OTHER_TENANT, OURS,
     STRANGER, TENANT, World, agent, application, id, input, issuer, person, signed, with,
 };
-use crate::entra::{NotAccepted, claims::SKEW_S, compact::MOST_BYTES};
+use crate::{
+    entra::{NotAccepted, claims::SKEW_S},
+    jose::compact::MOST_BYTES,
+};
 
 /// The path on which a token is shown.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,4 @@
-//! Which verified tokens are kept, and what that saves.
-
-use std::time::Instant;
+//! Which verified tokens are kept. What that saves is measured by `tests/bench`.
 
 use airlock_core::{digest::Digest, time::Timestamp};
 use serde_json::json;
@@ -8,12 +6,14 @@ use serde_json::json;
 use super::world::{
     Answers, NOON, OTHER_TENANT, World, audience, id, person, signed, tenant, with,
 };
-use crate::entra::{
-    AccessToken, NotAccepted,
-    claims::SKEW_S,
-    kept::{Kept, KeptTokens, LONGEST_BYTES, MOST_TOKENS},
-    keys::{LIFETIME_S, REFRESH_S},
-    tests::world::{OURS, issuer, jwks},
+use crate::{
+    entra::{
+        AccessToken, NotAccepted,
+        claims::SKEW_S,
+        kept::{Kept, KeptTokens, LONGEST_BYTES, MOST_TOKENS},
+        tests::world::{OURS, issuer, jwks},
+    },
+    jose::keys::{LIFETIME_S, REFRESH_S},
 };
 
 /// Whether both are one verification's.
@@ -125,29 +125,4 @@ async fn no_more_are_kept_than_the_bound_and_what_is_used_stays() {
 
     assert!(kept.find(&digest(1), now).is_none());
     assert!(kept.find(&digest(4 * MOST_TOKENS - 1), now).is_some());
-}
-
-/// What the second request with a token costs, and the first. A measurement: it asserts nothing
-/// about time. `cargo test --release -p airlock-azure -- --ignored --nocapture a_kept_token`
-#[tokio::test]
-#[ignore = "a measurement, for release builds"]
-async fn what_a_kept_token_saves() {
-    const TIMES: u32 = 20_000;
-    let world = World::new();
-    let token = signed(&person());
-    world.access(&token).await.unwrap();
-
-    let begun = Instant::now();
-    for _ in 0..TIMES {
-        world.access(&token).await.unwrap();
-    }
-    let kept = begun.elapsed() / TIMES;
-    let begun = Instant::now();
-    for _ in 0..TIMES {
-        // Nothing is kept of ID tokens: signature, JSON and claims each time.
-        world.verifier.id_token(&token, tenant(), audience()).await.unwrap_err();
-    }
-    let verified = begun.elapsed() / TIMES;
-
-    println!("{} bytes; verified: {verified:?}; kept: {kept:?}", token.len());
 }

@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use super::world::{
     AUTHORITY, Answers, FOREIGN, OURS, STRANGER, World, audience, issuer, jwks, signed, tenant,
 };
-use crate::entra::{
-    NotAccepted,
-    keys::{FAILURE_PAUSE_S, LIFETIME_S, PAUSE_S, REFRESH_S},
-    published::NotPublished,
-    tests::world::person,
+use crate::{
+    entra::{NotAccepted, tests::world::person},
+    jose::{
+        keys::{FAILURE_PAUSE_S, LIFETIME_S, PAUSE_S, REFRESH_S},
+        published::NotPublished,
+    },
 };
 
 /// A token of the tenant's with the name of a key that it has never published.

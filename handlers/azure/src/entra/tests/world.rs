@@ -20,11 +20,16 @@ use aws_lc_rs::{
 };
 use serde_json::{Value, json};
 
-use crate::entra::{
-    AccessToken, IdToken, NotAccepted, TokenVerifier,
-    kept::KeptTokens,
-    keys::KeyCache,
-    published::{self, Jwks, Keys, NotPublished, Published},
+use crate::{
+    entra::{
+        AccessToken, IdToken, NotAccepted, TokenVerifier,
+        kept::KeptTokens,
+        published::{self, Keys, SigningKey},
+    },
+    jose::{
+        keys::KeyCache,
+        published::{Jwks, NotPublished, Published},
+    },
 };
 
 pub const NOON: i64 = 1_700_000_000;
@@ -102,7 +107,7 @@ pub fn jwks(keys: &Value) -> Result<Keys, NotPublished> {
 
 fn jwks_of(tenant: TenantId, keys: &Value) -> Result<Keys, NotPublished> {
     let jwks: Jwks = serde_json::from_value(json!({ "keys": keys })).unwrap();
-    jwks.for_issuer(&published::issuer(AUTHORITY, tenant), tenant)
+    published::of_issuer(jwks, &published::issuer(AUTHORITY, tenant), tenant)
 }
 
 /// Publishes each tenant's key, and counts how often it is asked; or does not answer.
@@ -120,7 +125,7 @@ pub enum Answers {
 }
 
 #[async_trait]
-impl Published for Publisher {
+impl Published<TenantId, SigningKey> for Publisher {
     async fn keys(&self, tenant: TenantId) -> Result<Keys, PortError> {
         self.asked.fetch_add(1, SeqCst);
         tokio::task::yield_now().await;
@@ -147,7 +152,7 @@ impl World {
         let clock = Arc::new(SetClock::at(Timestamp::from_unix_s(NOON)));
         let entra =
             Arc::new(Publisher { asked: AtomicUsize::new(0), answers: Mutex::new(Answers::Keys) });
-        let published = Arc::clone(&entra) as Arc<dyn Published>;
+        let published = Arc::clone(&entra) as Arc<_>;
         let verifier = TokenVerifier {
             authority: AUTHORITY.to_owned(),
             keys: KeyCache::new(published, Arc::clone(&clock) as Arc<dyn Clock>),

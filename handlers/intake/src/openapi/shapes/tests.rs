@@ -2,13 +2,14 @@
 //! with all that it can have, so that a new member does not compile until it is described.
 
 use airlock_core::{
-    ask, catalog, claim, decision, digest,
+    ask, base64url, catalog, claim, decision, digest,
     identity::{self, App},
     jwk::PublicKey as Key,
+    jws::{Artefact, Signed},
     producer, reception, record, service, session,
     time::Timestamp,
 };
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::*;
@@ -51,10 +52,16 @@ fn asked() -> catalog::Asked {
     }
 }
 
-#[test]
-fn a_request_is_told_as_described() {
+/// Something signed, as far as it is read without a key.
+fn signed<T: Artefact>() -> Signed<T> {
+    let header = json!({ "alg": "ES256", "kid": key().thumbprint(), "typ": T::TYP.media_type() })
+        .to_string();
+    Signed::parse(format!("{}.e30.AA", base64url::encode(header))).unwrap()
+}
+
+fn view() -> reception::View {
     let ending = claim::Ending::Succeeded;
-    told_as::<RequestView>(&reception::View {
+    reception::View {
         id: reception::RequestName { tenant: id(), digest: digest() }.to_string(),
         state: record::State::Succeeded.name(),
         tenant: id(),
@@ -73,7 +80,35 @@ fn a_request_is_told_as_described() {
         outcome: Some(reception::OutcomeView { ending, reason: "done".to_owned() }),
         review: Some("due"),
         reveal: Some("ready"),
+    }
+}
+
+#[test]
+fn a_request_is_told_as_described() {
+    told_as::<RequestView>(&view());
+    told_as::<RequestView>(&reception::View {
+        review: Some("done"),
+        reveal: Some("revealed"),
+        ..view()
     });
+}
+
+#[test]
+fn a_request_is_shown_with_its_evidence_as_described() {
+    let person = session::PersonEvidence { session: signed(), confirmation: signed() };
+    for evidence in [
+        ask::RequestEvidence::Proven { request: signed(), person },
+        ask::RequestEvidence::Attested { attestation: signed() },
+        ask::RequestEvidence::Produced { event: signed() },
+    ] {
+        // No `_` arm: new evidence does not compile until it is described.
+        match &evidence {
+            ask::RequestEvidence::Proven { .. }
+            | ask::RequestEvidence::Attested { .. }
+            | ask::RequestEvidence::Produced { .. } => {}
+        }
+        told_as::<RequestShown>(&reception::Shown { view: view(), evidence });
+    }
 }
 
 #[test]

@@ -1,13 +1,8 @@
-use airlock_core::{
-    decision::Decision,
-    digest::Digest,
-    memory::{Dice, SetClock},
-};
+use airlock_core::{decision::Decision, digest::Digest, memory::Dice};
 
 use super::*;
 use crate::{
-    Surroundings,
-    cli::{Place, UserName, VerdictName},
+    cli::{UserName, VerdictName},
     fake::{self, NOW, Requested, Typist},
     person::{client_key::ClientKey, me::opened::NotWaiting, profile::Profile},
     scratch::Scratch,
@@ -27,24 +22,11 @@ struct April {
 impl April {
     async fn at(requested: Requested, terminal: Option<Arc<Typist>>) -> Self {
         let scratch = Scratch::new();
-        let api = requested.api().await.origin().clone();
-        let place = Place {
-            stack: scratch.path().join("stack.json"),
-            api: Some(api.clone()),
-            profile: "april".parse().unwrap(),
-            json: false,
-        };
-        let surroundings = Surroundings {
-            config: Some(scratch.path().to_owned()),
-            managed_identity: false,
-            terminal: terminal.map(|typist| typist as Arc<dyn Terminal>),
-            clock: Arc::new(SetClock::at(NOW)),
-            entropy: Arc::new(Dice),
-        };
-        let desk = Desk::new(&place, surroundings).unwrap();
+        let api = requested.api().await;
+        let desk = fake::desk(&api, "april", &scratch, terminal);
         let key = ClientKey::draw(&Dice).unwrap();
         let profile = Profile {
-            api: api.as_str().to_owned(),
+            api: api.origin().as_str().to_owned(),
             person: fake::person(),
             sid: Digest::of(&[b"mine"]),
             expires: NOW.plus_s(3600),

@@ -3,11 +3,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
-use airlock_core::{
-    digest::Digest,
-    memory::{Dice, SetClock},
-    secret::Secret,
-};
+use airlock_core::{digest::Digest, memory::Dice, secret::Secret};
 use axum::{
     Json, Router,
     extract::State,
@@ -18,12 +14,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    Surroundings,
-    cli::Place,
     fake::{self, NOW, Typist},
     person::client_key::ClientKey,
     scratch::Scratch,
-    terminal::Terminal,
 };
 
 /// Somebody at their desk, at an API that signs out the session `fresh` unless it is down.
@@ -45,20 +38,7 @@ async fn somebody(terminal: Option<Arc<Typist>>, status: StatusCode) -> Somebody
     let routes =
         Router::new().route("/auth/sign-out", post(sign_out)).with_state(Arc::clone(&signed_out));
     let scratch = Scratch::new();
-    let place = Place {
-        stack: scratch.path().join("stack.json"),
-        api: Some(fake::api(routes).await.origin().clone()),
-        profile: "me".parse().unwrap(),
-        json: false,
-    };
-    let surroundings = Surroundings {
-        config: Some(scratch.path().to_owned()),
-        managed_identity: false,
-        terminal: terminal.map(|typist| typist as Arc<dyn Terminal>),
-        clock: Arc::new(SetClock::at(NOW)),
-        entropy: Arc::new(Dice),
-    };
-    let desk = Desk::new(&place, surroundings).unwrap();
+    let desk = fake::desk(&fake::api(routes).await, "me", &scratch, terminal);
     Somebody { desk, signed_out, _scratch: scratch }
 }
 

@@ -17,36 +17,32 @@ use std::{
 };
 
 use airlock_core::{
-    identity::TenantId,
     ports::{Clock, PortError},
     time::Timestamp,
 };
 use tokio::{sync::OwnedMutexGuard, task::JoinHandle};
 use tracing::Instrument as _;
 
-use super::{
-    NotAccepted,
-    published::{Published, SigningKey},
-};
+use super::published::Published;
 
 /// After this keys are fetched again, in seconds.
-pub(super) const REFRESH_S: i64 = 3600;
+pub(crate) const REFRESH_S: i64 = 3600;
 
 /// After this keys no longer count, in seconds.
-pub(super) const LIFETIME_S: i64 = 24 * 3600;
+pub(crate) const LIFETIME_S: i64 = 24 * 3600;
 
 /// At least this from a fetch that succeeded to the next one, in seconds. From one that failed it
 /// is [`FAILURE_PAUSE_S`], doubled with every failure until it is this long.
 pub(crate) const PAUSE_S: i64 = 300;
 
 /// At least this after a first failed fetch, in seconds.
-pub(super) const FAILURE_PAUSE_S: i64 = 5;
+pub(crate) const FAILURE_PAUSE_S: i64 = 5;
 
 /// The most issuers whose keys are kept. Only those that we work for are asked for.
 const MOST_ISSUERS: usize = 1000;
 
 /// The signing keys of each issuer: a tenant of Entra's, or whoever issues tokens to services.
-pub(crate) struct KeyCache<Issuer: Send + 'static = TenantId, Key = SigningKey> {
+pub(crate) struct KeyCache<Issuer: Send + 'static, Key> {
     published: Arc<dyn Published<Issuer, Key>>,
     clock: Arc<dyn Clock>,
     issuers: Mutex<HashMap<Issuer, Arc<Slot<Key>>>>,
@@ -72,9 +68,20 @@ struct Fetches {
     failures: u32,
 }
 
-/// Why there is no key.
+/// There is no key to verify with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoKey {
+    /// The issuer publishes none of that name.
+    #[error("issuer publishes no key of that name")]
+    Unknown,
+    /// The issuer's keys could not be read.
+    #[error("signing keys not read")]
+    NotRead(#[source] PortError),
+}
+
+/// Why keys are not asked for.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-enum NoKeys {
+enum NotAsked {
     #[error("keys were asked for a moment ago, in vain")]
     Pause,
     #[error("keys of too many issuers are kept")]
@@ -94,9 +101,9 @@ where
     ///
     /// # Errors
     ///
-    /// [`NotAccepted::UnknownKey`] if the issuer has none, [`NotAccepted::Keys`] if it could not
+    /// [`NoKey::Unknown`] if the issuer has none, [`NoKey::NotRead`] if it could not
     /// be asked.
-    pub(crate) async fn key(&self, issuer: Issuer, kid: &str) -> Result<Key, NotAccepted> {
+    pub(crate) async fn key(&self, issuer: Issuer, kid: &str) -> Result<Key, NoKey> {
         let slot = self.slot(&issuer)?;
         let now = self.clock.now();
         if let Some((key, fetched)) = slot.find(kid, now) {
@@ -113,9 +120,9 @@ where
         let now = self.clock.now();
         match (slot.find(kid, now), fetched) {
             (Some((key, _)), _) => Ok(key),
-            (None, Ok(())) if slot.kept(now).is_some() => Err(NotAccepted::UnknownKey),
-            (None, Ok(())) => Err(NotAccepted::Keys(unavailable(NoKeys::Pause))),
-            (None, Err(error)) => Err(NotAccepted::Keys(error)),
+            (None, Ok(())) if slot.kept(now).is_some() => Err(NoKey::Unknown),
+            (None, Ok(())) => Err(NoKey::NotRead(unavailable(NotAsked::Pause))),
+            (None, Err(error)) => Err(NoKey::NotRead(error)),
         }
     }
 
@@ -127,7 +134,7 @@ where
             return ended.unwrap_or_else(|error| Err(PortError::Broken(error.into())));
         }
         // A key that was published since may be the one: whether the token is good is not known.
-        if turn.failures > 0 { Err(unavailable(NoKeys::Pause)) } else { Ok(()) }
+        if turn.failures > 0 { Err(unavailable(NotAsked::Pause)) } else { Ok(()) }
     }
 
     /// Fetches an issuer's keys, in a task of its own.
@@ -159,17 +166,17 @@ where
         tokio::spawn(fetch.in_current_span())
     }
 
-    fn slot(&self, issuer: &Issuer) -> Result<Arc<Slot<Key>>, NotAccepted> {
+    fn slot(&self, issuer: &Issuer) -> Result<Arc<Slot<Key>>, NoKey> {
         // Nothing panics while it is held.
         let mut issuers = self.issuers.lock().unwrap_or_else(PoisonError::into_inner);
         if issuers.len() >= MOST_ISSUERS && !issuers.contains_key(issuer) {
-            return Err(NotAccepted::Keys(unavailable(NoKeys::TooManyIssuers)));
+            return Err(NoKey::NotRead(unavailable(NotAsked::TooManyIssuers)));
         }
         Ok(Arc::clone(issuers.entry(issuer.clone()).or_default()))
     }
 }
 
-fn unavailable(why: NoKeys) -> PortError {
+fn unavailable(why: NotAsked) -> PortError {
     PortError::Unavailable(why.into())
 }
 

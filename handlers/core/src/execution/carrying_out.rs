@@ -1,0 +1,128 @@
+//! Making a permitted change: first the lease is committed, then the directory is called, then
+//! how it ended is concluded.
+
+use std::error::Error;
+
+use super::{
+    End, NotHandled, Opened, Step, Worker, broken,
+    retry::{SOON_S, pause_s},
+};
+use crate::{
+    catalog::{Hands, NotDone},
+    claim::{Claim, Ending},
+    jwe,
+    jws::Signed,
+    ledger::{Happened, NotCommitted},
+    ports::{NotApplied, Partition},
+    record::{LEASE_S, Lease, State},
+    request::{Permitted, Request},
+    secret::Secret,
+};
+
+/// The longest call to the directory, in seconds: a lease must outlast it.
+const LONGEST_CALL_S: i64 = 12;
+
+impl Worker {
+    /// Commits the attempt, makes the change, commits the outcome.
+    pub(super) async fn carry_out(
+        &self,
+        request: Request<Permitted>,
+        opened: Opened,
+        claim: Signed<Claim>,
+        traceparent: Option<String>,
+    ) -> Result<Step, NotHandled> {
+        let Some((opened, number)) =
+            self.lease(&request, opened, claim, traceparent.clone()).await?
+        else {
+            return Ok(Step::Later(SOON_S));
+        };
+        // What is sent is computed from the parsed change whose digest the permit names, just
+        // checked, and each call is one that its operation declares.
+        let lease_ends = opened.document.body.lease.map_or(request.resume_until(), |it| it.until);
+        let tools = (&*self.ports.entropy, &*self.ports.clock);
+        let until = lease_ends.plus_s(-LONGEST_CALL_S);
+        let mut hands = Hands::new(&request, &*self.directory, tools, until);
+        let done = request.change().carry_out(&mut hands).await;
+        // This attempt may have been carried out in part; an earlier one wholly, its answer lost.
+        let begun = number > 1 || hands.has_written();
+        let end = match done {
+            Ok(secret) => End {
+                result: self.result(&request, secret)?,
+                call_id: hands.into_call_id(),
+                ..End::of(Ending::Succeeded, "the directory confirmed it")
+            },
+            Err(NotDone::Cannot(reason)) => End::of(Ending::Failed, reason).after(begun),
+            Err(NotDone::NotApplied(NotApplied::Refused { status, code })) => {
+                tracing::warn!(status, code, "directory refused");
+                End::of(Ending::Failed, refusal_words(status)).after(begun)
+            }
+            Err(NotDone::NotApplied(NotApplied::Port(error))) if error.is_transient() => {
+                tracing::warn!(error = %error, attempt = number, "directory not reached");
+                return Ok(Step::Later(pause_s(&error, number)));
+            }
+            Err(NotDone::NotApplied(NotApplied::Port(error))) => {
+                let error = &error as &(dyn Error + 'static);
+                tracing::error!(error, "directory's answer not understood");
+                let reason = "the directory answered in a way that is not understood";
+                End::of(Ending::Unknown, reason)
+            }
+        };
+        self.conclude(&opened, end, traceparent).await?;
+        Ok(Step::Over)
+    }
+
+    /// Commits that this process works on the request now, and which attempt that is; `None`
+    /// if somebody else does, or the lease was nearly over by the time that it was had.
+    async fn lease(
+        &self,
+        request: &Request<Permitted>,
+        mut opened: Opened,
+        claim: Signed<Claim>,
+        traceparent: Option<String>,
+    ) -> Result<Option<(Opened, u32)>, NotHandled> {
+        let now = self.ports.clock.now();
+        let record = &mut opened.document.body;
+        let number = record.lease.map_or(1, |lease| lease.attempt + 1);
+        let first = record.claim.is_none();
+        let until = now.plus_s(LEASE_S);
+        record.claim = Some(claim);
+        record.state = State::Executing;
+        record.lease = Some(Lease { attempt: number, holder: self.holder, until });
+        tracing::info!(attempt = number, permit = %opened.permit.jti, "claimed");
+        let happened = if first { Happened::Claimed } else { Happened::Resumed };
+        let commit = self.about(&opened.document, happened, traceparent)?;
+        let partition = Partition::tenant(request.scope());
+        match self.ledger.commit(&partition, commit, now).await {
+            Ok(committed) => {
+                if let Some(etag) = committed.etag {
+                    opened.document.etag = etag;
+                }
+                let left_s = until.since_s(self.ports.clock.now());
+                Ok((left_s >= LONGEST_CALL_S).then_some((opened, number)))
+            }
+            Err(NotCommitted::Conflict) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The secret result of an operation, encrypted to whoever asked for it.
+    fn result(
+        &self,
+        request: &Request<Permitted>,
+        secret: Option<Secret>,
+    ) -> Result<Option<String>, NotHandled> {
+        let Some(secret) = secret else { return Ok(None) };
+        let recipient =
+            request.reveal_to().ok_or_else(|| broken("request with a secret names no key"))?;
+        Ok(Some(jwe::seal(&secret, recipient, &*self.ports.entropy)?))
+    }
+}
+
+/// What a requester is told about a directory's refusal.
+const fn refusal_words(status: u16) -> &'static str {
+    match status {
+        404 => "the directory does not know the target",
+        403 => "the directory does not allow it",
+        _ => "the directory refused the change",
+    }
+}

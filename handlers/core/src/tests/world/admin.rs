@@ -1,0 +1,123 @@
+//! What the admin plane declares: who may sign what, and what each tenant allows.
+
+use crate::{
+    binding::{Binding, HomeTenant, Terms},
+    identity::{App, Role, TenantId},
+    jws::{Artefact, Signed, Typ},
+    keyset::{Keyset, KeysetKey, Trust},
+    ports::{Documents as _, Partition, Signer as _, Write},
+    tenancy::TenantScope,
+    trust::{BINDING_ID, KEYSET_ID, StoredArtefact},
+};
+
+use super::{CONTOSO, FABRIKAM, GUARDED, LISTED, World};
+
+fn signs(app: App) -> Vec<Typ> {
+    match app {
+        App::Signin => vec![Typ::Session, Typ::Revocation, Typ::Statement],
+        App::Intake => vec![Typ::Confirmation, Typ::Attestation, Typ::Permit, Typ::Statement],
+        App::Execute | App::Rotate => vec![Typ::Claim, Typ::Outcome, Typ::Statement],
+        App::Drift => vec![Typ::Finding, Typ::Statement],
+        App::Admin => vec![Typ::Statement],
+    }
+}
+
+impl World {
+    /// What the admin plane signs first.
+    pub(super) async fn declare(&self) {
+        let now = self.now();
+        let keys = self.keys.iter().map(|(app, key)| KeysetKey {
+            jwk: key.key().clone(),
+            app: *app,
+            signs: signs(*app),
+            nbf: now,
+            revoked: None,
+        });
+        let keyset =
+            Keyset { ver: 1, iat: now, exp: now.plus_s(86_400 * 90), keys: keys.collect() };
+        self.store_artefact(&Partition::deployment(), KEYSET_ID, &keyset).await;
+        for (tenant, home_tenants) in [
+            (CONTOSO, vec![(CONTOSO, Role::ALL.to_vec())]),
+            (FABRIKAM, vec![(FABRIKAM, Role::ALL.to_vec()), (CONTOSO, vec![Role::HelpdeskAgent])]),
+        ] {
+            let binding = Binding {
+                tnt: tenant,
+                ver: 1,
+                iat: now,
+                exp: now.plus_s(86_400 * 90),
+                terms: Terms {
+                    name: "a tenant".to_owned(),
+                    home_tenants: home_tenants
+                        .into_iter()
+                        .map(|(tenant, roles)| HomeTenant { tenant, roles })
+                        .collect(),
+                    allowed_groups: vec![LISTED],
+                    protected_groups: vec![GUARDED],
+                    ..Terms::default()
+                },
+            };
+            self.store_artefact(&Partition::bindings(tenant), BINDING_ID, &binding).await;
+        }
+    }
+
+    /// The next version of the same keyset.
+    pub async fn replace_keyset(&self, ver: u64) {
+        let replace = |old: &Keyset| Keyset { ver, ..old.clone() };
+        self.replace_artefact(&Partition::deployment(), KEYSET_ID, replace).await;
+    }
+
+    /// The tenant's next binding, with these terms changed.
+    pub async fn change_terms(&self, tenant: TenantId, change: impl FnOnce(&mut Terms)) {
+        let replace = |old: &Binding| {
+            let mut new = Binding { ver: old.ver + 1, ..old.clone() };
+            change(&mut new.terms);
+            new
+        };
+        self.replace_artefact(&Partition::bindings(tenant), BINDING_ID, replace).await;
+    }
+
+    pub async fn trust(&self) -> Trust {
+        let stored = self.stored_artefact(&Partition::deployment(), KEYSET_ID).await;
+        Trust::verify(self.root.key(), &stored.artefact, self.now()).unwrap()
+    }
+
+    pub async fn scope(&self, tenant: TenantId) -> TenantScope {
+        let stored = self.stored_artefact(&Partition::bindings(tenant), BINDING_ID).await;
+        TenantScope::enter(&self.trust().await, &stored.artefact, tenant, self.now()).unwrap()
+    }
+
+    async fn store_artefact<T: Artefact>(&self, partition: &Partition, id: &str, value: &T) {
+        let artefact = Signed::sign(value, &self.root).await.unwrap();
+        let stored = StoredArtefact {
+            id: id.to_owned(),
+            tenant: partition.key().to_owned(),
+            kind: id.to_owned(),
+            at: 0,
+            artefact,
+        };
+        let write = Write::Create(serde_json::to_value(stored).unwrap());
+        self.documents.batch(partition, &[write]).await.unwrap();
+    }
+
+    async fn stored_artefact<T: Artefact>(
+        &self,
+        partition: &Partition,
+        id: &str,
+    ) -> StoredArtefact<T> {
+        let found = self.documents.read(partition, id).await.unwrap().unwrap();
+        serde_json::from_value(found.json).unwrap()
+    }
+
+    async fn replace_artefact<T: Artefact>(
+        &self,
+        partition: &Partition,
+        id: &str,
+        replace: impl FnOnce(&T) -> T,
+    ) {
+        let mut stored = self.stored_artefact::<T>(partition, id).await;
+        let old = stored.artefact.verify(self.root.key(), self.now()).unwrap();
+        stored.artefact = Signed::sign(&replace(old.value()), &self.root).await.unwrap();
+        let json = serde_json::to_value(stored).unwrap();
+        self.documents.overwrite(partition, id, json);
+    }
+}

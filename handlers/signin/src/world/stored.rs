@@ -1,0 +1,119 @@
+//! What the app has stored, and what whoever owns the database could put there.
+
+use std::collections::BTreeMap;
+
+use airlock_core::{
+    base64url,
+    identity::{App, ObjectId},
+    ledger::{Happened, Stored, document::Unsigned},
+    memory::Mask,
+    ports::{Container, Documents as _, Partition, Wrapper as _},
+    session::Session,
+    session_record::SessionRecord,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{World, client_key};
+use crate::{
+    opaque::Opaque,
+    store::{self, At},
+};
+
+/// The kinds of documents that this app keeps among its sessions.
+const KINDS: [&str; 5] = ["session", "spent", "one-time-code", "of-sign-in", "sealing-key"];
+
+impl World {
+    /// The session of a cookie, whether or not it still counts.
+    pub async fn live_unchecked(&self, cookie: &Opaque) -> Session {
+        let desk = self.desk().await;
+        let document =
+            desk.store.read::<SessionRecord>(&At::session(cookie.digest())).await.unwrap().unwrap();
+        let trust = desk.trust.trust().await.unwrap();
+        let person = document.body.person.verify(&trust, self.now()).unwrap();
+        person.session_value().clone()
+    }
+
+    /// The stored document of a session.
+    pub fn session_versions(&self, cookie: &Opaque) -> BTreeMap<String, Value> {
+        self.documents.all(&Partition::session(&cookie.digest().to_string()))
+    }
+
+    /// How many documents there are of each kind.
+    pub async fn written(&self) -> BTreeMap<&'static str, usize> {
+        let mut written = BTreeMap::new();
+        for kind in KINDS {
+            let partitions = self.documents.partitions(Container::Sessions, kind).await.unwrap();
+            written.insert(kind, partitions.len());
+        }
+        written.insert("revocation", self.revocations().len());
+        written.retain(|_, count| *count > 0);
+        written
+    }
+
+    /// All stored documents of this app.
+    pub async fn stored(&self) -> Vec<Value> {
+        let mut stored = Vec::new();
+        for kind in KINDS {
+            for key in self.documents.partitions(Container::Sessions, kind).await.unwrap() {
+                stored.extend(self.documents.all(&Partition::session(&key)).into_values());
+            }
+        }
+        stored
+    }
+
+    /// All stored documents of this app, as text.
+    pub async fn stored_text(&self) -> String {
+        Value::Array(self.stored().await).to_string()
+    }
+
+    /// Ids of all stored revocations.
+    pub fn revocations(&self) -> Vec<String> {
+        let partition = Partition::revocations(Self::HOME.parse().unwrap());
+        self.documents.all(&partition).into_keys().collect()
+    }
+
+    pub async fn sealing_keys(&self) -> usize {
+        self.documents.partitions(Container::Sessions, "sealing-key").await.unwrap().len()
+    }
+
+    /// Plants entries among those of a sign-in at Entra: one that nobody signed, and a genuine one
+    /// under another id.
+    pub fn plant_entries(&self, sid: &str) {
+        let sign_in = store::sign_in(Self::HOME.parse().unwrap(), sid);
+        let partition = Partition::session(&format!("sign-in-{sign_in}"));
+        let (_, mut copied) = self.documents.all(&partition).into_iter().next().unwrap();
+        copied["id"] = "of-sign-in-copied".into();
+        // Newer than any other: found first.
+        copied["at"] = i64::MAX.into();
+        self.documents.overwrite(&partition, "of-sign-in-copied", copied);
+        let unsigned = json!({ "id": "of-sign-in-x", "kind": "of-sign-in", "at": i64::MAX });
+        self.documents.overwrite(&partition, "of-sign-in-x", unsigned);
+    }
+
+    /// What whoever owns the database could put there: wrapped as it must be, not signed by us.
+    pub async fn put_foreign_sealing_key(&self, day: i64) {
+        let id = format!("sealing-{day}");
+        let wrapped = Mask.wrap(&[9; 32]).await.unwrap();
+        let body = json!({ "kid": wrapped.kid, "wrapped": base64url::encode(wrapped.wrapped) });
+        let unsigned = Unsigned {
+            id: id.clone(),
+            partition: id.clone(),
+            kind: "sealing-key",
+            at: 0,
+            salt: [0; 16],
+            body: body.to_string(),
+            happened: Happened::SessionStarted,
+            statement: Uuid::nil(),
+        };
+        let stored =
+            Stored::sign(unsigned, App::Signin, &client_key(50).0, self.now()).await.unwrap();
+        self.documents.overwrite(&Partition::session(&id), &id, stored.to_json().unwrap());
+    }
+
+    pub fn put_spoiled_revocation(&self, person: ObjectId) {
+        let partition = Partition::revocations(Self::HOME.parse().unwrap());
+        let id = person.to_string();
+        self.documents.overwrite(&partition, &id, json!({ "id": id, "kind": "revocation" }));
+    }
+}

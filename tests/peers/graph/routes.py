@@ -1,0 +1,73 @@
+"""Every route that the local Graph offers below v1.0.
+
+`{user}` is a person, `{principal}` a service principal, `{key}` a recovery key, `{fido2}` and the
+like a method of that kind.
+"""
+
+READS = [
+    "/users",
+    "/users/{user}",
+    "/users/{user}/memberOf",
+    "/users/{user}/transitiveMemberOf",
+    "/users/{user}/transitiveMemberOf/microsoft.graph.group",
+    "/users/{user}/transitiveMemberOf/microsoft.graph.directoryRole",
+    "/users/{user}/ownedObjects",
+    "/users/{user}/ownedObjects/microsoft.graph.group",
+    "/users/{user}/appRoleAssignments",
+    "/users/{user}/authentication/temporaryAccessPassMethods",
+    "/users/{user}/authentication/methods",
+    "/groups/{group}",
+    "/groups/{group}/transitiveMemberOf",
+    "/subscribedSkus",
+    "/devices(deviceId='{device}')/registeredOwners",
+    "/devices(deviceId='{device}')/registeredUsers",
+    "/directory/deviceLocalCredentials/{device}?$select=credentials",
+    "/informationProtection/bitlocker/recoveryKeys/{key}",
+    "/informationProtection/bitlocker/recoveryKeys/{key}?$select=key",
+    "/roleManagement/directory/roleAssignments",
+    "/roleManagement/directory/roleEligibilityScheduleInstances",
+    "/organization",
+    "/servicePrincipals",
+    "/servicePrincipals/{principal}",
+]
+WRITES = [
+    ("PATCH", "/users/{user}", {"accountEnabled": True}),
+    (
+        "PATCH",
+        "/users/{user}",
+        {"passwordProfile": {"password": "Peers-2026!", "forceChangePasswordNextSignIn": True}},
+    ),
+    ("POST", "/users/{user}/revokeSignInSessions", None),
+    (
+        "POST",
+        "/users/{user}/authentication/temporaryAccessPassMethods",
+        {"lifetimeInMinutes": 60, "isUsableOnce": True},
+    ),
+    (
+        "POST",
+        "/groups/{group}/members/$ref",
+        {"@odata.id": "https://graph.microsoft.com/v1.0/directoryObjects/{user}"},
+    ),
+    ("DELETE", "/groups/{group}/members/{user}/$ref", None),
+    (
+        "POST",
+        "/users/{user}/assignLicense",
+        {"addLicenses": [{"skuId": "{sku}", "disabledPlans": []}], "removeLicenses": []},
+    ),
+    ("POST", "/identityProtection/riskyUsers/dismiss", {"userIds": ["{user}"]}),
+    ("DELETE", "/users/{user}/authentication/emailMethods/{email}", None),
+    ("DELETE", "/users/{user}/authentication/fido2Methods/{fido2}", None),
+    ("DELETE", "/users/{user}/authentication/softwareOathMethods/{softwareOath}", None),
+    (
+        "DELETE",
+        "/users/{user}/authentication/windowsHelloForBusinessMethods/{windowsHelloForBusiness}",
+        None,
+    ),
+    (
+        "DELETE",
+        "/users/{user}/authentication/microsoftAuthenticatorMethods/{microsoftAuthenticator}",
+        None,
+    ),
+    # The default method, which goes last.
+    ("DELETE", "/users/{user}/authentication/phoneMethods/{phone}", None),
+]
