@@ -5,6 +5,7 @@
 
 mod bearer;
 mod caller;
+mod challenge;
 mod claims;
 mod confirmations;
 mod events;

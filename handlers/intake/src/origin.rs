@@ -25,10 +25,7 @@ pub async fn guard(State(desk): State<Desk>, request: Request, next: Next) -> Re
     let mut response =
         if request.method() == Method::OPTIONS { preflight() } else { next.run(request).await };
     if from_portal && let Ok(origin) = HeaderValue::from_str(&portal) {
-        let headers = response.headers_mut();
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        let yes = HeaderValue::from_static("true");
-        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+        share(response.headers_mut(), origin);
     }
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
     response
@@ -42,6 +39,16 @@ fn is_welcome(headers: &HeaderMap, portal: &str) -> bool {
     let from_site = matches!(site, None | Some(b"same-origin" | b"same-site"));
     let from_portal = origin.is_none_or(|origin| origin.as_bytes() == portal.as_bytes());
     from_site && from_portal
+}
+
+/// Lets a page of this origin read the answer, and when to come again if it has to wait: without
+/// being told so, a browser keeps `Retry-After` from it.
+fn share(headers: &mut HeaderMap, origin: HeaderValue) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    let yes = HeaderValue::from_static("true");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+    let beside = HeaderValue::from_static("retry-after");
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, beside);
 }
 
 fn preflight() -> Response {
@@ -71,6 +78,17 @@ mod tests {
             headers.insert("sec-fetch-site", HeaderValue::from_static(site));
         }
         is_welcome(&headers, PORTAL)
+    }
+
+    #[test]
+    fn the_portal_may_read_when_to_come_again() {
+        let mut headers = HeaderMap::new();
+
+        share(&mut headers, HeaderValue::from_static(PORTAL));
+
+        assert_eq!(headers["access-control-allow-origin"], PORTAL);
+        assert_eq!(headers["access-control-allow-credentials"], "true");
+        assert_eq!(headers["access-control-expose-headers"], "retry-after");
     }
 
     #[test]

@@ -3,11 +3,16 @@
 
 use airlock_azure::hosting::{Cost, Pace, Refusal};
 use airlock_core::problem::Problem;
-use axum::{Router, http::Method, routing::post};
+use axum::{
+    Router,
+    http::Method,
+    middleware::{from_fn, from_fn_with_state},
+    routing::post,
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    claims, confirmations, events,
+    challenge, claims, confirmations, events,
     openapi::{self, NotWritten, Published},
     origin, requests, resend,
     state::Desk,
@@ -25,19 +30,18 @@ pub fn routes(desk: Desk) -> Result<Router, NotWritten> {
     let (probed, of_probed) = probed().split_for_parts();
     document.merge(of_probed);
     let pace = Pace::default();
+    let guarded = guarded.layer(from_fn(challenge::ask));
     // Here, so that the guard stands before it: a preflight is a method that no route takes.
     let guarded = guarded.method_not_allowed_fallback(async || Refusal::new(Problem::METHOD));
     // Inside the guard: the portal may read that it has to wait. What no stranger reaches is not
     // held: all confirmations come from one address, that of `signin`.
-    let guarded = pace
-        .hold(guarded, cost)
-        .layer(axum::middleware::from_fn_with_state(desk.clone(), origin::guard));
+    let guarded = pace.hold(guarded, cost).layer(from_fn_with_state(desk.clone(), origin::guard));
     let open = pace.hold(open.with_state(Published::new(&document)?), cost);
     Ok(Router::new().merge(guarded).merge(probed).merge(internal()).with_state(desk).merge(open))
 }
 
 /// What people, services and their clients call. In the document.
-fn guarded() -> OpenApiRouter<Desk> {
+pub fn guarded() -> OpenApiRouter<Desk> {
     OpenApiRouter::with_openapi(openapi::preface())
         .routes(routes!(requests::submit, requests::list))
         .routes(routes!(requests::show))
@@ -64,6 +68,7 @@ fn internal() -> Router<Desk> {
         .route("/internal/confirmations", post(confirmations::confirm))
         .route("/intake_event", post(events::intake_event))
         .route("/resend", post(resend::resend))
+        .layer(from_fn(challenge::ask))
 }
 
 /// What a call costs: whatever changes something signs and writes.

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use airlock_core::{ports::PortError, problem::Problem};
 use axum::{
+    Extension,
     http::{HeaderValue, StatusCode, header},
     response::{AppendHeaders, IntoResponse, Response},
 };
@@ -82,7 +83,8 @@ impl IntoResponse for Refusal {
         let retry_after = retry_after_s
             .map(|seconds| AppendHeaders([(header::RETRY_AFTER, HeaderValue::from(seconds))]));
         let body = axum::Json(problem.body(instance, detail));
-        (status, [content_type], retry_after, body).into_response()
+        // Beside the answer, for what stands before the routes: a status alone says too little.
+        (status, Extension(problem), [content_type], retry_after, body).into_response()
     }
 }
 

@@ -144,14 +144,26 @@ fn response(problems: &[Problem]) -> Response {
     let mut body = AllOf::new();
     body.items.push(Ref::from_schema_name(ProblemBody::name()).into());
     body.items.push(ObjectBuilder::new().property("type", types(problems)).into());
-    let response = ResponseBuilder::new()
+    let mut response = ResponseBuilder::new()
         .description(told.join(" "))
         .content(MEDIA_TYPE, Content::new(Some(Schema::AllOf(body))));
     if problems.contains(&Problem::TOO_MANY) {
-        response.header("Retry-After", retry_after()).build()
-    } else {
-        response.build()
+        response = response.header("Retry-After", retry_after());
     }
+    if problems.iter().any(|problem| problem.status == 401) {
+        response = response.header("WWW-Authenticate", www_authenticate());
+    }
+    response.build()
+}
+
+fn www_authenticate() -> Header {
+    HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .description(Some(
+            "The schemes of `Authorization` that this takes (RFC 9110, section 11.6.1). A token \
+             that was shown and does not hold is told `invalid_token` (RFC 6750, section 3.1).",
+        ))
+        .build()
 }
 
 fn retry_after() -> Header {
