@@ -16,6 +16,7 @@ mod forged;
 mod grants;
 mod integrity;
 mod invented_people;
+mod isolation;
 mod kept_id_tokens;
 mod keys;
 mod moved_evidence;

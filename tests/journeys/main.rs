@@ -7,3 +7,4 @@ mod secret;
 mod services;
 mod sign_in;
 mod sign_out;
+mod step_up;

@@ -36,9 +36,18 @@ impl Person {
     /// Signs in, as `airlockctl` does it: a fresh client key, a browser in between, and a
     /// one-time code that only that key redeems.
     pub async fn sign_in(world: &World, who: Who) -> Self {
+        Self::sign_in_with(world, who, None).await
+    }
+
+    /// As [`sign_in`](Self::sign_in), and proves more, as this authentication context demands.
+    pub async fn step_up(world: &World, who: Who, context: &str) -> Self {
+        Self::sign_in_with(world, who, Some(context)).await
+    }
+
+    async fn sign_in_with(world: &World, who: Who, step_up: Option<&str>) -> Self {
         let (secret, key) = client_key();
         let (http, api) = (world.http().clone(), world.api().to_owned());
-        let authorize = Self::start(world, &who, &secret).await.ok();
+        let authorize = Self::start_with(world, &who, &secret, step_up).await.ok();
         let authorize = authorize["authorize"].as_str().expect("an address").to_owned();
         let browser = Browser::new(http.clone());
         let back = browser.sign_in(&authorize, &who).await;
@@ -51,9 +60,19 @@ impl Person {
 
     /// Starts a sign-in.
     pub async fn start(world: &World, who: &Who, key: &SecretKey) -> Answer {
+        Self::start_with(world, who, key, None).await
+    }
+
+    async fn start_with(
+        world: &World,
+        who: &Who,
+        key: &SecretKey,
+        step_up: Option<&str>,
+    ) -> Answer {
         let challenge = challenge(world).await;
         let proof = proof(world.api(), who.tenant, key, challenge, RETURN_TO).await;
-        Answer::to(world.call(Method::POST, "/auth/start").json(&json!({ "proof": proof }))).await
+        let body = json!({ "proof": proof, "step_up": step_up });
+        Answer::to(world.call(Method::POST, "/auth/start").json(&body)).await
     }
 
     /// Redeems a one-time code.

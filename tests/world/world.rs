@@ -123,10 +123,16 @@ impl World {
         self.who("harriet").tenant
     }
 
-    /// Fabrikam: another tenant, with a binding of its own.
+    /// Fabrikam: another tenant, with a binding, a container and a wrapping key of its own.
     #[must_use]
     pub fn fabrikam(&self) -> TenantId {
         self.who("fiona").tenant
+    }
+
+    /// Wingtip: a third, with a binding and a database of its own.
+    #[must_use]
+    pub fn wingtip(&self) -> TenantId {
+        self.who("wanda").tenant
     }
 
     /// Signs somebody in.
@@ -236,8 +242,10 @@ impl World {
         assert!(changed.is_empty(), "written to: {changed:#?}");
     }
 
-    fn partitions(&self) -> [String; 3] {
-        [self.contoso().to_string(), self.fabrikam().to_string(), "platform".to_owned()]
+    fn partitions(&self) -> [String; 4] {
+        let tenants = [self.contoso(), self.fabrikam(), self.wingtip()];
+        let [contoso, fabrikam, wingtip] = tenants.map(|tenant| tenant.to_string());
+        [contoso, fabrikam, wingtip, "platform".to_owned()]
     }
 
     /// Asks for a path of the API and reads the answer.

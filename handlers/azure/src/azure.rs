@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use airlock_core::{
+    comparing::AccessPolicies,
     manifest::Manifest,
     ports::{Blobs, Bus, Clock, Directory, Partition, PortError, Ports},
     secret::Secret,
@@ -149,6 +150,12 @@ impl Azure {
     #[must_use]
     pub fn directory(&self) -> Arc<dyn Directory> {
         Arc::clone(&self.directory) as Arc<dyn Directory>
+    }
+
+    /// The conditional-access policies of tenants, read from Microsoft Graph by the observer.
+    #[must_use]
+    pub fn access_policies(&self) -> Arc<dyn AccessPolicies> {
+        Arc::clone(&self.directory) as Arc<dyn AccessPolicies>
     }
 
     /// A token of the app's own managed identity for a resource.

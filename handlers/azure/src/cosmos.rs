@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     future::Future,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use airlock_core::ports::{
@@ -37,15 +37,38 @@ use crate::{
 /// Properties that the service adds to each document.
 const SYSTEM: [&str; 4] = ["_rid", "_self", "_attachments", "_ts"];
 
-/// One database.
+/// One account: the deployment's database, and those of tenants that have one of their own.
 pub(crate) struct Cosmos {
     client: CosmosClient,
     database: String,
-    // One each: an app may read only some of them, and opening one reads it.
-    tenants: OnceCell<ContainerClient>,
-    sessions: OnceCell<ContainerClient>,
-    revocations: OnceCell<ContainerClient>,
-    bindings: OnceCell<ContainerClient>,
+    /// Opened when they are first needed: an app may read only some of them, and opening one
+    /// reads it. As many as signed bindings name.
+    opened: Mutex<HashMap<Place, Opening>>,
+}
+
+/// A container, opened once for all who want it.
+type Opening = Arc<OnceCell<ContainerClient>>;
+
+/// Where a container is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    database: String,
+    container: String,
+}
+
+impl Place {
+    /// Of a partition, in a deployment whose own database has this name.
+    fn of(partition: &Partition, database: &str) -> Self {
+        Self {
+            database: partition.database_name(database).into_owned(),
+            container: partition.container_name().into_owned(),
+        }
+    }
+
+    /// A container that all tenants share.
+    fn of_all(container: Container, database: &str) -> Self {
+        Self { database: database.to_owned(), container: container.name().to_owned() }
+    }
 }
 
 /// An answer of the store is not of the form that it gives.
@@ -85,33 +108,32 @@ impl Cosmos {
             CosmosClient::builder().build(account, regions).await.map_err(failed)
         })
         .await?;
-        Ok(Self {
-            client,
-            database: database.to_owned(),
-            tenants: OnceCell::new(),
-            sessions: OnceCell::new(),
-            revocations: OnceCell::new(),
-            bindings: OnceCell::new(),
-        })
+        Ok(Self { client, database: database.to_owned(), opened: Mutex::default() })
     }
 
-    async fn container(&self, container: Container) -> Result<&ContainerClient, PortError> {
-        let cell = match container {
-            Container::Tenants => &self.tenants,
-            Container::Sessions => &self.sessions,
-            Container::Revocations => &self.revocations,
-            Container::Bindings => &self.bindings,
+    async fn container_of(&self, partition: &Partition) -> Result<ContainerClient, PortError> {
+        self.container(Place::of(partition, &self.database)).await
+    }
+
+    /// What is not there is an error, each time: it is made by who deploys, not by who asks.
+    async fn container(&self, place: Place) -> Result<ContainerClient, PortError> {
+        let opening = {
+            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(opened.entry(place.clone()).or_default())
         };
-        let database = self.client.database_client(self.database.as_str());
-        cell.get_or_try_init(|| async {
-            database.container_client(container.name(), None).await.map_err(failed)
-        })
-        .await
+        // Boxed: it is large, and done once.
+        let open = || {
+            Box::pin(async {
+                let database = self.client.database_client(place.database);
+                database.container_client(place.container, None).await.map_err(failed)
+            })
+        };
+        opening.get_or_try_init(open).await.cloned()
     }
 
     async fn found<T>(
         &self,
-        container: Container,
+        place: Place,
         query: azure_data_cosmos::Query,
         scope: FeedScope,
     ) -> Result<Vec<T>, PortError>
@@ -119,7 +141,7 @@ impl Cosmos {
         T: serde::de::DeserializeOwned + Send + 'static,
     {
         in_time(call("query", async {
-            let container = self.container(container).await?;
+            let container = self.container(place).await?;
             let options = QueryOptions::default().with_operation_options(traced());
             let items = container.query_items(query, scope, Some(options)).await.map_err(failed)?;
             items.try_collect().await.map_err(failed)
@@ -132,7 +154,7 @@ impl Cosmos {
 impl Documents for Cosmos {
     async fn read(&self, partition: &Partition, id: &str) -> Result<Option<Found>, PortError> {
         in_time(call("read", async {
-            let container = self.container(partition.container()).await?;
+            let container = self.container_of(partition).await?;
             let options = ItemReadOptions::default().with_operation_options(traced());
             match container.read_item(partition.key().to_owned(), id, Some(options)).await {
                 Ok(response) => document(response.into_model().map_err(failed)?).map(Some),
@@ -146,7 +168,8 @@ impl Documents for Cosmos {
 
     async fn query(&self, partition: &Partition, query: &Query) -> Result<Vec<Found>, PortError> {
         let scope = FeedScope::partition(partition.key().to_owned());
-        let found = self.found(partition.container(), text(query)?, scope).await?;
+        let place = Place::of(partition, &self.database);
+        let found = self.found(place, text(query)?, scope).await?;
         found.into_iter().map(document).collect()
     }
 
@@ -162,7 +185,8 @@ impl Documents for Cosmos {
         let query = format!("SELECT VALUE c.{key} FROM c WHERE c.kind = @kind");
         let query =
             azure_data_cosmos::Query::from(query).with_parameter("@kind", kind).map_err(failed)?;
-        let keys: Vec<String> = self.found(container, query, FeedScope::full_container()).await?;
+        let place = Place::of_all(container, &self.database);
+        let keys: Vec<String> = self.found(place, query, FeedScope::full_container()).await?;
         let keys: BTreeSet<String> = keys.into_iter().collect();
         Ok(keys.into_iter().collect())
     }
@@ -174,7 +198,7 @@ impl Documents for Cosmos {
     ) -> Result<Vec<Etag>, BatchError> {
         let batch = batch(partition, writes)?;
         in_time(call("batch", async {
-            let container = self.container(partition.container()).await?;
+            let container = self.container_of(partition).await?;
             let options = Some(BatchOptions::default().with_operation_options(traced()));
             let response =
                 container.execute_transactional_batch(batch, options).await.map_err(failed)?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use airlock_core::{
     digest::Digest,
     jwk::PublicKey,
-    ports::{PortError, Signer, WrappedKey, Wrapper},
+    ports::{Partition, PortError, Signer, WrappedKey, Wrapper},
 };
 use async_trait::async_trait;
 use azure_core::http::RequestContent;
@@ -30,9 +30,11 @@ pub(crate) struct VaultSigner {
     public: PublicKey,
 }
 
-/// The key that wraps data keys.
+/// A key that wraps data keys: the app's, or a tenant's own.
 pub(crate) struct VaultWrapper {
     client: Arc<KeyClient>,
+    /// The app's, after which tenants' own are named.
+    apps: Arc<str>,
     name: String,
 }
 
@@ -124,13 +126,22 @@ impl Signer for VaultSigner {
 }
 
 impl VaultWrapper {
-    pub(crate) const fn new(client: Arc<KeyClient>, name: String) -> Self {
-        Self { client, name }
+    /// The app's own key, by the name in its settings.
+    pub(crate) fn new(client: Arc<KeyClient>, name: String) -> Self {
+        Self { client, apps: name.as_str().into(), name }
     }
 }
 
 #[async_trait]
 impl Wrapper for VaultWrapper {
+    fn of(&self, partition: &Partition) -> Arc<dyn Wrapper> {
+        Arc::new(Self {
+            client: Arc::clone(&self.client),
+            apps: Arc::clone(&self.apps),
+            name: partition.wrapping_key_name(&self.apps).into_owned(),
+        })
+    }
+
     async fn wrap(&self, key: &[u8; 32]) -> Result<WrappedKey, PortError> {
         let wrapped = in_time(async {
             let response = self
@@ -225,6 +236,8 @@ mod tests {
             "https://kv.vault.azure.net/secrets/tenant-data/0123456789abcdef",
             "https://kv.vault.azure.net/keys/tenant-data/01/23",
             "https://kv.vault.azure.net/keys/tenant-data/01?x=1",
+            // A tenant's own.
+            "https://kv.vault.azure.net/keys/tenant-data-012cf276-003e-4e7a-ab5d-345607b83f7e/01",
             "https://kv.vault.azure.net/keys/tenant-data/01#x",
             "https://evil.vault.azure.net/keys/tenant-data/0123456789abcdef",
             "https://kv.vault.azure.net@evil.example/keys/tenant-data/01",

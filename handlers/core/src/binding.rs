@@ -1,5 +1,7 @@
 //! What a tenant allows: the `RuntimeTenantBinding`, signed by the admin root.
 
+mod isolation;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,8 @@ use crate::{
     step_up::Context,
     time::Timestamp,
 };
+
+pub use self::isolation::{DataIsolation, Isolation, Level, NotKept, SecretsIsolation};
 
 /// The terms under which Airlock works in one tenant, of one version.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -54,6 +58,9 @@ pub struct Terms {
     /// How much may be asked.
     #[serde(default)]
     pub quotas: Quotas,
+    /// How far it is kept apart from other tenants. For good: what it has is not moved.
+    #[serde(default)]
+    pub isolation: Isolation,
     /// Cedar policies of the tenant's own. Each can only forbid.
     #[serde(default)]
     pub forbids: Vec<String>,

@@ -106,18 +106,46 @@ impl Signer for LocalKey {
     }
 }
 
-/// Wraps by masking: enough to see that what was wrapped is what is unwrapped.
+/// Wraps by masking: enough to see that what was wrapped is what is unwrapped, and by which key.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mask;
 
+/// A key beside [`Mask`], by its name.
+struct NamedMask(String);
+
+/// Name of [`Mask`].
+const MASK: &str = "memory";
+
 #[async_trait]
 impl Wrapper for Mask {
+    fn of(&self, partition: &Partition) -> Arc<dyn Wrapper> {
+        Arc::new(NamedMask(partition.wrapping_key_name(MASK).into_owned()))
+    }
+
     async fn wrap(&self, key: &[u8; 32]) -> Result<WrappedKey, PortError> {
-        let wrapped = key.iter().map(|byte| byte ^ 0x5a).collect();
-        Ok(WrappedKey { kid: "memory".to_owned(), wrapped })
+        NamedMask(MASK.to_owned()).wrap(key).await
     }
 
     async fn unwrap(&self, key: &WrappedKey) -> Result<[u8; 32], PortError> {
+        NamedMask(MASK.to_owned()).unwrap(key).await
+    }
+}
+
+#[async_trait]
+impl Wrapper for NamedMask {
+    fn of(&self, partition: &Partition) -> Arc<dyn Wrapper> {
+        Mask.of(partition)
+    }
+
+    async fn wrap(&self, key: &[u8; 32]) -> Result<WrappedKey, PortError> {
+        let wrapped = key.iter().map(|byte| byte ^ 0x5a).collect();
+        Ok(WrappedKey { kid: self.0.clone(), wrapped })
+    }
+
+    async fn unwrap(&self, key: &WrappedKey) -> Result<[u8; 32], PortError> {
+        if key.kid != self.0 {
+            return Err(PortError::Broken("wrapped by another key".into()));
+        }
         let bytes: Vec<u8> = key.wrapped.iter().map(|byte| byte ^ 0x5a).collect();
         bytes.try_into().map_err(|_| PortError::Broken("not a wrapped key".into()))
     }
@@ -249,7 +277,9 @@ impl Documents for Documented {
     ) -> Result<Vec<String>, PortError> {
         Ok(lock(&self.stored)
             .iter()
-            .filter(|(partition, _)| partition.container() == container)
+            .filter(|(partition, _)| {
+                partition.container() == container && partition.is_among_others()
+            })
             .filter(|(_, documents)| documents.values().any(|(json, _)| json["kind"] == kind))
             .map(|(partition, _)| partition.key().to_owned())
             .collect())

@@ -3,12 +3,13 @@
 //! Each port has two implementations from its first day: in [`memory`](crate::memory), for
 //! this crate's own tests, and over Azure. What both promise is written here.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::{
+    binding::{DataIsolation, Isolation, SecretsIsolation},
     catalog::Effect,
     digest::Digest,
     identity::{ObjectId, TenantId},
@@ -111,6 +112,9 @@ pub struct WrappedKey {
 /// A key-encryption key that this process may use and does not hold.
 #[async_trait]
 pub trait Wrapper: Send + Sync {
+    /// The key that wraps a partition's data keys: this one, or the tenant's own beside it.
+    fn of(&self, partition: &Partition) -> Arc<dyn Wrapper>;
+
     /// Wraps a data key with the current version.
     ///
     /// # Errors
@@ -122,7 +126,8 @@ pub trait Wrapper: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`PortError`]; [`PortError::Broken`] if it was not wrapped by that version.
+    /// [`PortError`]; [`PortError::Broken`] if it was not wrapped by that version, or that is
+    /// of another key.
     async fn unwrap(&self, key: &WrappedKey) -> Result<[u8; 32], PortError>;
 }
 
@@ -140,7 +145,7 @@ pub enum Container {
 }
 
 impl Container {
-    /// The container's name.
+    /// The name of the one that all tenants share.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -155,11 +160,13 @@ impl Container {
 /// A logical partition: the unit of a batch, and of a tenant's isolation.
 ///
 /// A partition of [`Container::Tenants`] is had only from a [`TenantScope`] (or for the
-/// platform's own tree), so a query without a tenant does not compile.
+/// platform's own tree), so a query without a tenant does not compile; and where it lies is what
+/// the tenant's signed binding says, so no caller can look for it elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Partition {
     container: Container,
     key: String,
+    isolation: Isolation,
 }
 
 /// Key of the partition that belongs to the deployment and to no tenant.
@@ -169,40 +176,46 @@ impl Partition {
     /// A tenant's requests and ledger.
     #[must_use]
     pub fn tenant(scope: &TenantScope) -> Self {
-        Self { container: Container::Tenants, key: scope.tenant().to_string() }
+        let isolation = scope.terms().isolation;
+        Self { container: Container::Tenants, key: scope.tenant().to_string(), isolation }
     }
 
     /// The deployment's own ledger.
     #[must_use]
     pub fn platform() -> Self {
-        Self { container: Container::Tenants, key: PLATFORM.to_owned() }
+        Self::of_all(Container::Tenants, PLATFORM.to_owned())
     }
 
     /// The signed bindings of a tenant: read before there is a scope.
     #[must_use]
     pub fn bindings(tenant: TenantId) -> Self {
-        Self { container: Container::Bindings, key: tenant.to_string() }
+        Self::of_all(Container::Bindings, tenant.to_string())
     }
 
     /// The keyset's partition.
     #[must_use]
     pub fn deployment() -> Self {
-        Self { container: Container::Bindings, key: PLATFORM.to_owned() }
+        Self::of_all(Container::Bindings, PLATFORM.to_owned())
     }
 
     /// A session, found by the hash of its cookie.
     #[must_use]
     pub fn session(id: &str) -> Self {
-        Self { container: Container::Sessions, key: id.to_owned() }
+        Self::of_all(Container::Sessions, id.to_owned())
     }
 
     /// Revocations of a home tenant's people.
     #[must_use]
     pub fn revocations(home: TenantId) -> Self {
-        Self { container: Container::Revocations, key: home.to_string() }
+        Self::of_all(Container::Revocations, home.to_string())
     }
 
-    /// Its container.
+    /// In a container that all tenants share.
+    fn of_all(container: Container, key: String) -> Self {
+        Self { container, key, isolation: Isolation::default() }
+    }
+
+    /// What its container is for.
     #[must_use]
     pub const fn container(&self) -> Container {
         self.container
@@ -212,6 +225,40 @@ impl Partition {
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// Whether it lies in a container that all tenants share.
+    #[must_use]
+    pub fn is_among_others(&self) -> bool {
+        self.isolation.data == DataIsolation::Shared
+    }
+
+    /// Name of its database, in a deployment whose own has this name.
+    #[must_use]
+    pub fn database_name<'a>(&self, deployments: &'a str) -> Cow<'a, str> {
+        match self.isolation.data {
+            DataIsolation::Shared | DataIsolation::Pool => Cow::Borrowed(deployments),
+            DataIsolation::Silo => Cow::Owned(format!("{deployments}-{}", self.key)),
+        }
+    }
+
+    /// Name of its container.
+    #[must_use]
+    pub fn container_name(&self) -> Cow<'static, str> {
+        let name = self.container.name();
+        match self.isolation.data {
+            DataIsolation::Shared | DataIsolation::Silo => Cow::Borrowed(name),
+            DataIsolation::Pool => Cow::Owned(format!("{name}-{}", self.key)),
+        }
+    }
+
+    /// Name of the key that wraps its data keys, for an app whose own has this name.
+    #[must_use]
+    pub fn wrapping_key_name<'a>(&self, apps: &'a str) -> Cow<'a, str> {
+        match self.isolation.secrets {
+            SecretsIsolation::Shared => Cow::Borrowed(apps),
+            SecretsIsolation::Pool => Cow::Owned(format!("{apps}-{}", self.key)),
+        }
     }
 }
 
@@ -278,7 +325,8 @@ pub trait Documents: Send + Sync {
     /// [`PortError`].
     async fn query(&self, partition: &Partition, query: &Query) -> Result<Vec<Found>, PortError>;
 
-    /// The keys of all partitions of a container that hold a document of that kind.
+    /// The keys of all partitions that hold a document of that kind, of a container that all
+    /// tenants share. Whose data lies elsewhere, their bindings tell.
     ///
     /// # Errors
     ///

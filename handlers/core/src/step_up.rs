@@ -16,7 +16,11 @@ use crate::{
 };
 
 /// For how long a look at a tenant's policies counts, in seconds.
-pub const BACKED_S: i64 = 24 * 3600;
+///
+/// `drift` looks every half minute, and says so anew as soon as it sees something else. This bounds
+/// how long a step-up counts while `drift` is stopped or cannot read; long enough that an
+/// outage of Graph's does not at once keep everybody from approving.
+pub const BACKED_S: i64 = 4 * 3600;
 
 /// An authentication context of Entra's, `c1` to `c99`, that a step-up asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

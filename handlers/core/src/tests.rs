@@ -6,6 +6,7 @@ mod attested;
 mod commits;
 mod faults;
 mod impostors;
+mod isolation;
 mod matrix;
 mod rules;
 mod story;

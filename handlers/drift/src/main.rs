@@ -1,18 +1,20 @@
-//! Compares the directory, the deployment and the ledger with what was declared.
+//! `drift`: the inner app that compares what is with what was declared, and says what it saw. It
+//! has no HTTP trigger but for health, and changes nothing but its own findings.
 //!
-//! It starts, which proves that its package and its settings are in order, and tells that it lives.
-//! Nothing is scheduled yet, and it says so.
+//! What it does: [`drift`](routes) (a timer), then `airlock_core::comparing`.
+
+mod routes;
+mod state;
 
 use airlock_azure::hosting;
 use airlock_core::identity::App;
-use axum::Router;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    #[expect(clippy::disallowed_methods, reason = "main is where the environment is read")]
+    #[expect(clippy::disallowed_methods, reason = "the one place where settings are read")]
     let handler = hosting::start(App::Drift, |name| std::env::var(name).ok())?;
-    tracing::info!("no comparison is scheduled yet");
-    hosting::serve(&handler, Router::new()).await?;
-    // The Functions host does not restart a process that ends with 0.
-    anyhow::bail!("the server ended")
+    let bench = state::Bench::new(&handler);
+    hosting::serve(&handler, routes::routes(bench)).await?;
+    // Only a signal ends the server; the host would take exit code 0 for "do not restart".
+    anyhow::bail!("the server stopped")
 }

@@ -1,9 +1,9 @@
 //! `intake` over HTTP: its confirmations, asked with our managed identity, and its public API,
 //! asked with a person's access token.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use airlock_azure::Azure;
+use airlock_azure::{Azure, hosting::chain};
 use airlock_core::{
     base64url,
     jws::Signed,
@@ -21,6 +21,13 @@ use crate::{
     outside::{Intake, NotAnswered},
     wire,
 };
+
+/// Pauses before a confirmation is asked for again. By then the one-time code is used up, and
+/// without it the person would have to sign in once more.
+const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1200)];
+
+/// How long all that may take: whoever redeems a code waits for it.
+const MOST: Duration = Duration::from_secs(12);
 
 /// `intake`, asked over HTTP.
 pub struct IntakeClient {
@@ -88,8 +95,12 @@ impl Intake for IntakeClient {
             id_token: id_token.expose(),
             nonce_random: base64url::encode(nonce_random),
         };
-        let request = self.azure.http().post(&self.confirmations).json(&body);
-        let answer = self.answer(request, &token).await?;
+        let ask = async || {
+            let request = self.azure.http().post(&self.confirmations).json(&body);
+            self.answer(request, &token).await
+        };
+        let answer = tokio::time::timeout(MOST, patiently(ask)).await;
+        let answer = answer.map_err(|elapsed| PortError::Unavailable(elapsed.into()))??;
         let confirmed: Confirmed = serde_json::from_slice(&answer).map_err(not_understood)?;
         Ok(confirmed.confirmation)
     }
@@ -99,6 +110,23 @@ impl Intake for IntakeClient {
         let answer = self.answer(request, access_token).await?;
         Ok(serde_json::from_slice(&answer).map_err(not_understood)?)
     }
+}
+
+/// Asks again after passing trouble, and only then.
+async fn patiently<F>(ask: impl Fn() -> F) -> Result<Vec<u8>, NotAnswered>
+where
+    F: Future<Output = Result<Vec<u8>, NotAnswered>>,
+{
+    for pause in PAUSES {
+        match ask().await {
+            Err(NotAnswered::Port(error)) if error.is_transient() => {
+                tracing::warn!(cause = chain(&error), "session not confirmed; asking again");
+                tokio::time::sleep(pause).await;
+            }
+            answer => return answer,
+        }
+    }
+    ask().await
 }
 
 /// Without the error itself, which can quote the answer.

@@ -1,5 +1,7 @@
 //! Sign-out: by the person, and by Entra in a frame.
 
+use std::{convert::Infallible, time::Duration};
+
 use airlock_azure::hosting::{Json, Refusal, chain};
 use airlock_core::{
     digest::Digest, identity::TenantId, problem::Problem, session::Session,
@@ -11,6 +13,8 @@ use axum::{
     response::{AppendHeaders, IntoResponse as _, Response},
 };
 use serde::Serialize;
+use tokio::sync::{Semaphore, oneshot};
+use tracing::Instrument as _;
 use url::{Url, form_urlencoded};
 
 use crate::{
@@ -28,6 +32,22 @@ use crate::{
 /// What the browser shall forget of this origin.
 const CLEAR: (HeaderName, &str) =
     (HeaderName::from_static("clear-site-data"), r#""cache", "cookies", "storage""#);
+
+/// Pauses before Entra's word is acted upon again, when that failed.
+const PAUSES: [Duration; 6] = [
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(10),
+    Duration::from_secs(20),
+    Duration::from_secs(40),
+    Duration::from_mins(1),
+];
+
+/// Sign-outs that a process tries again at the same time, at the most.
+static AGAIN: Semaphore = Semaphore::const_new(100);
+
+/// Held until the first try is over.
+type Trying = oneshot::Sender<Infallible>;
 
 /// Where the person signs out at Entra too.
 #[derive(Serialize)]
@@ -64,20 +84,53 @@ fn end_session(desk: &Desk, session: &Session, profile: &Profile) -> Result<Url,
     Ok(url)
 }
 
-/// Ends the sessions of one sign-in at Entra, and the codes that no session came of yet. The frame carries no cookie of ours; it is known
-/// by Entra's id of the sign-in, which nobody can guess.
+/// Ends the sessions of one sign-in at Entra, and the codes that no session came of yet. The frame
+/// carries no cookie of ours; it is known by Entra's id of the sign-in, which nobody can guess.
 ///
 /// Trigger: `GET /auth/front-channel-sign-out`, by Entra's sign-out page. Always the same
 /// answer: it must not tell strangers which sessions there are.
 pub async fn front_channel(State(signin): State<Signin>, RawQuery(query): RawQuery) -> Response {
     let named = query.as_deref().and_then(|query| named(query, &signin.manifest().authority));
-    if let Some((tenant, sid)) = named
-        && let Err(error) = end_all(&signin, tenant, &sid).await
-    {
-        // Its answer is thrown away, and so is what it would say; its making writes the log.
-        drop(error.into_response());
+    if let Some((tenant, sid)) = named {
+        let (trying, tried) = oneshot::channel();
+        // A task of its own: the frame goes away with its page, and nobody tells us twice.
+        tokio::spawn(until_ended(signin, tenant, sid, trying).in_current_span());
+        // It never says anything; that it is gone says that the first try is over.
+        drop(tried.await);
     }
     Json(serde_json::json!({ "done": true })).into_response()
+}
+
+/// Ends all sessions of a sign-in, again and again while something is in the way: Entra tells us
+/// once, in a frame whose answer nobody reads. What is left undone, because the process is killed or
+/// the trouble lasts, ends by the session's own limits.
+async fn until_ended(signin: Signin, tenant: TenantId, sid: String, trying: Trying) {
+    if tried(&signin, tenant, &sid).await {
+        return;
+    }
+    drop(trying);
+    // While Azure is away, strangers must not be able to have us try without end.
+    let Ok(_place) = AGAIN.try_acquire() else {
+        tracing::error!("sign-out at Entra not carried out; too many wait");
+        return;
+    };
+    for pause in PAUSES {
+        tokio::time::sleep(pause).await;
+        if tried(&signin, tenant, &sid).await {
+            return;
+        }
+    }
+    tracing::error!("sign-out at Entra not carried out");
+}
+
+async fn tried(signin: &Signin, tenant: TenantId, sid: &str) -> bool {
+    let ended = end_all(signin, tenant, sid).await;
+    if let Err(error) = ended {
+        // Nobody is answered with it; its making writes the log.
+        drop(error.into_response());
+        return false;
+    }
+    true
 }
 
 /// Whom the query names: issuer and `sid`, each once.

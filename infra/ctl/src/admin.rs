@@ -108,7 +108,9 @@ impl Office {
         let now = self.clock.now();
         let partition = Partition::deployment();
         let published = press
-            .publish(&partition, KEYSET_ID, |previous| keyset::next(previous, &listed, revoke, now))
+            .publish(&partition, KEYSET_ID, |previous| {
+                Ok(keyset::next(previous, &listed, revoke, now)?)
+            })
             .await
             .context("keyset not published")?;
         match published {
@@ -135,7 +137,7 @@ impl Office {
             let partition = Partition::bindings(wanted.tenant);
             press
                 .publish(&partition, BINDING_ID, |previous| {
-                    Ok(binding::next(previous, wanted, now))
+                    Ok(binding::next(previous, wanted, now)?)
                 })
                 .await
                 .with_context(|| format!("binding of {} not published", wanted.terms.name))

@@ -8,6 +8,7 @@ use airlock_core::{
     identity::{App, ObjectId, TenantId},
     jwk::Thumbprint,
     record::State,
+    step_up::{Context, NotAContext},
 };
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::RangedI64ValueParser, value_parser};
 use serde_json::Value;
@@ -77,6 +78,9 @@ pub enum Command {
     ///
     /// The request is shown as its requester signed it. You are asked what it does and to whom;
     /// if that is what it says, your decision is signed with your client key.
+    ///
+    /// If the tenant wants its approvers to step up, sign in again with `sign-in --step-up` and
+    /// the context that it uses.
     Decide(Decide),
     /// Take back what you asked, or your approval of what somebody else asked
     Withdraw(Withdraw),
@@ -108,6 +112,10 @@ pub struct SignIn {
     /// Print the address and let me open it myself
     #[arg(long)]
     pub no_browser: bool,
+    /// Prove more than usual, as an authentication context of Entra's demands: some tenants want
+    /// that of whoever decides
+    #[arg(long, value_name = "CONTEXT", value_parser = context)]
+    pub step_up: Option<Context>,
     /// Go on as whoever signed in, and do not ask whether that is me
     #[arg(long)]
     pub yes: bool,
@@ -410,6 +418,10 @@ impl StateName {
 
 fn hours() -> RangedI64ValueParser {
     value_parser!(i64).range(1..=ask::MAX_LIFETIME_S / 3600)
+}
+
+fn context(text: &str) -> Result<Context, NotAContext> {
+    Context::try_from(text.to_owned())
 }
 
 fn thumbprint(text: &str) -> Result<Thumbprint, &'static str> {

@@ -104,6 +104,7 @@ mod tests {
         let bindings: Value = serde_json::from_slice(&std::fs::read(BINDINGS).unwrap()).unwrap();
         let contoso = stable_id("tenant", "contoso.example").to_string();
         let fabrikam = stable_id("tenant", "fabrikam.example").to_string();
+        let wingtip = stable_id("tenant", "wingtip.example").to_string();
 
         let tenants = bindings["tenants"].as_array().unwrap();
         let homes = |tenant: &Value| -> Vec<String> {
@@ -111,11 +112,13 @@ mod tests {
             homes.iter().map(|home| home["tenant"].as_str().unwrap().to_owned()).collect()
         };
 
-        assert_eq!(tenants.len(), 2);
+        assert_eq!(tenants.len(), 3);
         assert_eq!(tenants[0]["tenant"], contoso);
         assert_eq!(homes(&tenants[0]), [contoso.as_str()]);
         assert_eq!(tenants[1]["tenant"], fabrikam);
         assert_eq!(homes(&tenants[1]), [fabrikam, contoso]);
+        assert_eq!(tenants[2]["tenant"], wingtip);
+        assert_eq!(homes(&tenants[2]), [wingtip]);
     }
 
     #[test]

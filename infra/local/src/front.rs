@@ -4,7 +4,6 @@
 //! name, passes on what is publicly routed and nothing else, and says who called.
 
 use std::{
-    convert::Infallible,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     sync::Arc,
@@ -18,12 +17,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use crate::{
     cloud::Shared,
+    door::Lost,
     host::{
         Host,
         proxy::{self, Body},
     },
 };
 
+mod between;
 mod page;
 
 /// A caller that does not finish its headers in this time has none.
@@ -72,7 +73,7 @@ pub fn open(cloud: &Shared, host: &Arc<Host>, listeners: Listeners) -> io::Resul
         let (cloud, host) = (Arc::clone(cloud), Arc::clone(host));
         accept(listener, move |request, _| {
             let answer = portal(&cloud, &host, &request);
-            async { answer }
+            async { Ok(answer) }
         })?;
     }
     for listener in listeners.api {
@@ -82,26 +83,30 @@ pub fn open(cloud: &Shared, host: &Arc<Host>, listeners: Listeners) -> io::Resul
             async move { api(&cloud, &host, request, caller).await }
         })?;
     }
-    let host = Arc::clone(host);
+    let (cloud, host) = (Arc::clone(cloud), Arc::clone(host));
     accept(listeners.confirmations, move |request, _| {
-        let host = Arc::clone(&host);
-        async move { host.serve("intake", &["confirmations"], request).await }
+        let (cloud, host) = (Arc::clone(&cloud), Arc::clone(&host));
+        async move { between::pass_on(&cloud, &host, "confirmations", request).await }
     })
 }
 
 /// Passes a public request on.
+///
+/// # Errors
+///
+/// [`Lost`] if it shall not be answered.
 async fn api(
     cloud: &Shared,
     host: &Host,
     mut request: Request<Incoming>,
     caller: SocketAddr,
-) -> Response<Body> {
+) -> Result<Response<Body>, Lost> {
     let Some(name) = served_as(&cloud.names.api, &request) else {
-        return proxy::bare(StatusCode::MISDIRECTED_REQUEST);
+        return Ok(proxy::bare(StatusCode::MISDIRECTED_REQUEST));
     };
     let path = request.uri().path();
     if !is_plain(path) {
-        return proxy::bare(StatusCode::NOT_FOUND);
+        return Ok(proxy::bare(StatusCode::NOT_FOUND));
     }
     let mut segments = path.split('/').skip(1);
     let (app, open) = match (segments.next(), segments.next(), segments.next()) {
@@ -113,10 +118,13 @@ async fn api(
             *request.uri_mut() = Uri::from_static("/health");
             (app, "health")
         }
-        _ => return proxy::bare(StatusCode::NOT_FOUND),
+        _ => return Ok(proxy::bare(StatusCode::NOT_FOUND)),
     };
     vouch(&mut request, &name, caller);
-    host.serve(&app, &[open], request).await
+    if request.uri().path() == between::IN_A_PERSONS_NAME {
+        return between::pass_on(cloud, host, open, request).await;
+    }
+    Ok(host.serve(&app, &[open], request).await)
 }
 
 /// The name that this origin answers to, if the request asks for it.
@@ -195,7 +203,7 @@ fn file(media: &'static str, text: String) -> Response<Body> {
 fn accept<H, A>(listener: TcpListener, answer: H) -> io::Result<()>
 where
     H: Fn(Request<Incoming>, SocketAddr) -> A + Clone + Send + Sync + 'static,
-    A: Future<Output = Response<Body>> + Send + 'static,
+    A: Future<Output = Result<Response<Body>, Lost>> + Send + 'static,
 {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -208,10 +216,8 @@ where
             // Without it small answers wait for an acknowledgement, but they do arrive.
             drop(stream.set_nodelay(true));
             let answer = answer.clone();
-            let service = service_fn(move |request| {
-                let answer = answer(request, caller);
-                async { Ok::<_, Infallible>(answer.await) }
-            });
+            // To hyper an error means: close the connection, unanswered.
+            let service = service_fn(move |request| answer(request, caller));
             tokio::spawn(
                 http1::Builder::new()
                     .timer(TokioTimer::new())

@@ -18,7 +18,8 @@ pub struct Identities {
     pub applications: BTreeMap<String, Application>,
     /// Service Bus queues by name.
     pub queues: BTreeMap<String, Queue>,
-    /// Cosmos DB containers by name.
+    /// Cosmos DB containers by name; those of other databases than the deployment's by
+    /// `<database>/<name>`.
     pub containers: BTreeMap<String, Container>,
 }
 
@@ -30,7 +31,7 @@ pub struct Identity {
     pub keys: Keys,
     /// What its signing keys may sign. Read by the keyset, not by the cloud.
     pub signs: Vec<String>,
-    /// Cosmos DB containers and the rights on each.
+    /// Cosmos DB containers, named likewise, and the rights on each.
     pub cosmos: BTreeMap<String, Vec<Right>>,
     /// Blob containers and the rights on each.
     pub blobs: BTreeMap<String, Vec<Right>>,
@@ -93,7 +94,7 @@ pub struct Queue {
 }
 
 /// One Cosmos DB container.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Container {
     /// JSON pointer-like path of the partition key.

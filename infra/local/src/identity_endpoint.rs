@@ -17,7 +17,6 @@ use crate::{
     cloud::{Answer, Asked, Cloud},
     entra::{Form, IDENTITY_LIFETIME_S, Resource, now_s},
     identities::{Identities, client_id, principal_id},
-    record::CallerName,
 };
 
 /// Path of the endpoint, as `IDENTITY_ENDPOINT` names it.
@@ -60,7 +59,7 @@ impl IdentityEndpoint {
     #[must_use]
     pub fn answer(&self, cloud: &Cloud, asked: &Asked) -> Answer {
         let holder = self.holder(asked.headers());
-        let mut answer = match token(cloud, holder, asked) {
+        match token(cloud, holder, asked) {
             Ok(body) => respond(StatusCode::OK, &body),
             Err(NoToken(status, message)) => {
                 cloud.record.refusal("identity", holder, &message);
@@ -72,15 +71,12 @@ impl IdentityEndpoint {
                 });
                 respond(status, &body)
             }
-        };
-        if let Some(holder) = holder {
-            answer.extensions_mut().insert(CallerName(holder.to_owned()));
         }
-        answer
     }
 
     /// The identity whose header value the request carries.
-    fn holder(&self, headers: &HeaderMap) -> Option<&str> {
+    #[must_use]
+    pub fn holder(&self, headers: &HeaderMap) -> Option<&str> {
         let presented = headers.get("x-identity-header")?.as_bytes();
         self.headers
             .iter()

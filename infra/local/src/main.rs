@@ -56,6 +56,7 @@ mod ports;
 mod producers;
 mod record;
 mod stack;
+mod tenants;
 mod vault;
 
 /// Everything that is granted to anyone.
@@ -279,9 +280,9 @@ fn names(addresses: &Addresses) -> Names {
     }
 }
 
-/// Every service, empty but for its seeds.
+/// Every service, empty but for its seeds and for what its tenants have of their own.
 fn assemble(names: Names) -> anyhow::Result<Cloud> {
-    let identities = Identities::parse(IDENTITIES)?;
+    let identities = tenants::provide(Identities::parse(IDENTITIES)?, &deployment::bindings()?)?;
     Ok(Cloud {
         directory: directory::Directory::new(&names),
         entra: entra::Entra::new(&names)?,

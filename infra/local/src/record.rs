@@ -16,11 +16,6 @@ use uuid::Uuid;
 /// Entries kept of each kind; the oldest make room.
 const KEPT: usize = 10_000;
 
-/// Who made a call, where its bearer token does not say so. A service puts it among the
-/// extensions of its answer.
-#[derive(Clone, Debug)]
-pub struct CallerName(pub String);
-
 /// The record of the cloud.
 #[derive(Debug, Default)]
 pub struct Record {
@@ -44,6 +39,12 @@ struct Call {
     method: String,
     path: String,
     caller: Option<String>,
+    /// Absent if no app of ours is known to have made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<String>,
+    /// Absent where method and path say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<String>,
     /// Absent if the call was not answered.
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,6 +65,11 @@ pub struct Met<'a> {
     pub path: &'a str,
     /// Who called, if that is known.
     pub caller: Option<String>,
+    /// The app whose process called, if that is known: an app calls as its identity, and as
+    /// applications that trust it.
+    pub app: Option<String>,
+    /// What was asked for, where method and path do not say it.
+    pub operation: Option<String>,
     /// What was answered, if anything.
     pub status: Option<u16>,
     /// What went wrong on purpose.
@@ -116,17 +122,30 @@ impl Record {
         status: u16,
     ) {
         let status = Some(status);
-        self.met(Met { service, method, path, caller, status, fault: None, traceparent: None });
+        let (app, operation, fault, traceparent) = (None, None, None, None);
+        self.met(Met { service, method, path, caller, app, operation, status, fault, traceparent });
     }
 
     /// A call was met by a fault or a service: answered with a status, or not at all.
     pub fn met(&self, met: Met<'_>) {
-        let Met { caller, status, fault, .. } = met;
+        let Met { caller, app, operation, status, fault, .. } = met;
         let (service, method) = (met.service.to_owned(), met.method.to_owned());
         let path = met.path.to_owned();
         let traceparent = met.traceparent.filter(|text| is_trace(text)).map(str::to_owned);
         self.write(|entries, n, at_ms| {
-            let call = Call { n, at_ms, service, method, path, caller, status, fault, traceparent };
+            let call = Call {
+                n,
+                at_ms,
+                service,
+                method,
+                path,
+                caller,
+                app,
+                operation,
+                status,
+                fault,
+                traceparent,
+            };
             keep(&mut entries.calls, call);
         });
     }
@@ -236,6 +255,8 @@ mod tests {
                 method: "GET",
                 path: "/keys",
                 caller: None,
+                app: None,
+                operation: None,
                 status: Some(200),
                 fault: None,
                 traceparent,

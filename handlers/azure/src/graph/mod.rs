@@ -1,12 +1,13 @@
-//! Microsoft Graph: target checks, and the one request that a permit is for.
+//! Microsoft Graph: target checks, the one request that a permit is for, and what `drift` compares.
 //!
-//! Each worker application is used for what it alone may do, with a token of its own for the
+//! Each application is used for what it alone may do, with a token of its own for the
 //! tenant that is changed. An effect is sent once: who holds the lease decides about a second
 //! time, and never this client.
 
 mod answer;
 mod facts;
 mod pages;
+mod policies;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -36,6 +37,7 @@ use uuid::Uuid;
 use self::{
     facts::{Gathered, LookUp},
     pages::Pages,
+    policies::OBSERVER,
 };
 use crate::{
     failure::{in_time, port_error},
@@ -45,6 +47,9 @@ use crate::{
 
 /// The worker application that only reads.
 const LOOK_UP: &str = "airlock-worker-lookup";
+
+/// Header that says which calls Graph shall refuse last when it has too many.
+const PRIORITY: &str = "x-ms-throttle-priority";
 
 /// Microsoft Graph.
 pub(crate) struct Graph {
@@ -92,7 +97,8 @@ impl Graph {
             identity::application(client_id, tenant, identity, &self.wire).map_err(port_error)?;
         let scope = format!("{}/.default", self.origin.as_str().trim_end_matches('/'));
         let authorization = BearerTokenAuthorizationPolicy::new(credential, [scope]);
-        let options = if application == LOOK_UP { self.wire.repeating() } else { self.wire.once() };
+        let only_reads = [LOOK_UP, OBSERVER].contains(&application);
+        let options = if only_reads { self.wire.repeating() } else { self.wire.once() };
         let pipeline = Pipeline::new(
             option_env!("CARGO_PKG_NAME"),
             option_env!("CARGO_PKG_VERSION"),
@@ -126,7 +132,7 @@ impl Graph {
         // Entra's audit log keeps it: a change can be traced back to its request, and one of a
         // worker application without a request is drift.
         request.insert_header("client-request-id", id.to_string());
-        request.insert_header("x-ms-throttle-priority", "high");
+        request.insert_header(PRIORITY, HIGH);
         if let Some(body) = body {
             let body = serde_json::to_vec(body).map_err(|error| PortError::Broken(error.into()))?;
             request.insert_header("content-type", "application/json");
@@ -169,7 +175,7 @@ impl Graph {
             return Ok(None);
         };
         for collection in &mut gathered.collections {
-            self.turn_pages(tenant, &mut collection.pages, id).await?;
+            self.turn_pages(LOOK_UP, tenant, &mut collection.pages, id).await?;
         }
         Ok(Some(gathered))
     }
@@ -177,6 +183,7 @@ impl Graph {
     /// Reads the pages that are left of a collection.
     async fn turn_pages(
         &self,
+        application: &str,
         tenant: TenantId,
         pages: &mut Pages,
         id: Uuid,
@@ -185,8 +192,8 @@ impl Graph {
             let url = self.below(&next)?;
             let mut request = Request::new(url, Method::Get);
             request.insert_header("client-request-id", id.to_string());
-            request.insert_header("x-ms-throttle-priority", "high");
-            let response = self.send(LOOK_UP, tenant, request).await?;
+            request.insert_header(PRIORITY, priority(application));
+            let response = self.send(application, tenant, request).await?;
             pages.add(&answer::read(&response)?)?;
         }
         Ok(())
@@ -203,9 +210,17 @@ impl Graph {
         }
         let mut pages = Pages::of("what was read");
         pages.add(&body)?;
-        self.turn_pages(tenant, &mut pages, id).await?;
+        self.turn_pages(LOOK_UP, tenant, &mut pages, id).await?;
         Ok(Some(json!({ "value": pages.into_objects()? })))
     }
+}
+
+/// For what a person waits for.
+const HIGH: &str = "high";
+
+/// Nobody waits for what is observed.
+fn priority(application: &str) -> &'static str {
+    if application == OBSERVER { "low" } else { HIGH }
 }
 
 #[async_trait]
@@ -331,11 +346,19 @@ mod tests {
         assert!(graph.request("TRACE", "/users", None, Uuid::nil()).is_err());
     }
 
+    #[test]
+    fn what_a_person_waits_for_goes_before_what_is_observed() {
+        assert_eq!(priority(LOOK_UP), "high");
+        assert_eq!(priority(OBSERVER), "low");
+    }
+
     #[tokio::test]
     async fn an_application_that_the_manifest_does_not_name_is_not_used() {
         let tenant = TenantId::new(Uuid::nil());
 
-        assert!(graph().pipeline("airlock-rotator", tenant).is_err());
+        for other in ["airlock-rotator", OBSERVER] {
+            assert!(graph().pipeline(other, tenant).is_err(), "{other}");
+        }
         assert!(graph().pipeline(LOOK_UP, tenant).is_ok());
     }
 }

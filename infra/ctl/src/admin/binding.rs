@@ -7,7 +7,7 @@ use std::{
 };
 
 use airlock_core::{
-    binding::{Binding, Service, Terms},
+    binding::{Binding, Isolation, Level, Service, Terms},
     catalog::{Entry, OPERATIONS, Risk},
     identity::{Role, TenantId},
     service::is_name,
@@ -59,6 +59,22 @@ pub enum NotBound {
     /// Policy would refuse it each time: better that whoever writes it learns of it.
     #[error("{0} cannot be asked for by a caller that is no person")]
     Operation(String),
+}
+
+/// A tenant that is bound already would find its data, or what opens it, somewhere else.
+///
+/// Under new terms handlers look in the new place and find nothing: requests and ledger would
+/// seem never to have been, and what stands encrypted would not open. So `isolation` is what a
+/// tenant is first bound with.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{layer} isolation of {tenant} is `{bound}` and cannot become `{wanted}`: what the tenant has would have to be moved, and signing a binding moves nothing"
+)]
+pub struct WouldMove {
+    tenant: TenantId,
+    layer: &'static str,
+    bound: Level,
+    wanted: Level,
 }
 
 impl Bindings {
@@ -126,19 +142,40 @@ fn once(tenants: impl Iterator<Item = TenantId>) -> Result<(), NotBound> {
 }
 
 /// The next binding of a tenant; `None` if the previous one still says it all, for long enough.
-#[must_use]
-pub fn next(previous: Option<&Binding>, wanted: &TenantTerms, now: Timestamp) -> Option<Binding> {
+///
+/// # Errors
+///
+/// [`WouldMove`] if the tenant is bound already, and kept apart otherwise than is wanted.
+pub fn next(
+    previous: Option<&Binding>,
+    wanted: &TenantTerms,
+    now: Timestamp,
+) -> Result<Option<Binding>, WouldMove> {
+    if let Some(binding) = previous {
+        check_place(wanted.tenant, binding.terms.isolation, wanted.terms.isolation)?;
+    }
     let stands = previous.is_some_and(|binding| {
         (binding.tnt, &binding.terms) == (wanted.tenant, &wanted.terms)
             && now.since_s(binding.iat) < RENEW_S
     });
-    (!stands).then(|| Binding {
+    Ok((!stands).then(|| Binding {
         tnt: wanted.tenant,
         ver: previous.map_or(1, |binding| binding.ver + 1),
         iat: now,
         exp: now.plus_s(LIFETIME_S),
         terms: wanted.terms.clone(),
-    })
+    }))
+}
+
+fn check_place(tenant: TenantId, bound: Isolation, wanted: Isolation) -> Result<(), WouldMove> {
+    let layers = [
+        ("data", bound.data.level(), wanted.data.level()),
+        ("secrets", bound.secrets.level(), wanted.secrets.level()),
+    ];
+    match layers.into_iter().find(|(_, bound, wanted)| bound != wanted) {
+        Some((layer, bound, wanted)) => Err(WouldMove { tenant, layer, bound, wanted }),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -247,14 +284,67 @@ mod tests {
     fn a_binding_is_signed_again_for_a_change_or_when_a_third_of_its_life_is_over() {
         let bindings = read(&json!([tenant(OWN, &json!([]))])).unwrap();
         let terms = &bindings.tenants[0];
-        let first = next(None, terms, NOW).unwrap();
+        let first = next(None, terms, NOW).unwrap().unwrap();
 
         assert_eq!((first.ver, first.exp), (1, NOW.plus_s(LIFETIME_S)));
-        assert!(next(Some(&first), terms, NOW.plus_s(RENEW_S - 1)).is_none());
-        assert_eq!(next(Some(&first), terms, NOW.plus_s(RENEW_S)).unwrap().ver, 2);
+        assert!(next(Some(&first), terms, NOW.plus_s(RENEW_S - 1)).unwrap().is_none());
+        assert_eq!(next(Some(&first), terms, NOW.plus_s(RENEW_S)).unwrap().unwrap().ver, 2);
 
         let mut changed = read(&json!([tenant(OWN, &json!([]))])).unwrap();
         changed.tenants[0].terms.protected_groups.push(OTHER.parse().unwrap());
-        assert_eq!(next(Some(&first), &changed.tenants[0], NOW).unwrap().ver, 2);
+        assert_eq!(next(Some(&first), &changed.tenants[0], NOW).unwrap().unwrap().ver, 2);
+    }
+
+    fn apart(isolation: &Value) -> Result<TenantTerms, serde_json::Error> {
+        let mut tenant = tenant(OTHER, &json!([]));
+        tenant["terms"]["isolation"] = isolation.clone();
+        serde_json::from_value(tenant)
+    }
+
+    #[test]
+    fn a_tenant_keeps_the_place_that_it_was_first_bound_with() {
+        let bound = |isolation: &Value| next(None, &apart(isolation).unwrap(), NOW).unwrap();
+        let shared = bound(&json!({}));
+        let pool = bound(&json!({ "data": "pool", "secrets": "pool" }));
+        let changed = |bound: &Option<Binding>, isolation: &Value| {
+            next(bound.as_ref(), &apart(isolation).unwrap(), NOW).map_err(|error| error.to_string())
+        };
+
+        let told = changed(&shared, &json!({ "data": "silo" })).unwrap_err();
+        assert_eq!(
+            told,
+            format!(
+                "data isolation of {OTHER} is `shared` and cannot become `silo`: what the tenant \
+                 has would have to be moved, and signing a binding moves nothing"
+            )
+        );
+        for (bound, isolation, layer) in [
+            (&shared, json!({ "data": "pool" }), "data"),
+            (&shared, json!({ "secrets": "pool" }), "secrets"),
+            (&pool, json!({}), "data"),
+            (&pool, json!({ "data": "silo", "secrets": "pool" }), "data"),
+            (&pool, json!({ "data": "pool" }), "secrets"),
+        ] {
+            let told = changed(bound, &isolation).unwrap_err();
+            assert!(told.starts_with(layer), "{told}");
+        }
+        // As it was, in more words or in fewer.
+        let said = json!({ "data": "shared", "secrets": "shared", "compute": "shared" });
+        assert!(changed(&shared, &said).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_one_deployment_cannot_keep_is_not_read_let_alone_signed() {
+        for (layer, level, why) in [
+            ("compute", "silo", "is a stamp of its own"),
+            ("network", "pool", "is a stamp of its own"),
+            ("secrets", "silo", "is a stamp of its own"),
+            ("quota", "pool", "means nothing"),
+            ("data", "apart", "unknown variant"),
+            ("storage", "silo", "unknown field"),
+        ] {
+            let told = apart(&json!({ layer: level })).unwrap_err().to_string();
+            assert!(told.contains(why), "{told}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use airlock_core::{
 };
 use async_trait::async_trait;
 
-use super::keyset::NotPlanned;
+use super::{binding::WouldMove, keyset::NotPlanned};
 
 /// How long keyset and bindings count, in seconds: 90 days.
 ///
@@ -61,6 +61,9 @@ pub enum NotPublished {
     /// There is nothing to sign.
     #[error(transparent)]
     Plan(#[from] NotPlanned),
+    /// What is to be signed is not what stands where the tenant's data is.
+    #[error(transparent)]
+    Moves(#[from] WouldMove),
     /// The root did not sign.
     #[error("root did not sign")]
     NotSigned(#[from] NotSigned),
@@ -100,7 +103,7 @@ impl<'a> Press<'a> {
         &self,
         partition: &Partition,
         id: &str,
-        next: impl FnOnce(Option<&T>) -> Result<Option<T>, NotPlanned>,
+        next: impl FnOnce(Option<&T>) -> Result<Option<T>, NotPublished>,
     ) -> Result<Published<T>, NotPublished> {
         let standing: Option<Standing<T>> = self.standing(partition, id).await?;
         let previous = standing.as_ref().map(|standing| &standing.value);

@@ -55,6 +55,8 @@ fn what_is_missing_or_wrong_is_a_usage_error() {
     assert_eq!(kind(&["watch", "not-an-id"]), ErrorKind::ValueValidation);
     assert_eq!(kind(&["--api", "http://api.example", "whoami"]), ErrorKind::ValueValidation);
     assert_eq!(kind(&["requests", "--state", "gone"]), ErrorKind::InvalidValue);
+    assert_eq!(kind(&["sign-in", "--step-up", "c0"]), ErrorKind::ValueValidation);
+    assert!(typed(&["sign-in", "--step-up", "c1"]).is_ok());
     assert_eq!(kind(&["admin", "bootstrap"]), ErrorKind::MissingRequiredArgument);
     assert_eq!(
         kind(&["admin", "manifest", "--deployment", "d", "--package", "p", "--app", "admin"]),

@@ -1,5 +1,6 @@
 //! Whose session it is: signing in, seeing it, signing out.
 
+use airlock_core::step_up::Context;
 use anyhow::Context as _;
 use serde::Deserialize;
 use serde_json::json;
@@ -10,7 +11,7 @@ use super::{
     browser,
     loopback::Loopback,
     profile::Profile,
-    sign_in::{self, SignedIn, Started},
+    sign_in::{self, Plan, SignedIn, Started},
 };
 use crate::{
     Ending, Usage, cli,
@@ -34,9 +35,8 @@ impl Desk {
         let path = sign_in::secret_path(&*self.entropy)?;
         let loopback = Loopback::listen(path).await?;
         let return_to = loopback.url();
-        let start =
-            sign_in::start(&self.api, tenant, return_to.clone(), &*self.clock, &*self.entropy);
-        let started = start.await?;
+        let plan = Plan { tenant, return_to: return_to.clone(), step_up: options.step_up.clone() };
+        let started = sign_in::start(&self.api, plan, &*self.clock, &*self.entropy).await?;
         let code = self.code(options, &started, loopback, &return_to).await?;
         let signed_in = started.redeem(&self.api, code, &*self.clock).await?;
         self.go_on(options, signed_in).await
@@ -54,6 +54,11 @@ impl Desk {
             "Signed in as {name}, person {} of tenant {}.",
             session.oid, session.tid
         ));
+        let missed = |asked: &Context| session.acrs.iter().all(|acr| acr != asked.as_str());
+        if let Some(asked) = options.step_up.as_ref().filter(|asked| missed(asked)) {
+            note(format_args!("But the API does not say that {} was satisfied.", asked.as_str()));
+            return self.turn_away(signed_in).await;
+        }
         let terminal = self.terminal.as_ref();
         let asked = terminal.filter(|_| !options.yes && options.person.is_none());
         if let Some(terminal) = asked {

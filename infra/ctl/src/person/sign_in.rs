@@ -9,6 +9,7 @@ use airlock_core::{
     ports::{Clock, Entropy},
     secret::Secret,
     sign_in::{self, SignIn},
+    step_up::Context,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -81,6 +82,17 @@ struct Redeemed {
     session: SessionView,
 }
 
+/// Where somebody signs in, and what for.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Their tenant.
+    pub tenant: TenantId,
+    /// Loopback URL at which the sign-in ends.
+    pub return_to: String,
+    /// What has to be satisfied besides who they are.
+    pub step_up: Option<Context>,
+}
+
 /// Starts a sign-in that ends at a loopback URL.
 ///
 /// # Errors
@@ -88,15 +100,16 @@ struct Redeemed {
 /// [`NotSignedIn`].
 pub async fn start(
     api: &Api,
-    tenant: TenantId,
-    return_to: String,
+    plan: Plan,
     clock: &dyn Clock,
     entropy: &dyn Entropy,
 ) -> Result<Started, NotSignedIn> {
     let key = ClientKey::draw(entropy)?;
     let Challenge { challenge } = api.post("/auth/challenge", &json!({})).await?;
+    let Plan { tenant, return_to, step_up } = plan;
     let proof = proof(api, tenant, &return_to, &key, challenge, clock).await?;
-    let Authorize { authorize } = api.post("/auth/start", &json!({ "proof": proof })).await?;
+    let body = json!({ "proof": proof, "step_up": step_up });
+    let Authorize { authorize } = api.post("/auth/start", &body).await?;
     let page = Url::parse(&authorize).ok().filter(|page| api.origin().is_of(page));
     let page = page.ok_or(NotSignedIn::Elsewhere)?;
     let code = sign_in::user_code(key.public()?.thumbprint());
@@ -181,6 +194,7 @@ mod tests {
     /// An API that sends the browser to this place, or to a page of its own.
     async fn api(elsewhere: Option<&'static str>, proofs: &Proofs) -> Api {
         let start = async move |State(proofs): State<Proofs>, Json(body): Json<Value>| {
+            assert_eq!(body["step_up"], "c1");
             let proof = body["proof"].clone();
             let opened: Signed<SignIn> = serde_json::from_value(proof.clone()).unwrap();
             let own = format!("{}/auth/confirm?offer=x", audience(&opened));
@@ -212,7 +226,12 @@ mod tests {
 
     async fn started(api: &Api) -> Result<Started, NotSignedIn> {
         let clock = SetClock::at(NOW);
-        start(api, TENANT.parse().unwrap(), RETURN_TO.to_owned(), &clock, &Dice).await
+        let plan = Plan {
+            tenant: TENANT.parse().unwrap(),
+            return_to: RETURN_TO.to_owned(),
+            step_up: Some(Context::try_from("c1".to_owned()).unwrap()),
+        };
+        start(api, plan, &clock, &Dice).await
     }
 
     #[tokio::test]

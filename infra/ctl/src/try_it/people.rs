@@ -78,7 +78,8 @@ impl Cast {
         let (clock, entropy) = (&*self.clock, &*self.entropy);
         // Nobody listens there: the way back is read from the redirect itself.
         let return_to = format!("http://127.0.0.1:1{}", sign_in::secret_path(entropy)?);
-        let started = sign_in::start(&api, tenant, return_to.clone(), clock, entropy).await?;
+        let plan = sign_in::Plan { tenant, return_to: return_to.clone(), step_up: None };
+        let started = sign_in::start(&api, plan, clock, entropy).await?;
         let code = browser::play(stack, &started, user, &return_to).await?;
         let signed_in = started.redeem(&api, code, clock).await?;
         let me = Me::new(

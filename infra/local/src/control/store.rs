@@ -7,7 +7,14 @@ use serde_json::{Value, json};
 use super::{Outcome, Refused, absent, bad, done, read};
 use crate::cloud::Cloud;
 
+/// What a container of the deployment's own database is named by, before its name.
+const OWN: &str = "airlock/";
+
 /// Answers `/cosmos/{container}…`.
+///
+/// A container is meant with all that tenants have of their own in its stead, so that who asks
+/// need not know how far each is kept apart. Who means one container alone names its database:
+/// `airlock%2Ftenants` is what all share.
 pub async fn outcome(
     cloud: &Cloud,
     method: &Method,
@@ -16,19 +23,39 @@ pub async fn outcome(
     body: &Bytes,
 ) -> Outcome {
     let cosmos = &cloud.cosmos;
+    let named = container.contains('/');
+    let container = container.strip_prefix(OWN).unwrap_or(container);
+    let of = |partition: &str| {
+        if named { container.to_owned() } else { cosmos.container_for(container, partition) }
+    };
     match (method, rest) {
-        (&Method::GET, []) => cosmos.documents(container).await.map(Value::Array).map_err(bad),
+        (&Method::GET, []) if named => {
+            cosmos.documents(container).await.map(Value::Array).map_err(bad)
+        }
+        (&Method::GET, []) => {
+            let mut all = Vec::new();
+            let containers = cosmos.containers_of(container);
+            if containers.is_empty() {
+                return Err(bad(format!("there is no container {container:?}")));
+            }
+            for container in containers {
+                all.extend(cosmos.documents(&container).await.map_err(bad)?);
+            }
+            Ok(Value::Array(all))
+        }
         (&Method::PUT, [partition, id]) => {
             let document: Value = read(body)?;
             if document["id"].as_str() != Some(id) {
                 return Err(bad("the document's id is not the path's"));
             }
-            done(cosmos.put(container, partition, &document).await)
+            done(cosmos.put(&of(partition), partition, &document).await)
         }
-        (&Method::DELETE, [partition, id]) => done(cosmos.remove(container, partition, id).await),
+        (&Method::DELETE, [partition, id]) => {
+            done(cosmos.remove(&of(partition), partition, id).await)
+        }
         (&Method::PUT, [partition]) => {
             let documents: Vec<Value> = read(body)?;
-            replace(cloud, container, partition, &documents).await
+            replace(cloud, &of(partition), partition, &documents).await
         }
         _ => Err(absent()),
     }

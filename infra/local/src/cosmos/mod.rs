@@ -26,7 +26,7 @@ use azure_data_cosmos_driver::{
     in_memory_emulator::{InMemoryEmulatorHttpClient, VirtualAccountConfig, VirtualRegion},
     models::PartitionKeyDefinition,
 };
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
 use crate::{
@@ -40,10 +40,10 @@ use self::{
     wire::Refusal,
 };
 
-/// The one database of the account.
+/// The deployment's own database. Tenants' own are named after it.
 pub const DATABASE: &str = "airlock";
 
-/// The account, its database and its containers.
+/// The account, its databases and its containers.
 pub struct Cosmos {
     account: Arc<Account>,
 }
@@ -61,7 +61,7 @@ struct Account {
 }
 
 impl Cosmos {
-    /// Creates the account with an empty container for each one in `identities.json`.
+    /// Creates the account with an empty container for each one that is granted to anyone.
     ///
     /// # Errors
     ///
@@ -81,7 +81,11 @@ impl Cosmos {
         let mut expiring = BTreeSet::new();
         for (name, container) in &identities.containers {
             let path = Cow::Owned(container.partition_key.clone());
-            store.create_container(DATABASE, name, PartitionKeyDefinition::new(vec![path]));
+            let (database, id) = place(name);
+            if database != DATABASE {
+                store.create_database(database);
+            }
+            store.create_container(database, id, PartitionKeyDefinition::new(vec![path]));
             partition_keys.insert(name.clone(), container.partition_key.clone());
             if container.default_ttl.is_some() {
                 expiring.insert(name.clone());
@@ -91,6 +95,18 @@ impl Cosmos {
         Ok(Self {
             account: Arc::new(Account { emulator, origin, partition_keys, expiring, locks }),
         })
+    }
+
+    /// The bearer token of a call in the ordinary form, if it shows one.
+    #[must_use]
+    pub fn bearer(headers: &HeaderMap) -> Option<HeaderMap> {
+        access::bearer(headers).ok()
+    }
+
+    /// What a `POST` to a container's documents asks for, where its headers alone say it.
+    #[must_use]
+    pub fn operation(headers: &HeaderMap) -> Option<&'static str> {
+        wire::kind(headers)
     }
 
     /// Answers one request to the account.
@@ -112,6 +128,28 @@ impl Cosmos {
         let operation = Operation::of(&request);
         access::allow(&cloud.identities, &caller, &operation, asked.body())?;
         Arc::clone(account).perform(operation, request, asked.body().clone()).await
+    }
+
+    /// The containers that hold this container's documents: it, and those that tenants have of
+    /// their own in its stead.
+    pub fn containers_of(&self, container: &str) -> Vec<String> {
+        let known = self.account.partition_keys.keys();
+        let own = |name: &&String| match place(name) {
+            (DATABASE, id) => id
+                .strip_prefix(container)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
+            (_, id) => id == container,
+        };
+        known.filter(own).cloned().collect()
+    }
+
+    /// Where of these a partition's documents belong: in its tenant's own, if it has one.
+    pub fn container_for(&self, container: &str, partition: &str) -> String {
+        let own =
+            [format!("{container}-{partition}"), format!("{DATABASE}-{partition}/{container}")];
+        let mut own = own.into_iter();
+        own.find(|name| self.account.partition_keys.contains_key(name))
+            .unwrap_or_else(|| container.to_owned())
     }
 
     /// Every document of a container, as stored, in no promised order.
@@ -171,6 +209,11 @@ impl Cosmos {
     }
 }
 
+/// Database and name of a container, by what it is called among those of the account.
+fn place(container: &str) -> (&str, &str) {
+    container.split_once('/').unwrap_or((DATABASE, container))
+}
+
 impl Account {
     fn known(&self, container: &str) -> Result<(), String> {
         if self.partition_keys.contains_key(container) {
@@ -183,7 +226,8 @@ impl Account {
     /// A request to the documents of a container.
     fn feed(&self, container: &str, method: Method) -> Request {
         let mut url = self.origin.clone();
-        url.set_path(&format!("dbs/{DATABASE}/colls/{container}/docs"));
+        let (database, id) = place(container);
+        url.set_path(&format!("dbs/{database}/colls/{id}/docs"));
         Request::new(url, method)
     }
 

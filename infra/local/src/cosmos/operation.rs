@@ -5,6 +5,7 @@
 //! nobody may do.
 
 use azure_core::http::{Method, Request, headers::HeaderName};
+use uuid::Uuid;
 
 use super::{DATABASE, wire};
 
@@ -17,7 +18,7 @@ pub enum Operation {
     Control,
     /// Something about documents.
     Documents {
-        /// Name of the container.
+        /// The container, as [`container_key`] names it.
         container: String,
         /// What is done.
         act: Act,
@@ -54,39 +55,42 @@ impl Operation {
                 [] | ["dbs"] | ["dbs", _] | ["dbs", _, "colls"] | ["dbs", _, "colls", _],
             ) => Self::Metadata,
             (Method::Post, ["dbs"] | ["dbs", _, "colls"]) if queries => Self::Metadata,
-            (Method::Get, ["dbs", DATABASE, "colls", container, "pkranges"]) => {
-                Self::documents(request, container, Act::Read)
-            }
-            (
-                Method::Get,
-                ["dbs", DATABASE, "colls", container, "docs"]
-                | ["dbs", DATABASE, "colls", container, "docs", _],
-            ) => Self::documents(request, container, Act::Read),
-            (Method::Post, ["dbs", DATABASE, "colls", container, "docs"]) => {
-                let act = if plans || queries {
-                    Act::Query
-                } else if flag(request, &wire::IS_BATCH) {
-                    Act::Batch
-                } else if flag(request, &wire::IS_UPSERT) {
-                    Act::Write
-                } else {
-                    Act::Create
+            (method, ["dbs", database, "colls", container, rest @ ..]) => {
+                let act = match (method, rest) {
+                    (Method::Get, ["pkranges" | "docs"] | ["docs", _]) => Act::Read,
+                    (Method::Post, ["docs"]) if plans || queries => Act::Query,
+                    (Method::Post, ["docs"]) if flag(request, &wire::IS_BATCH) => Act::Batch,
+                    (Method::Post, ["docs"]) if flag(request, &wire::IS_UPSERT) => Act::Write,
+                    (Method::Post, ["docs"]) => Act::Create,
+                    (Method::Put | Method::Patch | Method::Delete, ["docs", _]) => Act::Write,
+                    _ => return Self::Control,
                 };
-                Self::documents(request, container, act)
+                match container_key(database, container) {
+                    Some(container) => Self::documents(request, container, act),
+                    None => Self::Control,
+                }
             }
-            (
-                Method::Put | Method::Patch | Method::Delete,
-                ["dbs", DATABASE, "colls", container, "docs", _],
-            ) => Self::documents(request, container, Act::Write),
             _ => Self::Control,
         }
     }
 
-    fn documents(request: &Request, container: &str, act: Act) -> Self {
+    fn documents(request: &Request, container: String, act: Act) -> Self {
         let partition =
             request.headers().get_optional_str(&wire::PARTITION_KEY).and_then(wire::one_partition);
-        Self::Documents { container: container.to_owned(), act, partition }
+        Self::Documents { container, act, partition }
     }
+}
+
+/// How a container is called among those of the account: by its name in the deployment's own
+/// database, and by `<database>/<name>` in a tenant's own. Of other databases nothing is known.
+///
+/// No name holds a slash, so no two containers are called the same.
+fn container_key(database: &str, container: &str) -> Option<String> {
+    if database == DATABASE {
+        return Some(container.to_owned());
+    }
+    let tenant = database.strip_prefix(DATABASE)?.strip_prefix('-')?;
+    tenant.parse::<Uuid>().ok().map(|_| format!("{database}/{container}"))
 }
 
 fn flag(request: &Request, name: &HeaderName) -> bool {

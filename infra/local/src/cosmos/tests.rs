@@ -1,6 +1,7 @@
 //! The account as a client sees it.
 
 mod batches;
+mod own;
 mod permissions;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

@@ -37,6 +37,23 @@ pub const REQUEST_CHARGE: HeaderName = HeaderName::from_static("x-ms-request-cha
 /// Finer reason of a refusal.
 pub const SUBSTATUS: HeaderName = HeaderName::from_static("x-ms-substatus");
 
+/// What a request to a container's documents is besides its method, if it is one of these.
+pub fn kind(headers: &HeaderMap) -> Option<&'static str> {
+    let kinds = [
+        (IS_QUERY_PLAN, "query_plan"),
+        (IS_QUERY, "query"),
+        (IS_QUERY_LEGACY, "query"),
+        (IS_BATCH, "batch"),
+        (IS_UPSERT, "upsert"),
+    ];
+    let is_set = |name: &HeaderName| {
+        headers
+            .get(name.as_str())
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"))
+    };
+    kinds.into_iter().find(|(name, _)| is_set(name)).map(|(_, kind)| kind)
+}
+
 /// An answer that is not the emulator's.
 #[derive(Debug)]
 pub struct Refusal {

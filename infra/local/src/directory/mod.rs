@@ -3,6 +3,7 @@
 //! Microsoft Graph reads and writes this; the sign-in page picks people from it; tests look at
 //! what Graph hides.
 
+mod access;
 mod device;
 mod method;
 mod seed;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 use crate::cloud::Names;
 
 pub use self::{
+    access::{AccessPolicy, PolicyState},
     device::{Device, RecoveryKey},
     method::{Method, MethodKind},
     tenant::{Assignment, Group, Licence, Pass, Person, Risk, Role, Tenant},
@@ -95,7 +97,7 @@ pub struct Effect {
     pub method: String,
     /// Path of the request, as asked.
     pub path: String,
-    /// The person whom it was about.
+    /// The person whom it was about, or the policy.
     pub person: Uuid,
     /// What changed, without secrets.
     pub change: Value,

@@ -7,6 +7,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::{
+    access::{AccessPolicy, PolicyState},
     device::{self, Device, LocalCredential, RecoveryKey},
     method::{Method, MethodKind},
     tenant::{Assignment, Eligibility, Group, Licence, Password, Person, Risk, Role, Tenant},
@@ -56,6 +57,27 @@ struct SeedTenant {
     licences: BTreeMap<String, u32>,
     /// In whom Entra sees a risk.
     risky: Vec<String>,
+    #[serde(default)]
+    access_policies: Vec<SeedAccessPolicy>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedAccessPolicy {
+    name: String,
+    state: PolicyState,
+    #[serde(default)]
+    applications: Vec<String>,
+    #[serde(default)]
+    contexts: Vec<String>,
+    #[serde(default)]
+    groups: Vec<String>,
+    #[serde(default)]
+    excluded_groups: Vec<String>,
+    #[serde(default)]
+    controls: Vec<String>,
+    #[serde(default)]
+    phishing_resistant: bool,
 }
 
 #[derive(Deserialize)]
@@ -219,6 +241,11 @@ impl SeedTenant {
                 (device.own_id, device)
             })
             .collect();
+        let access_policies = self
+            .access_policies
+            .into_iter()
+            .map(|seed| seed.build(&domain, &group, created))
+            .collect();
         let licences = self
             .licences
             .into_iter()
@@ -240,7 +267,31 @@ impl SeedTenant {
             eligible,
             devices,
             licences,
+            access_policies,
             dismissed: None,
+        }
+    }
+}
+
+impl SeedAccessPolicy {
+    fn build(
+        self,
+        domain: &str,
+        group: &dyn Fn(&String) -> Uuid,
+        created: OffsetDateTime,
+    ) -> AccessPolicy {
+        AccessPolicy {
+            id: stable_id("access-policy", &format!("{domain}/{}", self.name)),
+            name: self.name,
+            state: self.state,
+            created,
+            modified: None,
+            applications: self.applications,
+            contexts: self.contexts,
+            groups: self.groups.iter().map(group).collect(),
+            excluded_groups: self.excluded_groups.iter().map(group).collect(),
+            controls: self.controls,
+            phishing_resistant: self.phishing_resistant,
         }
     }
 }

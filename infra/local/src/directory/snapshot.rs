@@ -42,6 +42,12 @@ fn of_tenant(tenant: &Tenant) -> Value {
             let what = json!({ "skuId": licence.sku, "units": licence.units, "holders": holders });
             (licence.name.clone(), what)
         })),
+        "accessPolicies": object(tenant.access_policies.iter().map(|policy| {
+            let what = json!({
+                "id": policy.id, "state": policy.state.as_str(), "contexts": policy.contexts,
+            });
+            (policy.name.clone(), what)
+        })),
     })
 }
 

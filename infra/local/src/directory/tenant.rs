@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{device::Device, method::Method};
+use super::{access::AccessPolicy, device::Device, method::Method};
 use crate::identities::stable_id;
 
 /// One Entra tenant.
@@ -35,6 +35,8 @@ pub struct Tenant {
     pub devices: BTreeMap<Uuid, Device>,
     /// Licences that were bought, by the id of their kind.
     pub licences: BTreeMap<Uuid, Licence>,
+    /// Conditional-access policies, in Graph's order.
+    pub access_policies: Vec<AccessPolicy>,
     /// When a risk was last dismissed here.
     pub dismissed: Option<OffsetDateTime>,
 }

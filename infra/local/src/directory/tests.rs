@@ -42,7 +42,7 @@ fn the_tenant_of_the_deployment_comes_first() {
 
     assert_eq!(
         tenants.iter().map(|tenant| tenant.name.as_str()).collect::<Vec<_>>(),
-        ["Contoso", "Fabrikam"]
+        ["Contoso", "Fabrikam", "Wingtip"]
     );
     assert_eq!(tenants[0].id, contoso());
     assert_eq!(tenants[1].id, fabrikam());

@@ -6,7 +6,10 @@ use http::{StatusCode, header, uri::Authority};
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::serve::{Lost, bare};
+use super::{
+    caller::Said,
+    serve::{Lost, bare},
+};
 use crate::{
     blob::Blobs,
     bus::Bus,
@@ -14,10 +17,10 @@ use crate::{
     control::Processes,
     cosmos::Cosmos,
     entra::Entra,
-    faults::{Effect, Service, When},
+    faults::{Call, Effect, Service, When},
     graph,
     identity_endpoint::IdentityEndpoint,
-    record::{CallerName, Met},
+    record::Met,
     vault::Vault,
 };
 
@@ -94,32 +97,44 @@ impl Gate {
             Place::Identity => Service::Identity,
         };
         let (method, path) = (asked.method().to_string(), asked.uri().path().to_owned());
-        let bearer = self.cloud.entra.bearer_name(&self.cloud, asked.headers());
-        let trace = asked.headers().get("traceparent").cloned();
-        let fault = self.cloud.faults.take(service, &method, &path);
+        let said = Said::by(&self.cloud, &self.identity, service, &asked);
+        let traceparent = asked.headers().get("traceparent").cloned();
+        let fault = self.cloud.faults.take(&Call {
+            service,
+            method: &method,
+            path: &path,
+            app: said.app.as_deref(),
+            operation: said.operation.as_deref(),
+            trace: said.trace.as_deref(),
+        });
         let kind = fault.as_ref().map(Effect::as_str);
+        let late = fault.as_ref().and_then(late_answer);
 
         let outcome = self.met(place, asked, fault).await;
 
-        let named =
-            outcome.as_ref().ok().and_then(|answer| answer.extensions().get::<CallerName>());
-        let caller = bearer.or_else(|| named.map(|CallerName(name)| name.clone()));
         let status = outcome.as_ref().ok().map(|answer| answer.status().as_u16());
         self.cloud.record.met(Met {
             service: service.as_str(),
             method: &method,
             path: &path,
-            caller,
+            caller: said.caller,
+            app: said.app,
+            operation: said.operation,
             status,
             fault: kind,
-            traceparent: trace.as_ref().and_then(|value| value.to_str().ok()),
+            traceparent: traceparent.as_ref().and_then(|value| value.to_str().ok()),
         });
+        // After the record: whoever waits for the answer may hang up before it comes, and what was
+        // carried out was carried out.
+        if let Some(pause) = late {
+            sleep(pause).await;
+        }
         outcome
     }
 
     async fn met(&self, place: Place, asked: Asked, fault: Option<Effect>) -> Result<Answer, Lost> {
         match fault {
-            None => Ok(self.carried_out(place, asked).await),
+            None | Some(Effect::DelayAnswer { .. }) => Ok(self.carried_out(place, asked).await),
             Some(Effect::Delay { ms }) => {
                 sleep(Duration::from_millis(ms)).await;
                 Ok(self.carried_out(place, asked).await)
@@ -157,6 +172,8 @@ impl Gate {
             Place::Host(Service::Bus) => Bus::answer(cloud, asked).await,
             Place::Host(Service::Blob) => Blobs::answer(cloud, asked).await,
             Place::Host(Service::Issuer) => cloud.issuer.answer(&asked),
+            // Behind the front, at no host of the cloud's.
+            Place::Host(Service::Intake) => bare(StatusCode::NOT_FOUND),
         }
     }
 }
@@ -167,13 +184,23 @@ pub fn is_at(origin: &str, asked: &Asked) -> bool {
     origin.strip_prefix("http://") == authority
 }
 
-fn failed(status: u16) -> Answer {
+/// How long an answer waits that is late on purpose.
+pub const fn late_answer(effect: &Effect) -> Option<Duration> {
+    match effect {
+        Effect::DelayAnswer { ms } => Some(Duration::from_millis(*ms)),
+        _ => None,
+    }
+}
+
+/// An answer with a status that is not a success.
+pub fn failed(status: u16) -> Answer {
     // Faults outside of 400 to 599 are refused when they are set.
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     errored(status, "ServiceUnavailable", "The service is unavailable.")
 }
 
-fn throttled(retry_after_s: Option<u64>) -> Answer {
+/// An answer that asks for patience.
+pub fn throttled(retry_after_s: Option<u64>) -> Answer {
     let mut answer =
         errored(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", "Too many requests.");
     if let Some(seconds) = retry_after_s {

@@ -4,6 +4,7 @@
 //! HTTP for what is plain in Azure too or has no counterpart there (identity endpoint, pages,
 //! control).
 
+mod caller;
 mod gate;
 mod proxy;
 mod serve;
@@ -21,7 +22,11 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL};
 use tokio::net::TcpListener;
 
 use self::gate::Gate;
-pub use self::{gate::is_at, serve::serve};
+pub use self::{
+    caller::trace_id,
+    gate::{failed, is_at, late_answer, throttled},
+    serve::{Lost, serve},
+};
 use crate::{
     authority::Authority,
     cloud::Shared,

@@ -188,6 +188,60 @@ async fn faults_strike_as_often_as_they_say_and_then_no_more() {
 }
 
 #[tokio::test]
+async fn a_fault_for_one_trace_strikes_no_other_call() {
+    let world = world().await;
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    world.fault(json!({"service":"entra","trace":trace,"effect":{"kind":"drop"}})).await;
+    let line = format!("GET /{}/discovery/v2.0/keys", world.cloud.names.tenant);
+    let host = world.cloud.names.entra.clone();
+
+    assert_eq!(world.azure(&host, &line, "").await.unwrap().0, 200);
+    let headers = format!("\r\ntraceparent: 00-{trace}-b7ad6b7169203331-01");
+    assert_eq!(world.azure(&host, &line, &headers).await, None);
+}
+
+#[tokio::test]
+async fn a_fault_for_one_app_strikes_no_other_and_the_record_tells_them_apart() {
+    let world = world().await;
+    world
+        .fault(json!({
+            "service": "identity", "app": "drift", "operation": audience::VAULT,
+            "effect": { "kind": "fail", "status": 503 },
+        }))
+        .await;
+    let Opened { identity_endpoint, identity_headers, .. } = &world.opened;
+    let token = async |app: &str, resource: &str| {
+        let head = format!(
+            "GET /msi/token?api-version=2019-08-01&resource={resource}&client_id={} HTTP/1.1\r\n\
+             host: {identity_endpoint}\r\nx-identity-header: {}",
+            client_id(app),
+            identity_headers[app]
+        );
+        world.plain(*identity_endpoint, &head, "").await.unwrap().0
+    };
+
+    assert_eq!(token("execute", audience::VAULT).await, 200);
+    assert_eq!(token("drift", audience::COSMOS).await, 200);
+    assert_eq!(token("drift", audience::VAULT).await, 503);
+
+    let calls = world.cloud.record.calls(0);
+    assert_eq!((&calls[0]["app"], &calls[2]["app"]), (&json!("execute"), &json!("drift")));
+    assert_eq!(calls[1]["operation"], audience::COSMOS);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_late_on_purpose_is_of_a_call_that_was_carried_out_at_once() {
+    let world = world().await;
+    world.fault(json!({"service":"entra","effect":{"kind":"delay_answer","ms":600_000}})).await;
+
+    let never = tokio::time::timeout(std::time::Duration::from_millis(500), world.keys()).await;
+
+    assert!(never.is_err());
+    let calls = world.cloud.record.calls(0);
+    assert_eq!((&calls[0]["status"], &calls[0]["fault"]), (&json!(200), &json!("delay_answer")));
+}
+
+#[tokio::test]
 async fn a_lost_answer_is_a_call_that_was_carried_out() {
     let world = world().await;
     let redirect = json!({"service":"identity","effect":{"kind":"lose_answer"}});

@@ -15,7 +15,6 @@ use crate::{
     cloud::{Answer, Asked, Cloud},
     directory::SignedInPerson,
     identities::application_id,
-    record::CallerName,
 };
 
 /// Answers `POST /{tenant}/oauth2/v2.0/token`.
@@ -31,18 +30,14 @@ pub fn answer(cloud: &Cloud, tenant: Uuid, asked: &Asked, now_s: u64) -> Answer 
         }
         Err(refusal) => (None, Err(refusal)),
     };
-    let mut answer = match outcome {
+    match outcome {
         Ok(body) => super::json(StatusCode::OK, &body),
         Err(refusal) => {
             let why = format!("AADSTS{}", refusal.code());
             cloud.record.refusal("entra", caller.as_deref(), &why);
             refusal.answer(asked.headers())
         }
-    };
-    if let Some(name) = caller {
-        answer.extensions_mut().insert(CallerName(name));
     }
-    answer
 }
 
 /// The tokens that a request is granted.

@@ -5,6 +5,7 @@
 //! `identities.json`, so that a token issued before a permission was withdrawn loses it at once.
 //! Whatever is not understood (a route, a query option, a property) is refused, never ignored.
 
+mod access_policies;
 mod batch;
 mod call;
 mod devices;
@@ -131,6 +132,10 @@ fn route(call: &Call<'_>) -> Outcome {
         }
         ["identityprotection", "riskyusers", "dismiss" | "microsoft.graph.dismiss"] => {
             &[(Method::POST, risk::dismiss)]
+        }
+        ["identity", "conditionalaccess", "policies"] => &[(Method::GET, access_policies::list)],
+        ["identity", "conditionalaccess", "policies", _] => {
+            &[(Method::PATCH, access_policies::update)]
         }
         ["rolemanagement", "directory", "roleassignments"] => &[(Method::GET, roles::assignments)],
         // Not in v1.0, whatever the permissions reference suggests.

@@ -67,7 +67,17 @@ impl Call<'_> {
     }
 
     /// Answers with a page of these objects. Each comes with the key that orders it.
-    pub fn page(&self, what: &str, mut objects: Vec<(String, Value)>) -> Outcome {
+    pub fn page(&self, what: &str, objects: Vec<(String, Value)>) -> Outcome {
+        self.page_of(what, objects, DEFAULT_PAGE)
+    }
+
+    /// As [`page`](Self::page), with this many objects unless `$top` says otherwise.
+    pub fn page_of(
+        &self,
+        what: &str,
+        mut objects: Vec<(String, Value)>,
+        unless_said: usize,
+    ) -> Outcome {
         objects.sort_by(|(left, _), (right, _)| left.cmp(right));
         let total = objects.len();
         if let Some(after) = self.option("$skiptoken") {
@@ -78,7 +88,7 @@ impl Call<'_> {
                 .ok_or_else(Refusal::expired_page)?;
             objects.retain(|(key, _)| *key > after);
         }
-        let size = self.page_size()?;
+        let size = self.page_size(unless_said)?;
         let more = objects.len() > size;
         objects.truncate(size);
         let mut body = Map::new();
@@ -95,9 +105,9 @@ impl Call<'_> {
         Ok(Reply::ok(Value::Object(body)))
     }
 
-    fn page_size(&self) -> Result<usize, Refusal> {
+    fn page_size(&self, unless_said: usize) -> Result<usize, Refusal> {
         let Some(top) = self.option("$top") else {
-            return Ok(DEFAULT_PAGE);
+            return Ok(unless_said);
         };
         match top.parse() {
             Ok(size @ 1..=MAX_PAGE) => Ok(size),

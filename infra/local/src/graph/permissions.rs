@@ -102,6 +102,11 @@ pub const READ_ORGANIZATION: &[&str] = &[
     "Directory.Read.All",
     "Directory.ReadWrite.All",
 ];
+/// Conditional-access policies.
+pub const READ_POLICIES: &[&str] = &["Policy.Read.All"];
+/// Changing them: all of these. None of Airlock's applications has them.
+pub const WRITE_POLICIES: &[&str] =
+    &["Policy.Read.All", "Policy.ReadWrite.ConditionalAccess", "Application.Read.All"];
 /// Service principals.
 pub const READ_APPLICATIONS: &[&str] = &[
     "Application.Read.All",

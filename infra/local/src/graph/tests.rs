@@ -2,6 +2,7 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "tests write their bodies in place")]
 
+mod access_policies;
 mod batches;
 mod changes;
 mod operations;

@@ -69,7 +69,7 @@ pub(super) enum NotDone {
     NoKey,
 }
 
-/// Makes every key that `identities.json` names.
+/// Makes every key that is granted to anyone.
 pub(super) fn make(identities: &Identities) -> anyhow::Result<BTreeMap<String, Key>> {
     let mut keys = BTreeMap::new();
     for identity in identities.identities.values() {

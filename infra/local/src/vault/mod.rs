@@ -38,7 +38,7 @@ enum Operation {
 }
 
 impl Vault {
-    /// Makes every key that `identities.json` names.
+    /// Makes every key that is granted to anyone.
     ///
     /// # Errors
     ///

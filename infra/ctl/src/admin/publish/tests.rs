@@ -52,7 +52,7 @@ impl World {
         let now = self.clock.now();
         press
             .publish(&Partition::deployment(), KEYSET_ID, |previous| {
-                keyset::next(previous, &self.listed, &[], now)
+                Ok(keyset::next(previous, &self.listed, &[], now)?)
             })
             .await
     }

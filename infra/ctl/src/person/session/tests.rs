@@ -58,7 +58,7 @@ fn signed_in() -> SignedIn {
 
 fn options(yes: bool, person: Option<&str>) -> cli::SignIn {
     let person = person.map(str::to_owned);
-    cli::SignIn { tenant: None, person, no_browser: true, yes }
+    cli::SignIn { tenant: None, person, no_browser: true, step_up: None, yes }
 }
 
 #[tokio::test]
@@ -84,6 +84,23 @@ async fn somebody_elses_session_is_ended_and_not_kept() {
 
         assert_eq!((ending, me.signed_out.load(SeqCst)), (Ending::Refused, 1), "{answer}");
         assert!(me.desk.profiles.read().unwrap().is_none(), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_without_the_step_up_that_was_asked_for_is_ended_and_not_kept() {
+    for (acrs, kept) in [(vec![], false), (vec!["c2", "c11"], false), (vec!["c2", "c1"], true)] {
+        let me = somebody(None, StatusCode::OK).await;
+        let c1 = Context::try_from("c1".to_owned()).unwrap();
+        let options = cli::SignIn { step_up: Some(c1), ..options(true, None) };
+        let mut signed_in = signed_in();
+        signed_in.session.acrs = acrs.iter().map(|&acr| acr.to_owned()).collect();
+
+        let ending = me.desk.go_on(&options, signed_in).await.unwrap();
+
+        assert_eq!(ending == Ending::Done, kept, "{acrs:?}");
+        assert_eq!(me.desk.profiles.read().unwrap().is_some(), kept, "{acrs:?}");
+        assert_eq!(me.signed_out.load(SeqCst), usize::from(!kept), "{acrs:?}");
     }
 }
 
