@@ -19,6 +19,13 @@ pub fn with_spoiled(document: &Value, member: &str, position: usize) -> Value {
     document
 }
 
+/// The document with one character of a member's member changed.
+fn with_spoiled_in(document: &Value, outer: &str, member: &str, position: usize) -> Value {
+    let mut document = document.clone();
+    document[outer] = with_spoiled(&document[outer], member, position);
+    document
+}
+
 #[tokio::test]
 async fn a_session_that_was_changed_opens_nothing() {
     let world = World::start().await;
@@ -72,16 +79,29 @@ async fn a_request_that_was_changed_is_neither_shown_nor_decided_nor_carried_out
     let before = world.before().await;
 
     let mut changed = Vec::new();
-    for member in ["body", "statement"] {
-        for position in positions(genuine[member].as_str().unwrap()) {
-            changed.push(with_spoiled(&genuine, member, position));
+    for position in positions(genuine["statement"].as_str().unwrap()) {
+        changed.push(with_spoiled(&genuine, "statement", position));
+    }
+    for member in ["key", "iv", "data"] {
+        for position in positions(genuine["sealed"][member].as_str().unwrap()) {
+            changed.push(with_spoiled_in(&genuine, "sealed", member, position));
         }
     }
-    // As if it had been approved.
+    // As if it had been approved: by whoever can decrypt it and encrypt it again.
+    let (opener, intake) = (world.opener().await, world.impostor("intake").await);
+    let text = opener.text(&genuine).await.unwrap();
+    let approving = text.replace("\"pending\"", "\"permitted\"");
+    assert_ne!(approving, text);
+    let key = intake.key().await;
+    let sealed = opener.seal(&key, &partition, &document, &approving).await;
     let mut approved = genuine.clone();
-    let body = genuine["body"].as_str().unwrap().replace("\"pending\"", "\"permitted\"");
-    approved["body"] = json!(body);
+    approved["sealed"] = json!(sealed.sealed());
     changed.push(approved);
+    // In clear.
+    let mut clear = genuine.clone();
+    clear.as_object_mut().unwrap().remove("sealed");
+    (clear["body"], clear["salt"]) = (json!(text), json!("AAAAAAAAAAAAAAAAAAAAAA"));
+    changed.push(clear);
     for document in changed {
         control.put("tenants", &partition, &document).await;
         harriet.show(&asking.id).await.assert_problem("integrity");
@@ -111,7 +131,8 @@ async fn a_request_that_was_changed_is_neither_shown_nor_decided_nor_carried_out
     control.stop("execute").await;
     april.approve(&asking.id).await;
     let permitted = control.document("tenants", &document).await.unwrap();
-    control.put("tenants", &partition, &with_spoiled(&permitted, "body", 200)).await;
+    let spoiled = with_spoiled_in(&permitted, "sealed", "data", 200);
+    control.put("tenants", &partition, &spoiled).await;
     control.start("execute").await;
     let leaf = world.refused_since(&before).await;
     assert_eq!(leaf.reason(), "the stored request is not genuine");
@@ -166,7 +187,7 @@ async fn to_a_ledger_whose_head_was_changed_nothing_is_added() {
     let mut shorter = genuine.clone();
     shorter["frontier"] = json!({ "size": 0, "hashes": [] });
     let mut of_another = genuine.clone();
-    of_another["frontier"]["hashes"][0] = json!(root);
+    of_another["frontier"]["hashes"][0] = json!(spoiled(root, 7));
     for changed in [another_root, shorter, of_another] {
         control.put("tenants", &partition, &changed).await;
         let asking = harriet.sign(&airlock_tests::Order::of("sessions.revoke", &nina)).await;

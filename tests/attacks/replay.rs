@@ -15,12 +15,7 @@ use uuid::Uuid;
 async fn message_of(world: &World, asking: &Asking) -> Vec<u8> {
     let stored = world.stored_request(&asking.id).await.expect("it is stored");
     let record: Record = serde_json::from_value(stored).unwrap();
-    let change = PermittedChange {
-        attempt: 0,
-        permit: record.permit.expect("it is permitted"),
-        request: record.evidence,
-        decisions: record.decisions,
-    };
+    let change = PermittedChange { attempt: 0, permit: record.permit.expect("it is permitted") };
     serde_json::to_vec(&change).unwrap()
 }
 

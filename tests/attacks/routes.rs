@@ -78,6 +78,7 @@ fn routes() -> Vec<Route> {
         route(Method::POST, "/internal/confirmations", Nobody),
         route(Method::POST, "/intake_event", Nobody),
         route(Method::POST, "/resend", Nobody),
+        route(Method::POST, "/erase", Nobody),
         route(Method::POST, "/auth/challenge", Anyone("it is stateless, and begins a sign-in")),
         route(Method::POST, "/auth/start", Anyone("whoever starts a sign-in has no session yet"))
             .with(proof),

@@ -2,6 +2,7 @@
 
 mod approval;
 mod cli;
+mod erasure;
 mod operations;
 mod secret;
 mod services;

@@ -18,6 +18,8 @@ EXTENSION = re.compile(r"extension_[0-9a-f]{32}_\w+")
 ANNOTATIONS = {
     "@odata.context", "@odata.count", "@odata.id", "@odata.nextLink", "@odata.type",
 }
+# Navigation properties that Graph writes into answers without being asked to expand them.
+CONTAINED = {("microsoft.graph.conditionalAccessGrantControls", "authenticationStrength")}
 
 
 class Wrong(Exception):
@@ -203,6 +205,8 @@ class Metadata:
                     raise Wrong(f"{where} has the annotation {name}")
                 continue
             found = self.member(name, type_name, "properties")
+            if found is None and (type_name, name) in CONTAINED:
+                found = (self.member(name, type_name, "navigation"), True)
             if found is None:
                 # Directory objects are open for these alone; an open type excuses no misspelling.
                 if EXTENSION.fullmatch(name) and any(one.open for one in self.line(type_name)):

@@ -9,7 +9,7 @@ use airlock_core::{
     identity::{App, TenantId},
     jws::Signed,
     keyset::Keyset,
-    ledger::{Happened, Stored, document::Unsigned},
+    ledger::{Happened, Statement, Stored, statement::Data},
     permit::{
         AuthorizationDetail, DETAIL_TYPE, LedgerSeen, Permit, PermittedChange, Reference, Version,
     },
@@ -23,7 +23,7 @@ use airlock_core::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Control, Impostor, Person, VaultKey, World, clock::now, spoil::payload};
+use super::{Control, Impostor, Opener, Person, VaultKey, World, clock::now, spoil::payload};
 
 /// A taken-over `intake` that can also write whatever it likes into the database.
 pub struct Forger {
@@ -128,7 +128,7 @@ impl Forger {
                 expires: says.until,
             },
         };
-        Forged { record, change: PermittedChange { attempt: 0, permit, request, decisions } }
+        Forged { record, change: PermittedChange { attempt: 0, permit } }
     }
 
     /// A permit that fits the evidence.
@@ -192,22 +192,41 @@ impl Forger {
 
     /// As [`plant`](Self::plant), into any partition.
     pub async fn plant_in(&self, partition: &str, record: &Record) {
-        let unsigned = Unsigned {
-            id: document_id(record.request),
-            partition: partition.to_owned(),
-            kind: KIND,
-            at: now().as_unix_s(),
-            salt: *Uuid::new_v4().as_bytes(),
-            body: serde_json::to_string(record).expect("a record has a JSON form"),
-            happened: Happened::Permitted,
-            statement: Uuid::new_v4(),
+        let (id, now) = (document_id(record.request), now());
+        let text = serde_json::to_string(record).expect("a record has a JSON form");
+        let contents = self.opener().seal(&self.key, partition, &id, &text).await;
+        let statement = Statement {
+            specversion: "1.0".to_owned(),
+            id: Uuid::new_v4(),
+            source: format!("/airlock/{}", App::Intake),
+            r#type: Happened::Permitted,
+            subject: id.clone(),
+            time: now.to_string(),
+            traceparent: None,
+            tenantid: partition.to_owned(),
+            principal: None,
+            iss: App::Intake,
+            iat: now,
+            data: Data { document: Some(contents.commitment()), ..Data::default() },
         };
-        let mut stored = Stored::sign(unsigned, App::Intake, &self.key, now())
-            .await
-            .expect("intake's key signs");
-        stored.hint = Some(record.state.name().to_owned());
+        let stored = Stored {
+            id,
+            tenant: partition.to_owned(),
+            kind: KIND.to_owned(),
+            at: now.as_unix_s(),
+            hint: Some(record.state.name().to_owned()),
+            body: None,
+            salt: None,
+            sealed: Some(contents.sealed().clone()),
+            erased: None,
+            statement: Signed::sign(&statement, &self.key).await.expect("intake's key signs"),
+        };
         let stored = stored.to_json().expect("a document has a JSON form");
         self.control.put("tenants", partition, &stored).await;
+    }
+
+    fn opener(&self) -> Opener {
+        Opener::new(self.control.clone(), self.intake.clone())
     }
 
     /// Sends a message to `execute`, as `intake` may.

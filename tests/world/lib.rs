@@ -23,6 +23,7 @@ mod ledger;
 mod mill;
 mod person;
 mod producer;
+mod sealed;
 mod search;
 mod service;
 mod sign_in;
@@ -44,6 +45,7 @@ pub use self::{
     mill::{Mill, changed, input, with_before, with_hmac},
     person::{Asking, Order, Person},
     producer::{EVENTS_IN, Producer, request_of},
+    sealed::Opener,
     search::{Places, holds},
     service::{Service, re_headed, service_ask},
     sign_in::{RETURN_TO, challenge, client_key, proof, public},

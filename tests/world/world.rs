@@ -11,7 +11,7 @@ use airlock_core::identity::TenantId;
 use serde_json::Value;
 
 use super::{
-    Answer, Control, Impostor, Leaf, Ledger, Person, Who, eventually,
+    Answer, Control, Impostor, Leaf, Ledger, Opener, Person, Who, eventually,
     launch::{Launched, launched},
 };
 
@@ -140,6 +140,11 @@ impl World {
         Person::sign_in(self, self.who(user)).await
     }
 
+    /// Whoever may read what is encrypted.
+    pub async fn opener(&self) -> Opener {
+        Opener::new(self.control.clone(), self.impostor("intake").await)
+    }
+
     /// Somebody who has taken over an app.
     pub async fn impostor(&self, app: &str) -> Impostor {
         self.control.impostor(&self.azure, app).await
@@ -159,7 +164,8 @@ impl World {
     pub async fn stored_request(&self, id: &str) -> Option<Value> {
         let (_, digest) = id.split_once('.').expect("an id is a tenant and a digest");
         let stored = self.control.document("tenants", &format!("request-{digest}")).await?;
-        serde_json::from_str(stored["body"].as_str().expect("a body is text")).ok()
+        let text = self.opener().await.text(&stored).await.expect("a request is encrypted");
+        serde_json::from_str(&text).ok()
     }
 
     /// How things stand now.

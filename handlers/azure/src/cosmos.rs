@@ -232,18 +232,24 @@ fn traced() -> OperationOptions {
 /// Values are parameters; names are constants of ours, and nothing else is put into the text.
 fn text(query: &Query) -> Result<azure_data_cosmos::Query, PortError> {
     let limit = query.limit;
-    let further = match &query.equals {
+    let mut further = match &query.equals {
         Some((name, _)) => format!(" AND c.{name} = @value"),
         None => String::new(),
     };
+    if query.not_after.is_some() {
+        further.push_str(" AND c.at <= @not_after");
+    }
     let text =
         format!("SELECT TOP {limit} * FROM c WHERE c.kind = @kind{further} ORDER BY c.at DESC");
-    let asked =
+    let mut asked =
         azure_data_cosmos::Query::from(text).with_parameter("@kind", query.kind).map_err(failed)?;
-    match &query.equals {
-        Some((_, value)) => asked.with_parameter("@value", value).map_err(failed),
-        None => Ok(asked),
+    if let Some((_, value)) = &query.equals {
+        asked = asked.with_parameter("@value", value).map_err(failed)?;
     }
+    if let Some(not_after) = query.not_after {
+        asked = asked.with_parameter("@not_after", not_after).map_err(failed)?;
+    }
+    Ok(asked)
 }
 
 /// Takes the service's own properties out of a document.

@@ -16,7 +16,9 @@ use crate::{
     identity::{App, TenantId},
     jws::{NotSigned, Signed},
     keyset::Trust,
-    ledger::{Commit, Document, Happened, Ledger, NotCommitted, NotGenuine, commit::Change},
+    ledger::{
+        Commit, Contents, Document, Happened, Ledger, NotCommitted, NotGenuine, commit::Change,
+    },
     ports::{Partition, PortError, Ports},
     step_up::{self, BACKED_S, Context},
     tenancy::TenantScope,
@@ -205,8 +207,10 @@ impl Comparer {
                 kind: KIND,
                 at: before.as_ref().map_or(now.as_unix_s(), |document| document.at),
                 hint: None,
-                salt: before.as_ref().map(|document| document.salt),
-                body: serde_json::to_string(&StoredFinding { finding: signed })?,
+                contents: Contents::Clear {
+                    salt: before.as_ref().map(|document| document.salt),
+                    body: serde_json::to_string(&StoredFinding { finding: signed })?,
+                },
                 replaces: before.map(|document| document.etag),
             }),
             markers: Vec::new(),

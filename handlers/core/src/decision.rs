@@ -128,7 +128,13 @@ pub enum NotDecided {
     /// Policy does not let them decide this request.
     #[error("approver may not decide this request: {0}")]
     Policy(&'static str),
+    /// The approver stepped up, and `drift` does not show that a policy is behind that.
+    #[error("step-up not backed")]
+    Unbacked,
 }
+
+/// What an approver or a requester is told about [`NotDecided::Unbacked`].
+pub const UNBACKED: &str = "no policy is known to be behind the step-up that this needs";
 
 impl DecisionEvidence {
     /// Verifies a decision about a request.
@@ -157,9 +163,9 @@ impl DecisionEvidence {
         let approving = Approving { approver: by.id(), standing: &standing, scope, request };
         let is_requester = by.id().to_string() == request.principal().to_string();
         let wanted = scope.terms().conditions(request.change().entry().name).step_up;
-        let stepped_up = wanted.is_none_or(|context| {
-            by.session().acrs.iter().any(|acr| acr == context.as_str()) && backed.is(&context)
-        });
+        let stepped_up = wanted
+            .as_ref()
+            .is_none_or(|context| by.session().acrs.iter().any(|acr| acr == context.as_str()));
         match decision.verdict {
             Verdict::Approve | Verdict::Deny => policies.may_decide(&approving, stepped_up),
             // To take something back needs no more than to have been able to give it.
@@ -168,6 +174,10 @@ impl DecisionEvidence {
             Verdict::Review => policies.may_review(&approving),
         }
         .map_err(NotDecided::Policy)?;
+        let decides = matches!(decision.verdict, Verdict::Approve | Verdict::Deny);
+        if decides && wanted.is_some_and(|context| !backed.is(&context)) {
+            return Err(NotDecided::Unbacked);
+        }
         Ok(Decided {
             by,
             verdict: decision.verdict,

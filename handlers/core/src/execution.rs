@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::{
     claim::Ending,
+    data_keys::{self, DataKeys, TenantKeys},
     identity::App,
     jwe,
     jws::NotSigned,
@@ -50,7 +51,8 @@ pub struct Worker {
     ports: Ports,
     directory: Arc<dyn Directory>,
     trust: TrustStore,
-    ledger: Ledger,
+    ledger: Arc<Ledger>,
+    keys: DataKeys,
     policies: Arc<Policies>,
     holder: Uuid,
     busy: Busy,
@@ -75,6 +77,9 @@ pub enum NotHandled {
     /// A secret result could not be encrypted.
     #[error("result not encrypted")]
     NotSealed(#[from] jwe::NotSealed),
+    /// A request could not be encrypted for the store.
+    #[error("request not encrypted")]
+    NotEncrypted(#[from] data_keys::NotSealed),
 }
 
 /// How one attempt went on.
@@ -96,12 +101,13 @@ impl Worker {
         policies: Arc<Policies>,
         holder: [u8; 16],
     ) -> Self {
-        let ledger = Ledger::new(
+        let ledger = Arc::new(Ledger::new(
             app,
             Arc::clone(&ports.documents),
             Arc::clone(&ports.signer),
             Arc::clone(&ports.entropy),
-        );
+        ));
+        let keys = DataKeys::new(&ports, Arc::clone(&ledger));
         let holder = uuid::Builder::from_random_bytes(holder).into_uuid();
         Self {
             app,
@@ -109,6 +115,7 @@ impl Worker {
             directory,
             trust,
             ledger,
+            keys,
             policies,
             holder,
             busy: Busy::default(),
@@ -246,19 +253,21 @@ impl Worker {
     }
 
     /// What happened to a request.
-    fn about(
+    async fn about(
         &self,
         document: &Document<Record>,
+        keys: TenantKeys<'_>,
         happened: Happened,
         traceparent: Option<String>,
     ) -> Result<Commit, NotHandled> {
+        let now = self.ports.clock.now();
         Ok(Commit {
             happened,
             principal: Some(document.body.summary.requester.clone()),
             request: Some(document.body.request),
             reason: None,
             traceparent,
-            change: Some(document.body.change(Some(document), self.ports.clock.now())?),
+            change: Some(document.body.change(Some(document), keys, now).await?),
             markers: Vec::new(),
             counts: Vec::new(),
             outgoing: Vec::new(),

@@ -61,6 +61,8 @@ pub enum Typ {
     Binding,
     /// What a deployment trusts. By the admin root.
     Deployment,
+    /// What names a person shall be erased. By the admin root.
+    Erasure,
     /// How something compares with what was declared. By `drift`.
     Finding,
     /// From when on a person's sessions count. By `signin`, as a statement of its own kind.
@@ -86,6 +88,7 @@ impl Typ {
             Self::Keyset => "keyset+jwt",
             Self::Binding => "binding+jwt",
             Self::Deployment => "deployment+jwt",
+            Self::Erasure => "erasure+jwt",
             Self::Finding => "finding+jwt",
             Self::Revocation => "revocation+jwt",
         }

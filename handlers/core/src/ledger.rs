@@ -10,6 +10,6 @@ pub mod merkle;
 pub mod statement;
 
 pub use commit::{Commit, Committed, Count, Ledger, NotCommitted, Outgoing};
-pub use document::{Document, NotGenuine, Stored};
+pub use document::{Contents, Document, NotGenuine, NotRead, Stored};
 pub use merkle::Frontier;
 pub use statement::{Happened, Statement};

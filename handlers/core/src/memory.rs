@@ -263,6 +263,9 @@ impl Documents for Documented {
             .filter(|(_, (json, _))| {
                 query.equals.as_ref().is_none_or(|(name, value)| json[*name] == **value)
             })
+            .filter(|(_, (json, _))| {
+                query.not_after.is_none_or(|at| json["at"].as_i64() <= Some(at))
+            })
             .map(|(_, (json, etag))| Found { json: json.clone(), etag: etag.clone() })
             .collect();
         found.sort_by_key(|found| std::cmp::Reverse(found.json["at"].as_i64()));

@@ -72,7 +72,7 @@ pub async fn drain(
     trust: &Trust,
     partition: &Partition,
 ) -> Result<Drained, PortError> {
-    let query = Query { kind: OUTBOX, equals: None, limit: ROUND };
+    let query = Query { kind: OUTBOX, equals: None, not_after: None, limit: ROUND };
     let mut drained = Drained::default();
     let mut failed = None;
     for found in ports.documents.query(partition, &query).await? {

@@ -7,8 +7,6 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    ask::RequestEvidence,
-    decision::DecisionEvidence,
     digest::Digest,
     identity::{App, TenantId},
     jws::{Artefact, Signed, Typ},
@@ -121,7 +119,10 @@ impl Issued for Permit {
     }
 }
 
-/// What travels to a worker: a permit and all the evidence for it.
+/// What travels to a worker: a permit.
+///
+/// The evidence that it names stays in the store, encrypted: a queue and its dead letters keep
+/// what they hold for days, and nobody could erase a person from them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PermittedChange {
@@ -129,8 +130,4 @@ pub struct PermittedChange {
     pub attempt: u32,
     /// By `intake`.
     pub permit: Signed<Permit>,
-    /// What is asked, and by whom.
-    pub request: RequestEvidence,
-    /// What was decided, and by whom.
-    pub decisions: Vec<DecisionEvidence>,
 }

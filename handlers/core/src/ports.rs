@@ -304,6 +304,8 @@ pub struct Query {
     pub kind: &'static str,
     /// A further property that must have this value.
     pub equals: Option<(&'static str, String)>,
+    /// Created (`at`) not after this time, in seconds since 1970.
+    pub not_after: Option<i64>,
     /// Documents at the most, newest (`at`) first.
     pub limit: u32,
 }

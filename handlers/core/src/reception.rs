@@ -5,6 +5,7 @@
 
 mod attested;
 mod deciding;
+mod erasing;
 mod notice;
 mod permitting;
 mod refusals;
@@ -19,12 +20,13 @@ use std::{
 use crate::{
     ask::Ask,
     claim::Outcome,
+    data_keys::DataKeys,
     decision::Decision,
     digest::Digest,
     identity::{App, TenantId},
     jws::{Artefact, NotVerified, Signed, Verified},
     keyset::Trust,
-    ledger::{Document, Happened, Ledger, NotCommitted, NotGenuine},
+    ledger::{Document, Happened, Ledger, NotCommitted, NotGenuine, NotRead},
     policy::Policies,
     ports::{Partition, Ports, Query},
     record::{KIND, REVEAL_S, REVIEW_DUE, Record, State, document_id},
@@ -35,6 +37,8 @@ use crate::{
     trust::{NotTrusted, TrustStore},
 };
 
+pub use erasing::Erased;
+use permitting::Entry;
 pub use refusals::NotReceived;
 use view::view;
 pub use view::{OutcomeView, RequestName, Shown, View};
@@ -63,7 +67,8 @@ pub struct Caller {
 pub struct Reception {
     ports: Ports,
     trust: Arc<TrustStore>,
-    ledger: Ledger,
+    ledger: Arc<Ledger>,
+    keys: DataKeys,
     policies: Arc<Policies>,
     noticed: Mutex<HashSet<(Option<TenantId>, Option<Digest>)>>,
 }
@@ -72,13 +77,14 @@ impl Reception {
     /// A desk over these ports.
     #[must_use]
     pub fn new(ports: Ports, trust: Arc<TrustStore>, policies: Arc<Policies>) -> Self {
-        let ledger = Ledger::new(
+        let ledger = Arc::new(Ledger::new(
             App::Intake,
             Arc::clone(&ports.documents),
             Arc::clone(&ports.signer),
             Arc::clone(&ports.entropy),
-        );
-        Self { ports, trust, ledger, policies, noticed: Mutex::default() }
+        ));
+        let keys = DataKeys::new(&ports, Arc::clone(&ledger));
+        Self { ports, trust, ledger, keys, policies, noticed: Mutex::default() }
     }
 
     /// Takes a request: stores it with its statement, and with its permit if policy allows it
@@ -189,12 +195,19 @@ impl Reception {
             return Err(NotReceived::Gone);
         }
         record.revealed = Some(now);
-        let happened = Happened::Revealed;
-        let commit =
-            Self::commit(&record, Some(&document), happened, caller, Vec::new(), traceparent, now)?;
+        let entry = Entry {
+            record: &record,
+            previous: Some(&document),
+            happened: Happened::Revealed,
+            by: caller.person.id().to_string(),
+            markers: Vec::new(),
+            counts: Vec::new(),
+            told: None,
+            traceparent,
+        };
         // Committed first: a result that was handed out twice would be worse than one that
         // must be asked for again.
-        match self.write(&scope, &trust, commit, now).await {
+        match self.write(&scope, &trust, entry, now).await {
             Ok(()) => Ok(result),
             Err(NotReceived::NotCommitted(NotCommitted::Conflict)) => Err(NotReceived::Gone),
             Err(error) => Err(error),
@@ -228,19 +241,21 @@ impl Reception {
         let standing = scope.standing(&caller.person)?;
         self.not_revoked(&trust, &caller.person, now).await?;
         let partition = Partition::tenant(&scope);
+        let keys = self.keys.of(&trust, &partition);
         let mut found = Vec::new();
         for hint in hints(state) {
             let equals = hint.map(|hint| ("hint", hint.to_owned()));
-            let query = Query { kind: KIND, equals, limit: LISTED };
+            let query = Query { kind: KIND, equals, not_after: None, limit: LISTED };
             found.extend(self.ports.documents.query(&partition, &query).await?);
         }
         let mut views = Vec::new();
         for found in found {
-            let opened = Document::<Record>::open(found, &partition, &trust, now);
-            let document = match opened {
+            let document = match Document::<Record>::open_sealed(found, keys, now).await {
                 Ok(document) => document,
+                Err(NotRead::Erased) => continue,
+                Err(NotRead::Port(error)) => return Err(error.into()),
                 // One that was tampered with must not hide all the others.
-                Err(error) => {
+                Err(NotRead::NotGenuine(error)) => {
                     tracing::error!(error = %error, "stored request not genuine");
                     self.notice(Some(tenant), None).await;
                     continue;
@@ -293,7 +308,8 @@ impl Reception {
         let id = document_id(request);
         let found =
             self.ports.documents.read(&partition, &id).await?.ok_or(NotReceived::NotThere)?;
-        let document: Document<Record> = Document::open(found, &partition, trust, now)?;
+        let keys = self.keys.of(trust, &partition);
+        let document: Document<Record> = Document::open_sealed(found, keys, now).await?;
         if document.body.request != request || document.body.evidence.digest() != request {
             return Err(NotGenuine::Contents("request").into());
         }

@@ -2,15 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use crate::{
     ask::RequestEvidence,
     claim::{Claim, Ending, Outcome},
+    data_keys::{NotSealed, TenantKeys},
     decision::DecisionEvidence,
     digest::Digest,
     identity::ObjectId,
     jws::Signed,
-    ledger::{Document, commit::Change},
+    ledger::{Contents, Document, commit::Change},
     permit::Permit,
     time::Timestamp,
 };
@@ -185,23 +187,27 @@ impl Record {
         if self.is_review_due() { REVIEW_DUE } else { self.state.name() }
     }
 
-    /// The change to commit, replacing `etag` or creating the document.
+    /// The change to commit, replacing `previous` or creating the document. It names people and
+    /// holds what they wrote, so it is encrypted.
     ///
     /// # Errors
     ///
-    /// Never: every part has a JSON form.
-    pub fn change(
+    /// [`NotSealed`].
+    pub async fn change(
         &self,
         previous: Option<&Document<Self>>,
+        keys: TenantKeys<'_>,
         now: Timestamp,
-    ) -> Result<Change, serde_json::Error> {
+    ) -> Result<Change, NotSealed> {
+        let id = document_id(self.request);
+        let text = Zeroizing::new(serde_json::to_string(self)?);
+        let salt = previous.map(|document| document.salt);
         Ok(Change {
-            id: document_id(self.request),
+            contents: Contents::Sealed(keys.seal(&id, salt, &text).await?),
+            id,
             kind: KIND,
             at: previous.map_or(now.as_unix_s(), |document| document.at),
             hint: Some(self.hint().to_owned()),
-            salt: previous.map(|document| document.salt),
-            body: serde_json::to_string(self)?,
             replaces: previous.map(|document| document.etag.clone()),
         })
     }

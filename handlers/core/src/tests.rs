@@ -4,10 +4,12 @@
 mod artefacts;
 mod attested;
 mod commits;
+mod erasures;
 mod faults;
 mod impostors;
 mod isolation;
 mod matrix;
+mod protection;
 mod rules;
 mod story;
 pub mod world;

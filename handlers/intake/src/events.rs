@@ -78,6 +78,7 @@ fn is_later(error: &NotReceived) -> bool {
         NotReceived::NotAuthenticated(NotAuthenticated::NotVerified(NotVerified::NotYet(_)))
         | NotReceived::Violation(_)
         | NotReceived::NotSigned(_)
+        | NotReceived::NotSealed(_)
         | NotReceived::Form(_)
         | NotReceived::NotCommitted(
             NotCommitted::Conflict
@@ -104,6 +105,7 @@ fn is_later(error: &NotReceived) -> bool {
         | NotReceived::NotDecided(_)
         | NotReceived::State
         | NotReceived::Gone
+        | NotReceived::Erased
         | NotReceived::KeyReused
         | NotReceived::Revoked(_) => false,
     }

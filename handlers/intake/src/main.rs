@@ -8,6 +8,7 @@ mod caller;
 mod challenge;
 mod claims;
 mod confirmations;
+mod erase;
 mod events;
 mod openapi;
 mod origin;

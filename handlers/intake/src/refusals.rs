@@ -2,6 +2,7 @@
 
 use airlock_azure::hosting::Refusal;
 use airlock_core::{
+    decision::{NotDecided, UNBACKED},
     ledger::NotCommitted,
     ports::PortError,
     problem::Problem,
@@ -48,11 +49,13 @@ fn problem(error: &NotReceived) -> Problem {
         NotReceived::NotThere => Problem::NOT_FOUND,
         NotReceived::NotAllowed(_) | NotReceived::NotDecided(_) => Problem::NOT_ALLOWED,
         NotReceived::State => Problem::CONFLICT,
-        NotReceived::Gone => Problem::GONE,
+        NotReceived::Gone | NotReceived::Erased => Problem::GONE,
         NotReceived::KeyReused => Problem::KEY_REUSED,
         NotReceived::Revoked(_) => Problem::NOT_SIGNED_IN,
         NotReceived::Violation(_) => Problem::INTEGRITY,
-        NotReceived::NotSigned(_) | NotReceived::Form(_) => Problem::UNAVAILABLE,
+        NotReceived::NotSigned(_) | NotReceived::NotSealed(_) | NotReceived::Form(_) => {
+            Problem::UNAVAILABLE
+        }
         NotReceived::NotCommitted(error) => match error {
             NotCommitted::Conflict => Problem::CONFLICT,
             NotCommitted::Quota => Problem::TOO_MANY,
@@ -70,9 +73,10 @@ fn problem(error: &NotReceived) -> Problem {
 fn detail(error: &NotReceived) -> Option<&'static str> {
     match error {
         NotReceived::NotAllowed(NotAuthorized::Denied(reason))
-        | NotReceived::NotDecided(airlock_core::decision::NotDecided::Policy(reason)) => {
+        | NotReceived::NotDecided(NotDecided::Policy(reason)) => {
             Some(reason)
         }
+        NotReceived::NotDecided(NotDecided::Unbacked) => Some(UNBACKED),
         _ => None,
     }
 }

@@ -12,7 +12,7 @@ use axum::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    challenge, claims, confirmations, events,
+    challenge, claims, confirmations, erase, events,
     openapi::{self, NotWritten, Published},
     origin, requests, resend,
     state::Desk,
@@ -68,6 +68,7 @@ fn internal() -> Router<Desk> {
         .route("/internal/confirmations", post(confirmations::confirm))
         .route("/intake_event", post(events::intake_event))
         .route("/resend", post(resend::resend))
+        .route("/erase", post(erase::erase))
         .layer(from_fn(challenge::ask))
 }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use airlock_azure::hosting::Refusal;
 use airlock_core::{
     base64url,
+    data_keys::KEPT_S,
     envelope::{DataKey, NotOpened, Place},
     ledger::Happened,
     ports::{Created, PLATFORM, PortError, Ports, WrappedKey},
@@ -63,7 +64,13 @@ impl Kept for SealingKey {
 /// Seals and opens, with the keys of the days that count.
 #[derive(Default)]
 pub struct Sealing {
-    keys: Mutex<BTreeMap<i64, DataKey>>,
+    keys: Mutex<BTreeMap<i64, Had>>,
+}
+
+/// A key, and until when it may stay in memory without being unwrapped again.
+struct Had {
+    key: DataKey,
+    until: Timestamp,
 }
 
 /// Nothing was sealed.
@@ -151,7 +158,7 @@ impl Sealing {
             return Ok(key);
         }
         let key = made(day, ports, store).await?;
-        keys.insert(day, key.clone());
+        keep(&mut keys, day, &key, ports);
         Ok(key)
     }
 
@@ -167,20 +174,27 @@ impl Sealing {
 
 /// A day's key, from memory if it was had before.
 async fn found(
-    keys: &mut BTreeMap<i64, DataKey>,
+    keys: &mut BTreeMap<i64, Had>,
     day: i64,
     ports: &Ports,
     store: &Store,
 ) -> Result<Option<DataKey>, NotSealed> {
-    if let Some(key) = keys.get(&day) {
-        return Ok(Some(key.clone()));
+    let now = ports.clock.now();
+    keys.retain(|_, had| now < had.until);
+    if let Some(had) = keys.get(&day) {
+        return Ok(Some(had.key.clone()));
     }
     let Some(key) = stored(day, ports, store).await? else { return Ok(None) };
-    keys.insert(day, key.clone());
+    keep(keys, day, &key, ports);
+    Ok(Some(key))
+}
+
+fn keep(keys: &mut BTreeMap<i64, Had>, day: i64, key: &DataKey, ports: &Ports) {
+    let until = ports.clock.now().plus_s(KEPT_S);
+    keys.insert(day, Had { key: key.clone(), until });
     while keys.len() > days_that_count(ports.clock.now()).len() {
         keys.pop_first();
     }
-    Ok(Some(key))
 }
 
 async fn stored(day: i64, ports: &Ports, store: &Store) -> Result<Option<DataKey>, NotSealed> {

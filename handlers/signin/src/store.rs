@@ -219,7 +219,12 @@ impl Store {
     /// [`NotKept`].
     pub async fn of_sign_in(&self, sign_in: Digest) -> Result<Vec<OfSignIn>, NotKept> {
         let partition = sign_in_partition(sign_in);
-        let query = Query { kind: OfSignIn::KIND, equals: None, limit: MOST_OF_ONE_SIGN_IN };
+        let query = Query {
+            kind: OfSignIn::KIND,
+            equals: None,
+            not_after: None,
+            limit: MOST_OF_ONE_SIGN_IN,
+        };
         let mut entries = Vec::new();
         for found in self.ports.documents.query(&partition, &query).await? {
             match self.open::<OfSignIn>(found, &partition).await {

@@ -6,6 +6,7 @@
 
 mod binding;
 mod deployment;
+mod erasing;
 mod hosted;
 mod keyset;
 mod manifest;
@@ -18,9 +19,9 @@ use std::{path::Path, sync::Arc};
 
 use airlock_core::{
     digest::Digest,
-    identity::App,
+    identity::{App, PersonId, TenantId},
     jwk::Thumbprint,
-    ports::{Clock, Partition},
+    ports::{Clock, Entropy, Partition},
     trust::{BINDING_ID, KEYSET_ID},
 };
 use anyhow::Context as _;
@@ -47,11 +48,13 @@ pub async fn carry_out(command: &Admin, surroundings: &Surroundings) -> anyhow::
         Admin::Keyset(options) => &options.deployed,
         Admin::Bind(options) => &options.deployed,
         Admin::Manifest(options) => &options.deployed,
+        Admin::Erase(options) => &options.deployed,
     };
     let deployment = Deployment::read(&named.deployment)?;
     let clock = Arc::clone(&surroundings.clock);
     let hosted = Hosted::connect(&deployment, surroundings.managed_identity)?;
-    let office = Office { deployment, hosted, clock };
+    let entropy = Arc::clone(&surroundings.entropy);
+    let office = Office { deployment, hosted, clock, entropy };
     match command {
         Admin::Bootstrap(_) => office.bootstrap().await?,
         Admin::Keyset(options) => office.keyset(&options.revoke).await?,
@@ -59,6 +62,10 @@ pub async fn carry_out(command: &Admin, surroundings: &Surroundings) -> anyhow::
         Admin::Manifest(options) => {
             let digest = package::digest(&options.package)?;
             office.manifest(options.app, &options.package, digest).await?;
+        }
+        Admin::Erase(options) => {
+            let tid = options.home.unwrap_or(options.tenant);
+            office.erase(options.tenant, PersonId { tid, oid: options.user }).await?;
         }
     }
     Ok(Ending::Done)
@@ -69,6 +76,7 @@ struct Office {
     deployment: Deployment,
     hosted: Hosted,
     clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
 }
 
 impl Office {
@@ -170,6 +178,21 @@ impl Office {
             "is signed"
         };
         screen::line(format_args!("manifest of {app} {outcome}"))?;
+        Ok(())
+    }
+
+    /// Orders that a person is erased from a tenant.
+    async fn erase(&self, tenant: TenantId, person: PersonId) -> anyhow::Result<()> {
+        let root = self.hosted.root(&self.deployment);
+        let store = self.hosted.store(&self.deployment);
+        let (root, store) = try_join(root, store).await?;
+        let tools = (&*self.clock, &*self.entropy);
+        let order = erasing::order(tenant, person, &*store, &*root, tools).await?;
+        screen::line(format_args!(
+            "order {} stands until {}: intake erases what names the person, and what has not ended \
+             once it has; the ledger says airlock.erasure.done when nothing is left",
+            order.jti, order.exp
+        ))?;
         Ok(())
     }
 

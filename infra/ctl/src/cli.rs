@@ -265,6 +265,11 @@ pub enum Admin {
     Bind(Bind),
     /// Sign the manifest of an app's package into it
     Manifest(Manifest),
+    /// Order that what names a person is erased from a tenant; the ledger still verifies
+    ///
+    /// Every request that the person asked for, decided or was changed by gives way to the
+    /// order. This cannot be taken back.
+    Erase(Erase),
 }
 
 /// The deployment that is meant.
@@ -295,6 +300,23 @@ pub struct Bind {
     /// The bindings; without it, those that the deployment names
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
+}
+
+/// Options of `admin erase`.
+#[derive(Debug, Args)]
+pub struct Erase {
+    /// The deployment that is meant.
+    #[command(flatten)]
+    pub deployed: Deployed,
+    /// The tenant whose requests are looked through
+    #[arg(long, value_name = "GUID")]
+    pub tenant: TenantId,
+    /// The person's object id
+    #[arg(long, value_name = "GUID")]
+    pub user: ObjectId,
+    /// The tenant that the person signs in to, if it is another one
+    #[arg(long, value_name = "GUID")]
+    pub home: Option<TenantId>,
 }
 
 /// Options of `admin manifest`.

@@ -230,3 +230,41 @@ async fn secrets_a_tenants_own_key_is_for_whoever_may_work_with_tenants() {
         assert_eq!(wraps("intake", &none, "create", &key).await.status, 403);
     }
 }
+
+#[tokio::test]
+async fn secrets_each_tenants_data_key_is_wrapped_by_the_key_that_its_binding_says() {
+    let world = World::start().await;
+    let control = world.control();
+    let data_key = async |tenant: TenantId| {
+        let documents = control.partition("tenants", &tenant.to_string()).await;
+        documents.into_iter().find(|document| document["kind"] == "data-key").unwrap()
+    };
+    let (contoso, fabrikam, wingtip) = (world.contoso(), world.fabrikam(), world.wingtip());
+    let mut asked = Vec::new();
+    for (agent, target, tenant, key) in [
+        ("harriet", "nina", contoso, "tenant-data".to_owned()),
+        ("fiona", "flora", fabrikam, format!("tenant-data-{fabrikam}")),
+        ("wanda", "willem", wingtip, "tenant-data".to_owned()),
+    ] {
+        let agent = world.person(agent).await;
+        let asking = agent.ask("sessions.revoke", &world.who(target)).await;
+        agent.wait_for(&asking.id, "succeeded").await;
+        let stored = data_key(tenant).await;
+        let body: Value = serde_json::from_str(stored["body"].as_str().unwrap()).unwrap();
+        let kid = body["kid"].as_str().unwrap();
+        assert!(kid.contains(&format!("/keys/{key}/")), "{kid}");
+        asked.push((agent, asking));
+    }
+
+    // Contoso's key in the place of Fabrikam's. What was unwrapped before is still in memory.
+    let mut moved = data_key(contoso).await;
+    moved["tenant"] = json!(fabrikam);
+    let genuine = data_key(fabrikam).await;
+    control.put("tenants", &fabrikam.to_string(), &moved).await;
+    control.stop("intake").await;
+    control.start("intake").await;
+    let (fiona, theirs) = &asked[1];
+    fiona.show(&theirs.id).await.assert_problem("integrity");
+    control.put("tenants", &fabrikam.to_string(), &genuine).await;
+    assert_eq!(fiona.show(&theirs.id).await.ok()["state"], "succeeded");
+}

@@ -24,6 +24,7 @@ READS = [
     "/directory/deviceLocalCredentials/{device}?$select=credentials",
     "/informationProtection/bitlocker/recoveryKeys/{key}",
     "/informationProtection/bitlocker/recoveryKeys/{key}?$select=key",
+    "/identity/conditionalAccess/policies",
     "/roleManagement/directory/roleAssignments",
     "/roleManagement/directory/roleEligibilityScheduleInstances",
     "/organization",

@@ -92,8 +92,12 @@ fn a_batch_without_an_id_is_not_sent() {
 
 #[test]
 fn a_querys_values_are_parameters() {
-    let query =
-        Query { kind: "request", equals: Some(("person", "x' OR true --".to_owned())), limit: 50 };
+    let query = Query {
+        kind: "request",
+        equals: Some(("person", "x' OR true --".to_owned())),
+        not_after: None,
+        limit: 50,
+    };
 
     let text = serde_json::to_value(text(&query).unwrap()).unwrap();
 

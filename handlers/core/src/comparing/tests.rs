@@ -162,8 +162,10 @@ async fn what_another_context_was_found_to_be_does_not_stand_for_this_one() {
             kind: KIND,
             at: 0,
             hint: None,
-            salt: None,
-            body: serde_json::to_string(&StoredFinding { finding: moved }).unwrap(),
+            contents: Contents::Clear {
+                salt: None,
+                body: serde_json::to_string(&StoredFinding { finding: moved }).unwrap(),
+            },
             replaces: None,
         }),
         markers: Vec::new(),

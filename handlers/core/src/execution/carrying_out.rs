@@ -90,8 +90,9 @@ impl Worker {
         record.lease = Some(Lease { attempt: number, holder: self.holder, until });
         tracing::info!(attempt = number, permit = %opened.permit.jti, "claimed");
         let happened = if first { Happened::Claimed } else { Happened::Resumed };
-        let commit = self.about(&opened.document, happened, traceparent)?;
         let partition = Partition::tenant(request.scope());
+        let keys = self.keys.of(&opened.trust, &partition);
+        let commit = self.about(&opened.document, keys, happened, traceparent).await?;
         match self.ledger.commit(&partition, commit, now).await {
             Ok(committed) => {
                 if let Some(etag) = committed.etag {

@@ -4,7 +4,7 @@ use super::{End, Opened, Worker};
 use crate::{
     catalog::{Eyes, Unfit},
     claim::Ending,
-    decision::{Decided, Deciding, NotDecided},
+    decision::{Decided, Deciding, NotDecided, UNBACKED},
     jws::NotVerified,
     keyset::Trust,
     policy::Ruling,
@@ -88,6 +88,8 @@ impl Worker {
                     NotDecided::NotVerified(NotVerified::Expired(_)) => {
                         no("an approval expired before the change was carried out")
                     }
+                    // It was backed when intake took it: nobody forged anything.
+                    NotDecided::Unbacked => no(UNBACKED),
                     NotDecided::NotVerified(_) => violation("a decision is not the approver's"),
                     NotDecided::Admission(_) | NotDecided::Policy(_) => {
                         violation("somebody decided who may not")

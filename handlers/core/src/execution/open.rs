@@ -1,14 +1,14 @@
 //! Opening a message: what it is about, and whether that is what was recorded.
 //!
-//! A message is believed as far as this: it names a request that is stored, genuine, and
-//! stored with this very permit and evidence. Then the *stored* evidence is judged. So whoever
-//! owns the bus can wake the worker up, and nothing else.
+//! A message is believed as far as this: it carries a permit that names a request which is
+//! stored, genuine, and stored with this very permit. Then the *stored* evidence is judged. So
+//! whoever owns the bus can wake the worker up, and nothing else.
 
 use crate::{
     digest::Digest,
     jws::{Signed, Verified},
     keyset::Trust,
-    ledger::Document,
+    ledger::{Document, NotRead},
     permit::{Permit, PermittedChange},
     ports::{Partition, PortError},
     record::{Record, document_id},
@@ -30,8 +30,8 @@ pub(super) struct Opened {
 pub(super) enum Unopened {
     /// It, or what is stored, is not what our apps signed. Where that is recorded depends on
     /// how far the tenant is known.
-    Violation { scope: Option<Box<TenantScope>>, request: Digest, what: &'static str },
-    /// The request has ended already.
+    Violation { scope: Option<Box<TenantScope>>, request: Option<Digest>, what: &'static str },
+    /// The request has ended already, or was erased since.
     Ended,
     /// Something was not read.
     Port(PortError),
@@ -47,13 +47,14 @@ impl Worker {
     /// Opens a message. Reads the keyset, the binding and the stored request afresh.
     pub(super) async fn open(&self, change: &PermittedChange) -> Result<Opened, Unopened> {
         let now = self.ports.clock.now();
-        let request = change.request.digest();
-        let nowhere = |what| Unopened::Violation { scope: None, request, what };
-        let trust = self.trust.trust().await.map_err(|error| untrusted(error, request))?;
+        let trust = self.trust.trust().await.map_err(|error| untrusted(error, None))?;
         let permit = trust.open(&change.permit, now).map_err(|error| {
             tracing::error!(error = %error, "permit not verified");
-            nowhere("the permit is not intake's")
+            let what = "the permit is not intake's";
+            Unopened::Violation { scope: None, request: None, what }
         })?;
+        let request = permit.req;
+        let nowhere = |what| Unopened::Violation { scope: None, request: Some(request), what };
         if permit.aud != self.app {
             return Err(nowhere("the permit is for another worker"));
         }
@@ -62,19 +63,27 @@ impl Worker {
             return Err(nowhere("the keyset is older than the permit's"));
         }
         let scope = self.trust.scope(&trust, permit.tnt).await;
-        let scope = scope.map_err(|error| untrusted(error, request))?;
-        let violation =
-            |what| Unopened::Violation { scope: Some(Box::new(scope.clone())), request, what };
+        let scope = scope.map_err(|error| untrusted(error, Some(request)))?;
+        let violation = |what| Unopened::Violation {
+            scope: Some(Box::new(scope.clone())),
+            request: Some(request),
+            what,
+        };
         if scope.binding().ver < permit.bnd.ver {
             return Err(violation("the binding is older than the permit's"));
         }
         let partition = Partition::tenant(&scope);
         let found = self.ports.documents.read(&partition, &document_id(request)).await?;
         let found = found.ok_or_else(|| violation("the request is not stored"))?;
+        let keys = self.keys.of(&trust, &partition);
         let document: Document<Record> =
-            Document::open(found, &partition, &trust, now).map_err(|error| {
-                tracing::error!(error = %error, "stored request not genuine");
-                violation("the stored request is not genuine")
+            Document::open_sealed(found, keys, now).await.map_err(|error| match error {
+                NotRead::Erased => Unopened::Ended,
+                NotRead::Port(error) => error.into(),
+                NotRead::NotGenuine(error) => {
+                    tracing::error!(error = %error, "stored request not genuine");
+                    violation("the stored request is not genuine")
+                }
             })?;
         if !is_recorded(change, request, &document.body) {
             return Err(violation("the message is not what was recorded"));
@@ -86,20 +95,15 @@ impl Worker {
     }
 }
 
-/// Whether a message carries, to the letter, what is stored: the digest of a request leaves
-/// out its signature.
+/// Whether a message carries, to the letter, the permit that is stored with the request that it
+/// names.
 fn is_recorded(change: &PermittedChange, request: Digest, record: &Record) -> bool {
     record.request == request
+        && record.evidence.digest() == request
         && record.permit.as_ref().map(Signed::as_str) == Some(change.permit.as_str())
-        && written(&record.evidence).is_some_and(|text| Some(text) == written(&change.request))
-        && written(&record.decisions).is_some_and(|text| Some(text) == written(&change.decisions))
 }
 
-fn written<T: serde::Serialize>(value: &T) -> Option<String> {
-    serde_json::to_string(value).ok()
-}
-
-fn untrusted(error: NotTrusted, request: Digest) -> Unopened {
+fn untrusted(error: NotTrusted, request: Option<Digest>) -> Unopened {
     let what = match error {
         NotTrusted::Port(error) => return error.into(),
         NotTrusted::NoBinding => "the tenant has no binding",

@@ -67,7 +67,7 @@ impl Worker {
         match unopened {
             Unopened::Ended => Ok(Step::Over),
             Unopened::Violation { scope, request, what } => {
-                self.violated(scope.as_deref(), Some(request), what).await?;
+                self.violated(scope.as_deref(), request, what).await?;
                 Ok(Step::Over)
             }
             Unopened::Port(error) if error.is_transient() => {
@@ -142,11 +142,12 @@ impl Worker {
         // A result that was shown stays shown.
         document.body.result = blob.result.filter(|_| document.body.revealed.is_none());
         let partition = Partition::tenant(scope);
+        let keys = self.keys.of(&trust, &partition);
         let commit = match what {
-            None => self.about(&document, Happened::Ended, traceparent)?,
+            None => self.about(&document, keys, Happened::Ended, traceparent).await?,
             Some(what) => {
                 tracing::error!(what, "integrity violation; nothing was done");
-                let change = document.body.change(Some(&document), now)?;
+                let change = document.body.change(Some(&document), keys, now).await?;
                 let request = Some(document.body.request);
                 let entropy = &*self.ports.entropy;
                 violation::commit(self.app, &partition, request, what, Some(change), entropy, now)?

@@ -26,6 +26,7 @@ impl Worker {
     /// [`NotHandled`] if the tenants could not be listed. What a tenant or a request is in
     /// trouble with is logged, and keeps none of the others waiting.
     pub async fn reclaim(&self) -> Result<usize, NotHandled> {
+        self.keys.forget_old();
         let mut count = 0;
         for key in self.ports.documents.partitions(Container::Bindings, "binding").await? {
             let Ok(tenant) = key.parse() else { continue };
@@ -57,13 +58,14 @@ impl Worker {
         let mut count = 0;
         for state in [State::Executing, State::Permitted] {
             let equals = Some(("hint", state.name().to_owned()));
-            let query = Query { kind: KIND, equals, limit: ROUND };
+            let query = Query { kind: KIND, equals, not_after: None, limit: ROUND };
             for found in self.ports.documents.query(&partition, &query).await? {
-                let opened = Document::<Record>::open(found, &partition, trust, now);
-                let document = match opened {
+                let keys = self.keys.of(trust, &partition);
+                let document = match Document::<Record>::open_sealed(found, keys, now).await {
                     Ok(document) => document,
                     Err(error) => {
-                        tracing::error!(error = %error, "stored request not genuine");
+                        let error = &error as &(dyn Error + 'static);
+                        tracing::error!(error, "stored request not read");
                         continue;
                     }
                 };
@@ -106,7 +108,5 @@ fn change_of(record: &Record) -> Option<PermittedChange> {
     Some(PermittedChange {
         attempt: record.lease.map_or(0, |lease| lease.attempt),
         permit: record.permit.clone()?,
-        request: record.evidence.clone(),
-        decisions: record.decisions.clone(),
     })
 }

@@ -19,12 +19,11 @@ use tokio::sync::{Mutex, oneshot};
 use tracing::Instrument as _;
 
 use super::{
-    document::Stored,
+    document::{Contents, Form, Stored},
     merkle::Frontier,
     statement::{Data, Happened, Statement, commitment},
 };
 use crate::{
-    base64url,
     digest::Digest,
     identity::App,
     jws::{NotSigned, Signed},
@@ -81,10 +80,8 @@ pub struct Change {
     pub at: i64,
     /// How far it has come: for finding it, and nothing else.
     pub hint: Option<String>,
-    /// Its salt, if it has one already.
-    pub salt: Option<[u8; 16]>,
-    /// Its contents, as JSON text.
-    pub body: String,
+    /// Its contents.
+    pub contents: Contents,
     /// The version that it replaces; `None` creates it.
     pub replaces: Option<Etag>,
 }
@@ -258,7 +255,7 @@ impl Ledger {
         commit: Commit,
         now: Timestamp,
     ) -> Result<Prepared, NotCommitted> {
-        let kept = commit.change.as_ref().and_then(|change| change.salt);
+        let kept = commit.change.as_ref().and_then(|change| change.contents.salt());
         let salt = if let Some(salt) = kept {
             salt
         } else {
@@ -290,10 +287,7 @@ impl Ledger {
             iss: self.app,
             iat: now,
             data: Data {
-                document: commit
-                    .change
-                    .as_ref()
-                    .map(|change| commitment(&salt, change.body.as_bytes())),
+                document: commit.change.as_ref().map(|change| change.contents.commitment(&salt)),
                 request: commit.request,
                 reason: commit.reason,
                 outgoing: commit.outgoing.iter().map(Outgoing::digest).collect(),
@@ -314,14 +308,17 @@ impl Ledger {
         let changed = match commit.change {
             None => None,
             Some(change) => {
+                let Form { body, salt, sealed, erased } = change.contents.form(&salt);
                 let stored = Stored {
                     id: change.id,
                     tenant: partition.key().to_owned(),
                     kind: change.kind.to_owned(),
                     at: change.at,
                     hint: change.hint,
-                    body: change.body,
-                    salt: base64url::encode(salt),
+                    body,
+                    salt,
+                    sealed,
+                    erased,
                     statement: statement.clone(),
                 };
                 Some((stored.to_json().map_err(NotCommitted::Form)?, change.replaces))

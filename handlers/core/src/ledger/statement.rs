@@ -114,6 +114,15 @@ pub enum Happened {
     /// A session was ended.
     #[serde(rename = "airlock.session.ended")]
     SessionEnded,
+    /// A data key was made, under which documents are encrypted.
+    #[serde(rename = "airlock.data-key.made")]
+    DataKeyMade,
+    /// What a document held was erased, by order of the admin plane.
+    #[serde(rename = "airlock.document.erased")]
+    Erased,
+    /// All that an order of the admin plane concerned is erased.
+    #[serde(rename = "airlock.erasure.done")]
+    ErasureDone,
     /// Something was compared with what was declared.
     #[serde(rename = "airlock.finding.made")]
     Compared,

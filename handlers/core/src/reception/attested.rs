@@ -2,7 +2,9 @@
 //! producers, by their own signature.
 
 use super::{
-    NotReceived, Reception, RequestName, View, small,
+    NotReceived, Reception, RequestName, View,
+    permitting::Entry,
+    small,
     submitting::{counts, marker, received},
     view::view,
 };
@@ -181,11 +183,17 @@ impl Reception {
             }
             Err(refusal) => return Err(NotReceived::NotAllowed(refusal)),
         };
-        let counts = counts(scope, &by);
-        let markers = vec![marker];
-        let mut commit = Self::commit_by(&record, None, happened, by, markers, traceparent, now)?;
-        commit.counts = counts;
-        self.write(scope, trust, commit, now).await?;
+        let entry = Entry {
+            record: &record,
+            previous: None,
+            happened,
+            counts: counts(scope, &by),
+            by,
+            markers: vec![marker],
+            told: None,
+            traceparent,
+        };
+        self.write(scope, trust, entry, now).await?;
         Ok(view(name, &record, None, now))
     }
 

@@ -1,6 +1,8 @@
 //! Recording what people decide.
 
-use super::{Caller, NotReceived, Reception, RequestName, View, fresh, small, view::view};
+use super::{
+    Caller, NotReceived, Reception, RequestName, View, fresh, permitting::Entry, small, view::view,
+};
 use crate::{
     decision::{Decided, Deciding, Decision, DecisionEvidence, NotDecided, Verdict, approvals},
     jws::Signed,
@@ -41,16 +43,17 @@ impl Reception {
             self.may_see(&document.body, &scope, caller, &standing)?;
             let mut record = document.body.clone();
             let happened = self.decided(&mut record, &evidence, &scope, &trust, now).await?;
-            let commit = Self::commit(
-                &record,
-                Some(&document),
+            let entry = Entry {
+                record: &record,
+                previous: Some(&document),
                 happened,
-                caller,
-                Vec::new(),
-                traceparent.clone(),
-                now,
-            )?;
-            match self.write(&scope, &trust, commit, now).await {
+                by: caller.person.id().to_string(),
+                markers: Vec::new(),
+                counts: Vec::new(),
+                told: None,
+                traceparent: traceparent.clone(),
+            };
+            match self.write(&scope, &trust, entry, now).await {
                 Ok(()) => return Ok(view(name, &record, None, now)),
                 Err(NotReceived::NotCommitted(NotCommitted::Conflict)) => {}
                 Err(error) => return Err(error),

@@ -3,13 +3,14 @@
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::{Caller, NotReceived, Reception, RequestName, queue};
+use super::{NotReceived, Reception, RequestName, queue};
 use crate::{
+    data_keys::TenantKeys,
     event,
     identity::App,
     jws::Signed,
     keyset::Trust,
-    ledger::{Commit, Document, Happened, Outgoing, commit::Marker},
+    ledger::{Commit, Count, Document, Happened, Outgoing, commit::Marker},
     permit::{
         AuthorizationDetail, DETAIL_TYPE, LedgerSeen, Permit, PermittedChange, Reference, Version,
     },
@@ -19,6 +20,55 @@ use crate::{
     tenancy::TenantScope,
     time::Timestamp,
 };
+
+/// What is to be written about a request.
+pub(super) struct Entry<'a> {
+    pub record: &'a Record,
+    /// As it was read; `None` if it is new.
+    pub previous: Option<&'a Document<Record>>,
+    pub happened: Happened,
+    /// Who caused it.
+    pub by: String,
+    pub markers: Vec<Marker>,
+    pub counts: Vec<Count>,
+    /// What else goes out because of it.
+    pub told: Option<Outgoing>,
+    pub traceparent: Option<String>,
+}
+
+impl Entry<'_> {
+    /// With the message that carries its permit, if it was permitted by this.
+    async fn commit(self, keys: TenantKeys<'_>, now: Timestamp) -> Result<Commit, NotReceived> {
+        let change = self.record.change(self.previous, keys, now).await?;
+        let is_permitted = matches!(self.happened, Happened::Permitted | Happened::BrokeGlass);
+        let permit = self.record.permit.as_ref().filter(|_| is_permitted);
+        let message = permit.map(|permit| self.message(permit)).transpose()?;
+        Ok(Commit {
+            happened: self.happened,
+            principal: Some(self.by),
+            request: Some(self.record.request),
+            reason: None,
+            traceparent: self.traceparent,
+            change: Some(change),
+            markers: self.markers,
+            counts: self.counts,
+            outgoing: message.into_iter().chain(self.told).collect(),
+        })
+    }
+
+    fn message(&self, permit: &Signed<Permit>) -> Result<Outgoing, NotReceived> {
+        let change = PermittedChange { attempt: 0, permit: permit.clone() };
+        Ok(Outgoing {
+            queue: queue(App::Execute).to_owned(),
+            message: Message {
+                id: permit.digest().to_string(),
+                body: serde_json::to_vec(&change)?,
+                not_before: None,
+                traceparent: self.traceparent.clone(),
+            },
+        })
+    }
+}
 
 impl Reception {
     /// Signs a permit for exactly this request.
@@ -63,61 +113,6 @@ impl Reception {
         Ok(())
     }
 
-    pub(super) fn commit(
-        record: &Record,
-        previous: Option<&Document<Record>>,
-        happened: Happened,
-        caller: &Caller,
-        markers: Vec<Marker>,
-        traceparent: Option<String>,
-        now: Timestamp,
-    ) -> Result<Commit, NotReceived> {
-        let by = caller.person.id().to_string();
-        Self::commit_by(record, previous, happened, by, markers, traceparent, now)
-    }
-
-    /// As [`commit`](Self::commit), by whoever has this name.
-    pub(super) fn commit_by(
-        record: &Record,
-        previous: Option<&Document<Record>>,
-        happened: Happened,
-        by: String,
-        markers: Vec<Marker>,
-        traceparent: Option<String>,
-        now: Timestamp,
-    ) -> Result<Commit, NotReceived> {
-        let mut outgoing = Vec::new();
-        let is_permitted = matches!(happened, Happened::Permitted | Happened::BrokeGlass);
-        if is_permitted && let Some(permit) = &record.permit {
-            let change = PermittedChange {
-                attempt: 0,
-                permit: permit.clone(),
-                request: record.evidence.clone(),
-                decisions: record.decisions.clone(),
-            };
-            outgoing.push(Outgoing {
-                queue: queue(App::Execute).to_owned(),
-                message: Message {
-                    id: permit.digest().to_string(),
-                    body: serde_json::to_vec(&change)?,
-                    not_before: None,
-                    traceparent: traceparent.clone(),
-                },
-            });
-        }
-        Ok(Commit {
-            happened,
-            principal: Some(by),
-            request: Some(record.request),
-            reason: None,
-            traceparent,
-            change: Some(record.change(previous, now)?),
-            markers,
-            counts: Vec::new(),
-            outgoing,
-        })
-    }
-
     /// The event that tells whoever watches.
     pub(super) fn told(
         &self,
@@ -137,10 +132,11 @@ impl Reception {
         &self,
         scope: &TenantScope,
         trust: &Trust,
-        commit: Commit,
+        entry: Entry<'_>,
         now: Timestamp,
     ) -> Result<(), NotReceived> {
         let partition = Partition::tenant(scope);
+        let commit = entry.commit(self.keys.of(trust, &partition), now).await?;
         let outgoing = commit.outgoing.clone();
         self.ledger.commit(&partition, commit, now).await?;
         for outgoing in outgoing {

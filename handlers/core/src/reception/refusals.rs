@@ -1,9 +1,10 @@
 //! Why a request is not taken, decided or shown.
 
 use crate::{
+    data_keys::{NoKey, NotSealed},
     decision::NotDecided,
     jws::NotSigned,
-    ledger::{NotCommitted, NotGenuine},
+    ledger::{NotCommitted, NotGenuine, NotRead},
     ports::PortError,
     request::{NotAuthenticated, NotAuthorized},
     revocation::Revoked,
@@ -39,6 +40,9 @@ pub enum NotReceived {
     /// Its result was shown already, or its time is over.
     #[error("result no longer available")]
     Gone,
+    /// It was erased, by order of the admin plane.
+    #[error("request was erased")]
+    Erased,
     /// The idempotency key named another request before.
     #[error("idempotency key reused")]
     KeyReused,
@@ -54,6 +58,9 @@ pub enum NotReceived {
     /// It was not committed.
     #[error("not committed")]
     NotCommitted(#[from] NotCommitted),
+    /// It could not be encrypted for the store.
+    #[error("not encrypted")]
+    NotSealed(#[source] NotSealed),
     /// It has no JSON form.
     #[error("not written as JSON")]
     Form(#[from] serde_json::Error),
@@ -75,6 +82,27 @@ impl From<NotTrusted> for NotReceived {
 impl From<NotGenuine> for NotReceived {
     fn from(error: NotGenuine) -> Self {
         Self::Violation(error.into())
+    }
+}
+
+impl From<NotRead> for NotReceived {
+    fn from(error: NotRead) -> Self {
+        match error {
+            NotRead::NotGenuine(error) => error.into(),
+            NotRead::Erased => Self::Erased,
+            NotRead::Port(error) => Self::Port(error),
+        }
+    }
+}
+
+impl From<NotSealed> for NotReceived {
+    fn from(error: NotSealed) -> Self {
+        match error {
+            NotSealed::NoKey(NoKey::NotGenuine(error)) => error.into(),
+            NotSealed::NoKey(NoKey::NotCommitted(error)) => Self::NotCommitted(*error),
+            NotSealed::NoKey(NoKey::Port(error)) | NotSealed::NoEntropy(error) => Self::Port(error),
+            NotSealed::Encryption(_) | NotSealed::Form(_) => Self::NotSealed(error),
+        }
     }
 }
 

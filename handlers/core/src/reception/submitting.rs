@@ -1,12 +1,15 @@
 //! Taking requests.
 
-use super::{Caller, LISTED, NotReceived, Reception, RequestName, View, fresh, small, view::view};
+use super::{
+    Caller, LISTED, NotReceived, Reception, RequestName, View, fresh, permitting::Entry, small,
+    view::view,
+};
 use crate::{
     ask::{Ask, RequestEvidence},
     digest::Digest,
     jws::Signed,
     keyset::Trust,
-    ledger::{Count, Document, Happened, NotCommitted, commit::Marker},
+    ledger::{Count, Document, Happened, NotCommitted, NotRead, commit::Marker},
     ports::{Partition, Query},
     record::{KIND, REVIEW_DUE, Record, State, Summary},
     request::{Authenticated, NotAuthorized, Request},
@@ -52,12 +55,21 @@ impl Reception {
         };
         let markers =
             key.map(|key| marker(&caller.person.id().to_string(), key, name)).into_iter().collect();
-        let mut commit = Self::commit(&record, None, happened, caller, markers, traceparent, now)?;
-        commit.counts = counts(&scope, &caller.person.id().to_string());
-        if happened == Happened::BrokeGlass {
-            commit.outgoing.push(self.told(&scope, happened, name, "an emergency", now)?);
-        }
-        match self.write(&scope, &trust, commit, now).await {
+        let by = caller.person.id().to_string();
+        let told = (happened == Happened::BrokeGlass)
+            .then(|| self.told(&scope, happened, name, "an emergency", now))
+            .transpose()?;
+        let entry = Entry {
+            record: &record,
+            previous: None,
+            happened,
+            counts: counts(&scope, &by),
+            by,
+            markers,
+            told,
+            traceparent,
+        };
+        match self.write(&scope, &trust, entry, now).await {
             Ok(()) => Ok(view(name, &record, None, now)),
             Err(NotReceived::NotCommitted(NotCommitted::Conflict)) => {
                 self.taken_before(&scope, &trust, name, caller, key, now).await
@@ -79,13 +91,18 @@ impl Reception {
         now: Timestamp,
     ) -> Result<(), NotReceived> {
         let partition = Partition::tenant(scope);
+        let keys = self.keys.of(trust, &partition);
         let requester = caller.person.id().to_string();
         for hint in [REVIEW_DUE, State::Permitted.name(), State::Executing.name()] {
             let equals = Some(("hint", hint.to_owned()));
-            let query = Query { kind: KIND, equals, limit: LISTED };
+            let query = Query { kind: KIND, equals, not_after: None, limit: LISTED };
             for found in self.ports.documents.query(&partition, &query).await? {
-                let Record { request, summary, .. } =
-                    Document::<Record>::open(found, &partition, trust, now)?.body;
+                let opened = Document::<Record>::open_sealed(found, keys, now).await;
+                let Record { request, summary, .. } = match opened {
+                    // The review of an erased emergency was not due any more.
+                    Err(NotRead::Erased) => continue,
+                    opened => opened?.body,
+                };
                 let is_another = request != name.digest;
                 if is_another && summary.break_glass && summary.requester == requester {
                     return Err(NotReceived::NotAllowed(NotAuthorized::Denied(REVIEW_FIRST)));

@@ -6,7 +6,7 @@ use super::world::World;
 use crate::{
     identity::App,
     ledger::{
-        Commit, Frontier, Happened, Ledger, NotCommitted,
+        Commit, Contents, Frontier, Happened, Ledger, NotCommitted,
         commit::{Change, StoredLeaf},
         merkle::leaf_hash,
     },
@@ -31,8 +31,7 @@ fn creating(id: &str) -> Commit {
             kind: "thing",
             at: 0,
             hint: None,
-            salt: None,
-            body: "{}".to_owned(),
+            contents: Contents::Clear { salt: None, body: "{}".to_owned() },
             replaces: None,
         }),
         markers: Vec::new(),
@@ -44,7 +43,7 @@ fn creating(id: &str) -> Commit {
 /// The head says what its leaves say, and no leaf is missing or there twice.
 async fn assert_whole(world: &World, leaves: u64) {
     let partition = Partition::platform();
-    let query = Query { kind: "leaf", equals: None, limit: 10_000 };
+    let query = Query { kind: "leaf", equals: None, not_after: None, limit: 10_000 };
     let mut stored = world.documents.query(&partition, &query).await.unwrap();
     stored.reverse();
     let mut frontier = Frontier::empty();

@@ -4,6 +4,7 @@
 //! also stores a request document that is genuine by `intake`'s key, so that what refuses it
 //! is the evidence.
 
+use serde_json::json;
 use uuid::Uuid;
 
 use super::world::{CONTOSO, Client, FABRIKAM, NINA, SVEN, World, key};
@@ -15,13 +16,14 @@ use crate::{
         App,
         Role::{self, Approver, HelpdeskAgent, SeniorAgent},
     },
-    jws::Signed,
+    jws::{Artefact, Signed},
     ledger::{Commit, Happened, Ledger},
     permit::{
         AuthorizationDetail, DETAIL_TYPE, LedgerSeen, Permit, PermittedChange, Reference, Version,
     },
     policy::Policies,
     ports::Partition,
+    reception::RequestName,
     record::{Record, State, Summary},
     session::PersonEvidence,
 };
@@ -115,6 +117,9 @@ pub(super) async fn attack(world: &World, forged: Forged) -> String {
         },
     };
     let ports = world.ports(App::Intake);
+    let partition = Partition::tenant(&scope);
+    let (trust, keys) = (world.trust().await, world.data_keys());
+    let change = record.change(None, keys.of(&trust, &partition), now).await.unwrap();
     let ledger = Ledger::new(App::Intake, ports.documents, ports.signer, ports.entropy);
     let commit = Commit {
         happened: Happened::Permitted,
@@ -122,19 +127,14 @@ pub(super) async fn attack(world: &World, forged: Forged) -> String {
         request: Some(request),
         reason: None,
         traceparent: None,
-        change: Some(record.change(None, now).unwrap()),
+        change: Some(change),
         markers: Vec::new(),
         counts: Vec::new(),
         outgoing: Vec::new(),
     };
     // A request that is already there is attacked as it stands.
-    let _ = ledger.commit(&Partition::tenant(&scope), commit, now).await;
-    let message = PermittedChange {
-        attempt: 0,
-        permit,
-        request: forged.evidence,
-        decisions: forged.decisions,
-    };
+    let _ = ledger.commit(&partition, commit, now).await;
+    let message = PermittedChange { attempt: 0, permit };
     let body = serde_json::to_vec(&message).unwrap();
     assert!(world.worker().handle(&body, 1, None).await.is_ok());
     format!("{CONTOSO}.{request}")
@@ -263,7 +263,9 @@ async fn the_twin_of_a_used_signature_is_the_same_request() {
     let ask = world.ask(&harriet, "sessions.revoke", NINA);
     let view = world.submit(&harriet, &ask).await.unwrap();
     assert!(world.deliver(&world.worker(), 1).await);
-    let RequestEvidence::Proven { request, person } = world.last_change().request else { panic!() };
+    let name = RequestName::parse(&view.id).unwrap();
+    let stored = world.record(CONTOSO, name.digest).await.body.evidence;
+    let RequestEvidence::Proven { request, person } = stored else { panic!() };
 
     let twin = twin(&request);
     assert_ne!(twin.as_str(), request.as_str());
@@ -275,8 +277,8 @@ async fn the_twin_of_a_used_signature_is_the_same_request() {
 }
 
 /// (r, n - s) verifies wherever (r, s) does.
-fn twin(request: &Signed<Ask>) -> Signed<Ask> {
-    let (input, signature) = request.as_str().rsplit_once('.').unwrap();
+fn twin<T: Artefact>(signed: &Signed<T>) -> Signed<T> {
+    let (input, signature) = signed.as_str().rsplit_once('.').unwrap();
     let bytes = crate::base64url::decode(signature).unwrap();
     let signature = p256::ecdsa::Signature::from_slice(&bytes).unwrap();
     let s = -signature.s().as_ref();
@@ -361,34 +363,51 @@ async fn no_byte_of_a_stored_request_can_be_changed() {
     let id = view.id.split_once('.').unwrap().1;
     let id = format!("request-{id}");
     let genuine = world.documents.all(&partition)[&id].clone();
-    let body = genuine["body"].as_str().unwrap().to_owned();
-
-    for position in (0..body.len()).step_by(97) {
-        let mut bytes = body.clone().into_bytes();
-        bytes[position] ^= 1;
-        let Ok(changed) = String::from_utf8(bytes) else { continue };
+    let mut spoiled = Vec::new();
+    for member in ["key", "iv", "data"] {
+        let text = genuine["sealed"][member].as_str().unwrap();
+        for position in (0..text.len()).step_by(if member == "data" { 97 } else { 1 }) {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes[position] = if bytes[position] == b'A' { b'B' } else { b'A' };
+            let mut document = genuine.clone();
+            document["sealed"][member] = String::from_utf8(bytes).unwrap().into();
+            spoiled.push((format!("{member} {position}"), document));
+        }
+    }
+    // Without its ciphertext; in clear; as if somebody had ordered it to be erased.
+    for (name, spoil) in [
+        ("nothing", json!({ "sealed": null })),
+        ("clear", json!({ "sealed": null, "body": "{}", "salt": "AAAAAAAAAAAAAAAAAAAAAA" })),
+        ("both", json!({ "body": "{}", "salt": "AAAAAAAAAAAAAAAAAAAAAA" })),
+    ] {
         let mut document = genuine.clone();
-        document["body"] = changed.into();
+        for (member, value) in spoil.as_object().unwrap() {
+            document[member] = value.clone();
+        }
+        document.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        spoiled.push((name.to_owned(), document));
+    }
+
+    for (what, document) in spoiled {
         world.documents.overwrite(&partition, &id, document);
 
         assert!(world.deliver(&world.worker(), 1).await);
 
-        assert_eq!(world.effects(), 0, "byte {position}");
+        assert_eq!(world.effects(), 0, "{what}");
         let last = world.contoso_ledger().await.pop().unwrap();
-        assert_eq!(last, "airlock.integrity.violation", "byte {position}");
+        assert_eq!(last, "airlock.integrity.violation", "{what}");
     }
 }
 
 #[tokio::test]
 async fn a_message_that_is_not_what_was_recorded_changes_nothing_about_the_request() {
-    // The owner of the bus spoils the request's signature, which its digest leaves out.
+    // The owner of the bus puts the twin of the permit's signature there, which verifies too.
     let world = World::new().await;
     let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
     let ask = world.ask(&harriet, "sessions.revoke", NINA);
     let view = world.submit(&harriet, &ask).await.unwrap();
     let mut change = world.last_change();
-    let RequestEvidence::Proven { request, person } = change.request else { panic!() };
-    change.request = RequestEvidence::Proven { request: twin(&request), person };
+    change.permit = twin(&change.permit);
 
     let body = serde_json::to_vec(&change).unwrap();
     assert!(world.worker().handle(&body, 1, None).await.is_ok());

@@ -266,3 +266,22 @@ async fn a_data_key_that_one_tenants_key_wrapped_is_unwrapped_by_no_others() {
     assert!(Mask.of(&own).unwrap(&wrapped).await.is_err());
     assert_eq!(Mask.unwrap(&wrapped).await.unwrap(), key, "the app's own is the common one");
 }
+
+#[tokio::test]
+async fn a_tenants_data_key_is_wrapped_by_the_key_that_its_binding_says() {
+    let world = World::new().await;
+    let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+    let ask = world.ask(&harriet, "sessions.revoke", NINA);
+    let own = world.keep_apart(DataIsolation::Shared, SecretsIsolation::Pool).await;
+    world.submit(&harriet, &ask).await.unwrap();
+    world.submit(&harriet, &elsewhere(&ask)).await.unwrap();
+    let wrapped_by = |partition: &Partition| -> String {
+        let documents = world.documents.all(partition);
+        let key = documents.values().find(|document| document["kind"] == "data-key").unwrap();
+        let body: Value = serde_json::from_str(key["body"].as_str().unwrap()).unwrap();
+        body["kid"].as_str().unwrap().to_owned()
+    };
+
+    assert_eq!(wrapped_by(&world.contosos().await), "memory");
+    assert_eq!(wrapped_by(&own), format!("memory-{FABRIKAM}"));
+}

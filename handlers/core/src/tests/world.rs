@@ -112,6 +112,11 @@ impl World {
         TrustStore::new(root.clone(), Arc::clone(&ports.documents), Arc::clone(&ports.clock), 0)
     }
 
+    /// A process of `intake`'s over these ports.
+    pub fn desk_over(&self, ports: Ports) -> Reception {
+        Self::desk_of(self.root.key(), ports)
+    }
+
     /// Another process of `intake`'s, which remembers nothing.
     pub fn desk(&self) -> Reception {
         Self::desk_of(self.root.key(), self.ports(App::Intake))

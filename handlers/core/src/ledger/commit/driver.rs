@@ -159,7 +159,12 @@ impl Driver {
     /// Looks for one's own statement in the tree.
     async fn find(&self, prepared: &Prepared) -> Result<Option<Committed>, PortError> {
         let digest = prepared.statement.digest();
-        let query = Query { kind: LEAF, equals: Some(("digest", digest.to_string())), limit: 1 };
+        let query = Query {
+            kind: LEAF,
+            equals: Some(("digest", digest.to_string())),
+            not_after: None,
+            limit: 1,
+        };
         let Some(found) = self.documents.query(&self.partition, &query).await?.into_iter().next()
         else {
             return Ok(None);

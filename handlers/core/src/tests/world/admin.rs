@@ -1,8 +1,12 @@
 //! What the admin plane declares: who may sign what, and what each tenant allows.
 
+use uuid::Uuid;
+
 use crate::{
+    base64url,
     binding::{Binding, HomeTenant, Terms},
-    identity::{App, Role, TenantId},
+    erasure::{self, Erasure, ORDERED_S, StoredOrder},
+    identity::{App, PersonId, Role, TenantId},
     jws::{Artefact, Signed, Typ},
     keyset::{Keyset, KeysetKey, Trust},
     ports::{Documents as _, Partition, Signer as _, Write},
@@ -84,6 +88,34 @@ impl World {
     pub async fn scope(&self, tenant: TenantId) -> TenantScope {
         let stored = self.stored_artefact(&Partition::bindings(tenant), BINDING_ID).await;
         TenantScope::enter(&self.trust().await, &stored.artefact, tenant, self.now()).unwrap()
+    }
+
+    /// The admin plane's order to erase a person from a tenant, as it is stored.
+    pub async fn order_to_erase(&self, tenant: TenantId, person: PersonId) -> StoredOrder {
+        let (now, salt) = (self.now(), [7; 16]);
+        let erasure = Erasure {
+            jti: Uuid::new_v4(),
+            tnt: tenant,
+            subject: erasure::subject(&salt, person),
+            iat: now,
+            exp: now.plus_s(ORDERED_S),
+        };
+        StoredOrder {
+            id: erasure::document_id(erasure.jti),
+            tenant: tenant.to_string(),
+            kind: erasure::KIND.to_owned(),
+            at: now.as_unix_s(),
+            ttl: ORDERED_S,
+            order: Signed::sign(&erasure, &self.root).await.unwrap(),
+            person,
+            salt: base64url::encode(salt),
+        }
+    }
+
+    /// Puts an order where the admin plane puts it.
+    pub fn put_order(&self, tenant: TenantId, order: &StoredOrder) {
+        let json = serde_json::to_value(order).unwrap();
+        self.documents.overwrite(&Partition::bindings(tenant), &order.id, json);
     }
 
     async fn store_artefact<T: Artefact>(&self, partition: &Partition, id: &str, value: &T) {

@@ -1,10 +1,13 @@
 //! What can be seen afterwards: records, effects and the ledger.
 
+use std::sync::Arc;
+
 use crate::{
     claim::Outcome,
+    data_keys::DataKeys,
     digest::Digest,
-    identity::TenantId,
-    ledger::{Document, commit::StoredLeaf},
+    identity::{App, TenantId},
+    ledger::{Document, Ledger, commit::StoredLeaf},
     ports::{Documents as _, Partition, Query},
     reception::RequestName,
     record::{Record, document_id},
@@ -16,7 +19,16 @@ impl World {
     pub async fn record(&self, tenant: TenantId, request: Digest) -> Document<Record> {
         let partition = Partition::tenant(&self.scope(tenant).await);
         let found = self.documents.read(&partition, &document_id(request)).await.unwrap().unwrap();
-        Document::open(found, &partition, &self.trust().await, self.now()).unwrap()
+        let (trust, keys) = (self.trust().await, self.data_keys());
+        Document::open_sealed(found, keys.of(&trust, &partition), self.now()).await.unwrap()
+    }
+
+    /// Tenants' data keys, as another process of `intake` has them.
+    pub fn data_keys(&self) -> DataKeys {
+        let ports = self.ports(App::Intake);
+        let (documents, signer) = (ports.documents.clone(), ports.signer.clone());
+        let ledger = Ledger::new(App::Intake, documents, signer, ports.entropy.clone());
+        DataKeys::new(&ports, Arc::new(ledger))
     }
 
     /// How a request stands, in a word, and the worker's reason if it ended.
@@ -38,9 +50,10 @@ impl World {
         self.directory.applied.lock().unwrap().len()
     }
 
-    /// What happened in a tenant's ledger, in order.
+    /// What happened in a tenant's ledger, in order; but for the making of its data key, which
+    /// comes before everything that is encrypted under it.
     pub async fn ledger(&self, partition: &Partition) -> Vec<String> {
-        let query = Query { kind: "leaf", equals: None, limit: 10_000 };
+        let query = Query { kind: "leaf", equals: None, not_after: None, limit: 10_000 };
         let mut leaves = self.documents.query(partition, &query).await.unwrap();
         leaves.reverse();
         let trust = self.trust().await;
@@ -51,6 +64,7 @@ impl World {
                 let statement = trust.open(&leaf.statement, self.now()).unwrap();
                 serde_json::to_value(statement.r#type).unwrap().as_str().unwrap().to_owned()
             })
+            .filter(|happened| happened != "airlock.data-key.made")
             .collect()
     }
 

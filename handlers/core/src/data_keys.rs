@@ -1,0 +1,430 @@
+//! Data keys: under what a tenant's documents are encrypted.
+//!
+//! Each tenant has one data key for thirty days. It stands in the tenant's own partition, wrapped
+//! by Key Vault and signed by one of our apps: all processes share it, and who owns the database
+//! can neither read it nor put their own in its place (anybody can wrap a key of their own). So
+//! encrypting costs no call to the vault, and re-wrapping under another key of the vault rewrites
+//! a few documents and not all of them.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::{
+    base64url,
+    digest::Digest,
+    envelope::{DataKey, NotOpened, Place},
+    identity::App,
+    keyset::Trust,
+    ledger::{
+        Commit, Contents, Document, Happened, Ledger, NotCommitted, NotGenuine, commit::Change,
+        statement::commitment,
+    },
+    ports::{Clock, Documents, Entropy, Partition, PortError, Ports, WrappedKey, Wrapper},
+    time::Timestamp,
+};
+
+/// For how long an unwrapped key stays in memory, in seconds.
+///
+/// Whoever may no longer unwrap reads nothing more after it. Every use looks for keys whose time
+/// is over, and so does every timer of an app that has some ([`DataKeys::forget_old`]).
+pub const KEPT_S: i64 = 5 * 60;
+
+/// For how long a key encrypts, in seconds.
+///
+/// Random nonces of 96 bits are safe for 2^32 messages under one key: 1,600 a second all that
+/// time, which is more than one ledger takes.
+const PERIOD_S: i64 = 30 * 24 * 3600;
+
+/// `kind` of a stored data key.
+pub const KIND: &str = "data-key";
+
+/// What the ids of data keys begin with.
+const PREFIX: &str = "data-key-";
+
+/// Name of the encrypted field in the associated data, and the version of its format.
+const FIELD: (&str, u32) = ("contents", 1);
+
+/// Bytes of a salt, which stands before the text.
+const SALT_BYTES: usize = 16;
+
+/// A data key as it is stored.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredKey {
+    /// Name and version of the wrapping key.
+    kid: String,
+    /// RSA-OAEP-256 of the data key; base64url.
+    wrapped: String,
+}
+
+/// A document's salt and text, encrypted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sealed {
+    /// Id of the data key's document, in the same partition.
+    pub key: String,
+    /// 96-bit nonce; base64url.
+    pub iv: String,
+    /// Ciphertext and tag; base64url.
+    pub data: String,
+}
+
+/// A data key, and what its document is called.
+#[derive(Clone)]
+pub struct NamedKey {
+    /// Id of its document.
+    pub id: String,
+    /// The key.
+    pub key: DataKey,
+}
+
+/// Contents that are ready to be stored: encrypted, and committed to.
+#[derive(Debug)]
+pub struct SealedContents {
+    pub(crate) sealed: Sealed,
+    pub(crate) salt: [u8; SALT_BYTES],
+    pub(crate) commitment: Digest,
+}
+
+/// What was encrypted, still to be compared with what a statement commits to.
+pub struct Opened {
+    pub(crate) salt: [u8; SALT_BYTES],
+    pub(crate) text: Zeroizing<String>,
+}
+
+/// Nothing was encrypted.
+#[derive(Debug, thiserror::Error)]
+pub enum NotSealed {
+    /// There is no data key to be had.
+    #[error("data key not had")]
+    NoKey(#[from] NoKey),
+    /// There was no randomness.
+    #[error("no randomness")]
+    NoEntropy(#[source] PortError),
+    /// Encryption failed.
+    #[error("not encrypted")]
+    Encryption(#[source] NotOpened),
+    /// It has no JSON form.
+    #[error("not written as JSON")]
+    Form(#[from] serde_json::Error),
+}
+
+/// A data key was not had.
+#[derive(Debug, thiserror::Error)]
+pub enum NoKey {
+    /// What is stored is not what one of our apps wrote.
+    #[error("stored data key not genuine")]
+    NotGenuine(#[from] NotGenuine),
+    /// A new one was not stored.
+    #[error("data key not committed")]
+    NotCommitted(#[source] Box<NotCommitted>),
+    /// Store or vault did not help.
+    #[error("data key not wrapped, read or unwrapped")]
+    Port(#[from] PortError),
+}
+
+/// Id of the document of the key that encrypts at this time.
+#[must_use]
+pub fn document_id(at: Timestamp) -> String {
+    format!("{PREFIX}{}", at.as_unix_s().div_euclid(PERIOD_S).max(0))
+}
+
+/// All tenants' data keys, as one process has them.
+pub struct DataKeys {
+    ledger: Arc<Ledger>,
+    documents: Arc<dyn Documents>,
+    wrapper: Arc<dyn Wrapper>,
+    entropy: Arc<dyn Entropy>,
+    clock: Arc<dyn Clock>,
+    kept: Mutex<HashMap<(Partition, String), Arc<Cell>>>,
+}
+
+/// A key, and until when it may stay. Locked while it is read: one read for all who wait.
+type Cell = tokio::sync::Mutex<Option<(Timestamp, DataKey)>>;
+
+/// Where a key is looked for first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Memory,
+    Store,
+}
+
+/// One tenant's data keys, for whoever knows whom to trust.
+#[derive(Clone, Copy)]
+pub struct TenantKeys<'a> {
+    keys: &'a DataKeys,
+    trust: &'a Trust,
+    partition: &'a Partition,
+}
+
+impl DataKeys {
+    /// No key is read yet.
+    #[must_use]
+    pub fn new(ports: &Ports, ledger: Arc<Ledger>) -> Self {
+        Self {
+            ledger,
+            documents: Arc::clone(&ports.documents),
+            wrapper: Arc::clone(&ports.wrapper),
+            entropy: Arc::clone(&ports.entropy),
+            clock: Arc::clone(&ports.clock),
+            kept: Mutex::default(),
+        }
+    }
+
+    /// The data keys of one tenant.
+    #[must_use]
+    pub const fn of<'a>(&'a self, trust: &'a Trust, partition: &'a Partition) -> TenantKeys<'a> {
+        TenantKeys { keys: self, trust, partition }
+    }
+
+    /// Clears keys from memory whose time is over.
+    pub fn forget_old(&self) {
+        let now = self.clock.now();
+        self.cells().retain(|_, cell| match cell.try_lock() {
+            Ok(kept) => kept.as_ref().is_some_and(|(until, _)| now < *until),
+            // Somebody is reading it.
+            Err(_) => true,
+        });
+    }
+
+    fn cell(&self, partition: &Partition, id: &str) -> Arc<Cell> {
+        self.forget_old();
+        Arc::clone(self.cells().entry((partition.clone(), id.to_owned())).or_default())
+    }
+
+    fn cells(&self) -> MutexGuard<'_, HashMap<(Partition, String), Arc<Cell>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> TenantKeys<'a> {
+    /// Encrypts a document's text, with its salt: fresh for a new document, kept through all its
+    /// changes.
+    ///
+    /// Remote calls: none while the key is in memory; one read and one unwrapping every
+    /// [`KEPT_S`]; and for the first document of a period, wrapping and committing its key.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSealed`].
+    pub async fn seal(
+        self,
+        document: &str,
+        salt: Option<[u8; SALT_BYTES]>,
+        text: &str,
+    ) -> Result<SealedContents, NotSealed> {
+        let key = self.current().await?;
+        let entropy = &*self.keys.entropy;
+        SealedContents::seal(self.partition.key(), document, &key, salt, text, entropy)
+    }
+
+    /// Decrypts what [`seal`](Self::seal) encrypted.
+    ///
+    /// # Errors
+    ///
+    /// [`NoKey::NotGenuine`] if it is not what was encrypted there.
+    pub async fn open(self, document: &str, sealed: &Sealed) -> Result<Opened, NoKey> {
+        let is_a_key = sealed.key.strip_prefix(PREFIX).is_some_and(|period| {
+            !period.is_empty() && period.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        let missing = NotGenuine::Contents("data key");
+        if !is_a_key {
+            return Err(missing.into());
+        }
+        let had = self.had(&sealed.key, Source::Memory).await?;
+        let key = had.ok_or(NotGenuine::Contents("data key"))?;
+        let opened = sealed.open(self.partition.key(), document, &key);
+        if opened.is_ok() {
+            return Ok(opened?);
+        }
+        // A database that was put back can have another key of the same name by now.
+        let key = self.had(&sealed.key, Source::Store).await?.ok_or(missing)?;
+        Ok(sealed.open(self.partition.key(), document, &key)?)
+    }
+
+    /// The partition's name for errors and queries.
+    #[must_use]
+    pub const fn partition(self) -> &'a Partition {
+        self.partition
+    }
+
+    /// Whom to trust.
+    #[must_use]
+    pub const fn trust(self) -> &'a Trust {
+        self.trust
+    }
+
+    /// The key of the present period, which is made if there is none yet.
+    async fn current(self) -> Result<NamedKey, NoKey> {
+        let now = self.keys.clock.now();
+        let id = document_id(now);
+        let cell = self.keys.cell(self.partition, &id);
+        let mut kept = cell.lock().await;
+        if let Some(key) = valid(kept.as_ref(), now) {
+            return Ok(NamedKey { id, key });
+        }
+        let key = match self.stored(&id).await? {
+            Some(key) => key,
+            None => self.made(&id, now).await?,
+        };
+        *kept = Some((now.plus_s(KEPT_S), key.clone()));
+        Ok(NamedKey { id, key })
+    }
+
+    /// A key by its id, if there is one.
+    async fn had(self, id: &str, source: Source) -> Result<Option<DataKey>, NoKey> {
+        let now = self.keys.clock.now();
+        let cell = self.keys.cell(self.partition, id);
+        let mut kept = cell.lock().await;
+        if source == Source::Memory
+            && let Some(key) = valid(kept.as_ref(), now)
+        {
+            return Ok(Some(key));
+        }
+        let Some(key) = self.stored(id).await? else { return Ok(None) };
+        *kept = Some((now.plus_s(KEPT_S), key.clone()));
+        Ok(Some(key))
+    }
+
+    async fn stored(self, id: &str) -> Result<Option<DataKey>, NoKey> {
+        let Some(found) = self.keys.documents.read(self.partition, id).await? else {
+            return Ok(None);
+        };
+        let now = self.keys.clock.now();
+        let document: Document<StoredKey> = Document::open(found, self.partition, self.trust, now)?;
+        // Who faces strangers' sign-ins has no business in this partition, whatever its key signs.
+        if document.by == App::Signin {
+            return Err(NotGenuine::Contents("author").into());
+        }
+        let StoredKey { kid, wrapped } = document.body;
+        let wrapped = base64url::decode(&wrapped).ok_or(NotGenuine::Contents("data key"))?;
+        let key = self.keys.wrapper.of(self.partition).unwrap(&WrappedKey { kid, wrapped }).await?;
+        Ok(Some(DataKey::from_bytes(key)))
+    }
+
+    async fn made(self, id: &str, now: Timestamp) -> Result<DataKey, NoKey> {
+        let key = DataKey::generate(&*self.keys.entropy)?;
+        let WrappedKey { kid, wrapped } =
+            self.keys.wrapper.of(self.partition).wrap(key.expose()).await?;
+        let stored = StoredKey { kid, wrapped: base64url::encode(wrapped) };
+        let body = serde_json::to_string(&stored);
+        let body = body.map_err(|error| PortError::Broken(error.into()))?;
+        let commit = Commit {
+            happened: Happened::DataKeyMade,
+            principal: None,
+            request: None,
+            reason: None,
+            traceparent: None,
+            change: Some(Change {
+                id: id.to_owned(),
+                kind: KIND,
+                at: now.as_unix_s(),
+                hint: None,
+                contents: Contents::Clear { salt: None, body },
+                replaces: None,
+            }),
+            markers: Vec::new(),
+            counts: Vec::new(),
+            outgoing: Vec::new(),
+        };
+        match self.keys.ledger.commit(self.partition, commit, now).await {
+            Ok(_) => Ok(key),
+            // Another process was faster: its key is the one.
+            Err(NotCommitted::Conflict) => self.stored(id).await?.ok_or_else(|| {
+                PortError::Unavailable("data key was there and is not".into()).into()
+            }),
+            Err(error) => Err(NoKey::NotCommitted(Box::new(error))),
+        }
+    }
+}
+
+impl SealedContents {
+    /// Encrypts under a key that is at hand.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSealed`].
+    pub fn seal(
+        tenant: &str,
+        document: &str,
+        key: &NamedKey,
+        salt: Option<[u8; SALT_BYTES]>,
+        text: &str,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, NotSealed> {
+        let salt = if let Some(salt) = salt {
+            salt
+        } else {
+            let mut salt = [0; SALT_BYTES];
+            entropy.fill(&mut salt).map_err(NotSealed::NoEntropy)?;
+            salt
+        };
+        // The salt is hidden as well: beside it, the commitment in the ledger would tell whoever
+        // knows a person's id whether it was they.
+        let clear = Zeroizing::new([&salt, text.as_bytes()].concat());
+        let place = place(tenant, document);
+        let (iv, data) = key.key.seal(place, &clear, entropy).map_err(NotSealed::Encryption)?;
+        Ok(Self {
+            sealed: Sealed {
+                key: key.id.clone(),
+                iv: base64url::encode(iv),
+                data: base64url::encode(data),
+            },
+            salt,
+            commitment: commitment(&salt, text.as_bytes()),
+        })
+    }
+}
+
+impl SealedContents {
+    /// What is stored.
+    #[must_use]
+    pub const fn sealed(&self) -> &Sealed {
+        &self.sealed
+    }
+
+    /// What its statement commits to.
+    #[must_use]
+    pub const fn commitment(&self) -> Digest {
+        self.commitment
+    }
+}
+
+impl Sealed {
+    /// Decrypts under a key that is at hand.
+    ///
+    /// # Errors
+    ///
+    /// [`NotGenuine::Contents`].
+    pub fn open(&self, tenant: &str, document: &str, key: &DataKey) -> Result<Opened, NotGenuine> {
+        let changed = || NotGenuine::Contents("ciphertext");
+        let iv = base64url::decode_array(&self.iv).ok_or_else(changed)?;
+        let data = base64url::decode(&self.data).ok_or_else(changed)?;
+        let clear = key.open(place(tenant, document), iv, &data).map_err(|_| changed())?;
+        let (salt, text) = clear.split_first_chunk::<SALT_BYTES>().ok_or_else(changed)?;
+        let text = str::from_utf8(text).map_err(|_| changed())?;
+        Ok(Opened { salt: *salt, text: Zeroizing::new(text.to_owned()) })
+    }
+}
+
+impl Opened {
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+const fn place<'a>(tenant: &'a str, document: &'a str) -> Place<'a> {
+    let (field, version) = FIELD;
+    Place { tenant, document, field, version }
+}
+
+fn valid(kept: Option<&(Timestamp, DataKey)>, now: Timestamp) -> Option<DataKey> {
+    kept.filter(|(until, _)| now < *until).map(|(_, key)| key.clone())
+}

@@ -1,0 +1,235 @@
+//! Carrying out what the admin plane ordered to be erased.
+
+use std::{collections::HashSet, error::Error};
+
+use super::{NotReceived, Reception};
+use crate::{
+    erasure::{self, ERASED, Order, StoredOrder},
+    identity::TenantId,
+    keyset::Trust,
+    ledger::{
+        Commit, Contents, Document, Happened, NotCommitted, NotRead,
+        commit::{Change, Marker},
+    },
+    ports::{Found, Partition, Query},
+    record::{KIND, Record},
+    tenancy::TenantScope,
+};
+
+/// Requests that are read at once.
+const PAGE: u32 = 200;
+
+/// Orders of one tenant that are looked at in one round.
+const ORDERS: u32 = 100;
+
+/// `kind` of the marker of an order that is carried out.
+const DONE: &str = "erasure-done";
+
+/// What one round came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// Requests that were erased.
+    pub requests: usize,
+    /// Requests that name somebody who is to be erased, and have not ended or could not be read.
+    pub waiting: usize,
+    /// Orders that are carried out.
+    pub orders: usize,
+}
+
+/// How one request stands to an order.
+enum Concern {
+    /// It is about others.
+    None,
+    /// It names the person, and nothing more happens to it.
+    Ended(Box<Document<Record>>),
+    /// It names the person and has not ended, or could not be read.
+    Waits,
+}
+
+impl Reception {
+    /// Carries out every order to erase that has not been carried out. May be run at any time by
+    /// any number of processes, and be killed anywhere: what is left, the next round does.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReceived`] if the tenants could not be listed. What one tenant is in trouble with is
+    /// logged, and keeps none of the others waiting.
+    pub async fn erase_ordered(&self) -> Result<Erased, NotReceived> {
+        self.keys.forget_old();
+        let trust = self.trust.trust().await?;
+        let mut erased = Erased::default();
+        for tenant in self.trust.tenants().await? {
+            if let Err(error) = self.erase_in(&trust, tenant, &mut erased).await {
+                let error = &error as &(dyn Error + 'static);
+                tracing::error!(%tenant, error, "nothing erased");
+            }
+        }
+        Ok(erased)
+    }
+
+    async fn erase_in(
+        &self,
+        trust: &Trust,
+        tenant: TenantId,
+        erased: &mut Erased,
+    ) -> Result<(), NotReceived> {
+        let bindings = Partition::bindings(tenant);
+        let query = Query { kind: erasure::KIND, equals: None, not_after: None, limit: ORDERS };
+        let found = self.ports.documents.query(&bindings, &query).await?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let scope = self.trust.scope(trust, tenant).await?;
+        for found in found {
+            let now = self.ports.clock.now();
+            let order = serde_json::from_value::<StoredOrder>(found.json)
+                .map_err(|error| NotReceived::Violation(error.into()))
+                .and_then(|stored| {
+                    let opened = stored.open(&bindings, trust, now);
+                    opened.map_err(|error| NotReceived::Violation(error.into()))
+                });
+            match order {
+                Ok(order) => self.erase(&scope, trust, &order, erased).await?,
+                // Who owns the database makes nobody erase anything.
+                Err(error) => {
+                    let error = &error as &(dyn Error + 'static);
+                    tracing::error!(%tenant, error, "order not carried out");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out one order, as far as that can be done now.
+    async fn erase(
+        &self,
+        scope: &TenantScope,
+        trust: &Trust,
+        order: &Order,
+        erased: &mut Erased,
+    ) -> Result<(), NotReceived> {
+        let partition = Partition::tenant(scope);
+        let done = erasure::marker_id(order.jti());
+        if self.ports.documents.read(&partition, &done).await?.is_some() {
+            return Ok(());
+        }
+        let waiting_for_others = erased.waiting;
+        let mut seen = HashSet::new();
+        let mut query = Query { kind: KIND, equals: None, not_after: None, limit: PAGE };
+        loop {
+            let page = self.ports.documents.query(&partition, &query).await?;
+            let is_last = page.len() < query.limit as usize;
+            let oldest = page.last().and_then(|found| found.json["at"].as_i64());
+            for found in page {
+                if seen.insert(found.json["id"].to_string()) {
+                    match self.concern(scope, trust, order, found).await? {
+                        Concern::None => {}
+                        Concern::Waits => erased.waiting += 1,
+                        Concern::Ended(document) => {
+                            if self.give_way(&partition, &document, order).await? {
+                                erased.requests += 1;
+                            } else {
+                                erased.waiting += 1;
+                            }
+                        }
+                    }
+                }
+            }
+            if is_last {
+                break;
+            }
+            // As many requests of one second as a page holds: only a larger one gets past them.
+            if query.not_after == oldest {
+                query.limit = query.limit.saturating_mul(2);
+            }
+            query.not_after = oldest;
+        }
+        if erased.waiting == waiting_for_others {
+            self.close(&partition, done).await?;
+            erased.orders += 1;
+        }
+        Ok(())
+    }
+
+    async fn concern(
+        &self,
+        scope: &TenantScope,
+        trust: &Trust,
+        order: &Order,
+        found: Found,
+    ) -> Result<Concern, NotReceived> {
+        let partition = Partition::tenant(scope);
+        let keys = self.keys.of(trust, &partition);
+        let now = self.ports.clock.now();
+        match Document::<Record>::open_sealed(found, keys, now).await {
+            Ok(document) => {
+                let record = &document.body;
+                let is_concerned =
+                    order.concerns(record).map_err(|error| NotReceived::Violation(error.into()))?;
+                Ok(match (is_concerned, record.state.is_final() && !record.is_review_due()) {
+                    (false, _) => Concern::None,
+                    (true, true) => Concern::Ended(Box::new(document)),
+                    (true, false) => Concern::Waits,
+                })
+            }
+            Err(NotRead::Erased) => Ok(Concern::None),
+            Err(NotRead::Port(error)) => Err(error.into()),
+            Err(NotRead::NotGenuine(error)) => {
+                tracing::error!(error = %error, "stored request not genuine");
+                self.notice(Some(scope.tenant()), None).await;
+                Ok(Concern::Waits)
+            }
+        }
+    }
+
+    /// Puts the order in the place of what a document holds; `false` if it changed meanwhile.
+    async fn give_way(
+        &self,
+        partition: &Partition,
+        document: &Document<Record>,
+        order: &Order,
+    ) -> Result<bool, NotReceived> {
+        let commit = Commit {
+            happened: Happened::Erased,
+            principal: None,
+            request: Some(document.body.request),
+            reason: None,
+            traceparent: None,
+            change: Some(Change {
+                id: document.id.clone(),
+                kind: ERASED,
+                at: document.at,
+                hint: None,
+                contents: Contents::Erased(order.signed().clone()),
+                replaces: Some(document.etag.clone()),
+            }),
+            markers: Vec::new(),
+            counts: Vec::new(),
+            outgoing: Vec::new(),
+        };
+        match self.ledger.commit(partition, commit, self.ports.clock.now()).await {
+            Ok(_) => Ok(true),
+            Err(NotCommitted::Conflict) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Marks an order as carried out. Another process may have been faster.
+    async fn close(&self, partition: &Partition, id: String) -> Result<(), NotReceived> {
+        let commit = Commit {
+            happened: Happened::ErasureDone,
+            principal: None,
+            request: None,
+            reason: None,
+            traceparent: None,
+            change: None,
+            markers: vec![Marker { points_to: id.clone(), id, kind: DONE }],
+            counts: Vec::new(),
+            outgoing: Vec::new(),
+        };
+        match self.ledger.commit(partition, commit, self.ports.clock.now()).await {
+            Ok(_) | Err(NotCommitted::Conflict) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
