@@ -124,8 +124,15 @@ async fn outer_apps_never_get_a_graph_token_and_inner_ones_never_an_operators() 
             assert!(trigger != "httpTrigger" || health, "{}", file.display());
         }
     }
-    for path in ["/execute", "/reclaim", "/resend", "/erase", "/rotate", "/drift", "/health/execute/execute"]
-    {
+    for path in [
+        "/execute",
+        "/reclaim",
+        "/resend",
+        "/erase",
+        "/rotate",
+        "/drift",
+        "/health/execute/execute",
+    ] {
         assert_eq!(world.get(path).await.status, 404, "{path}");
     }
 }

@@ -3,5 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test calls fails the test, there and then")]
 
+mod calls;
 mod crashes;
 mod lost_answers;

@@ -16,6 +16,7 @@ mod pace;
 mod reclaiming;
 mod retry;
 mod strangers;
+mod unkept;
 
 use std::sync::Arc;
 
@@ -37,10 +38,11 @@ use crate::{
 use busy::Busy;
 use claims::{Claimed, Standing};
 use judge::Judgement;
-use open::Opened;
+use open::{Opened, Unopened};
 use outcome::End;
 use retry::{SOON_S, pause_s};
 use strangers::Strangers;
+use unkept::Unkept;
 
 /// Deliveries after which the broker dead-letters a message.
 pub const MAX_DELIVERIES: u32 = 10;
@@ -57,6 +59,7 @@ pub struct Worker {
     holder: Uuid,
     busy: Busy,
     strangers: Strangers,
+    unkept: Unkept,
 }
 
 /// A message was not dealt with. The host abandons it, and the broker delivers it again.
@@ -120,6 +123,7 @@ impl Worker {
             holder,
             busy: Busy::default(),
             strangers: Strangers::default(),
+            unkept: Unkept::default(),
         }
     }
 
@@ -167,7 +171,12 @@ impl Worker {
     ) -> Result<Step, NotHandled> {
         let opened = match self.open(change).await {
             Ok(opened) => opened,
-            Err(unopened) => return self.turn_away(unopened, change.attempt).await,
+            Err(unopened) => {
+                if let Unopened::Ended(request) = unopened {
+                    self.unkept.take(request);
+                }
+                return self.turn_away(unopened, change.attempt).await;
+            }
         };
         let now = self.ports.clock.now();
         if let Some(lease) = opened.document.body.lease
@@ -181,6 +190,10 @@ impl Worker {
         let Some(_ours) = self.busy.enter(opened.document.body.request) else {
             return Ok(Step::Later(SOON_S));
         };
+        if let Some(end) = self.unkept.take(opened.document.body.request) {
+            self.finish(&opened, end, traceparent).await?;
+            return Ok(Step::Over);
+        }
         let standing = match self.standing(&opened, again || change.attempt > 0, now).await? {
             Standing::Claim(claim) => claim,
             Standing::Ended(blob) => {
@@ -188,7 +201,7 @@ impl Worker {
                 return Ok(Step::Over);
             }
             Standing::Never(ending) => {
-                self.conclude(&opened, ending, traceparent).await?;
+                self.conclude(&opened, &ending, traceparent).await?;
                 return Ok(Step::Over);
             }
         };
@@ -225,7 +238,7 @@ impl Worker {
             Err(not_permitted) => {
                 tracing::error!(error = %not_permitted, "claim does not fit");
                 let end = End::violation("the claim is for something else").after(begun);
-                self.conclude(&opened, end, traceparent).await?;
+                self.conclude(&opened, &end, traceparent).await?;
                 return Ok(Step::Over);
             }
         };
@@ -248,7 +261,7 @@ impl Worker {
         if !begun && self.bar(opened, now).await? == Created::Existed {
             return Ok(Step::Later(SOON_S));
         }
-        self.conclude(opened, end.after(begun), traceparent).await?;
+        self.conclude(opened, &end.after(begun), traceparent).await?;
         Ok(Step::Over)
     }
 

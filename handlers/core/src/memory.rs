@@ -313,6 +313,14 @@ impl Documents for Documented {
 #[derive(Debug, Default)]
 pub struct Kept {
     blobs: Mutex<BTreeMap<(String, String), Vec<u8>>>,
+    faults: Mutex<VecDeque<Fault>>,
+}
+
+impl Kept {
+    /// What the next creations do, in order; after them, they work.
+    pub fn next_creations(&self, faults: impl IntoIterator<Item = Fault>) {
+        lock(&self.faults).extend(faults);
+    }
 }
 
 #[async_trait]
@@ -323,13 +331,19 @@ impl Blobs for Kept {
         name: &str,
         bytes: &[u8],
     ) -> Result<Created, PortError> {
-        let mut blobs = lock(&self.blobs);
-        let key = (container.to_owned(), name.to_owned());
-        if blobs.contains_key(&key) {
-            return Ok(Created::Existed);
+        let fault = lock(&self.faults).pop_front().unwrap_or(Fault::None);
+        if fault == Fault::Fails {
+            return Err(lost());
         }
-        blobs.insert(key, bytes.to_vec());
-        Ok(Created::New)
+        let key = (container.to_owned(), name.to_owned());
+        let mut blobs = lock(&self.blobs);
+        let existed = blobs.contains_key(&key);
+        blobs.entry(key).or_insert_with(|| bytes.to_vec());
+        match fault {
+            Fault::LosesAnswer => Err(lost()),
+            Fault::None | Fault::Fails if !existed => Ok(Created::New),
+            Fault::None | Fault::Fails | Fault::Repeats => Ok(Created::Existed),
+        }
     }
 
     async fn read(&self, container: &str, name: &str) -> Result<Option<Vec<u8>>, PortError> {

@@ -73,9 +73,7 @@ fn problem(error: &NotReceived) -> Problem {
 fn detail(error: &NotReceived) -> Option<&'static str> {
     match error {
         NotReceived::NotAllowed(NotAuthorized::Denied(reason))
-        | NotReceived::NotDecided(NotDecided::Policy(reason)) => {
-            Some(reason)
-        }
+        | NotReceived::NotDecided(NotDecided::Policy(reason)) => Some(reason),
         NotReceived::NotDecided(NotDecided::Unbacked) => Some(UNBACKED),
         _ => None,
     }

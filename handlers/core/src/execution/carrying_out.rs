@@ -67,7 +67,7 @@ impl Worker {
                 End::of(Ending::Unknown, reason)
             }
         };
-        self.conclude(&opened, end, traceparent).await?;
+        self.finish(&opened, end, traceparent).await?;
         Ok(Step::Over)
     }
 

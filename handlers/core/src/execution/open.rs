@@ -32,7 +32,7 @@ pub(super) enum Unopened {
     /// how far the tenant is known.
     Violation { scope: Option<Box<TenantScope>>, request: Option<Digest>, what: &'static str },
     /// The request has ended already, or was erased since.
-    Ended,
+    Ended(Digest),
     /// Something was not read.
     Port(PortError),
 }
@@ -78,7 +78,7 @@ impl Worker {
         let keys = self.keys.of(&trust, &partition);
         let document: Document<Record> =
             Document::open_sealed(found, keys, now).await.map_err(|error| match error {
-                NotRead::Erased => Unopened::Ended,
+                NotRead::Erased => Unopened::Ended(request),
                 NotRead::Port(error) => error.into(),
                 NotRead::NotGenuine(error) => {
                     tracing::error!(error = %error, "stored request not genuine");
@@ -89,7 +89,7 @@ impl Worker {
             return Err(violation("the message is not what was recorded"));
         }
         if document.body.state.is_final() {
-            return Err(Unopened::Ended);
+            return Err(Unopened::Ended(request));
         }
         Ok(Opened { trust, scope, permit, document })
     }

@@ -65,7 +65,7 @@ impl Worker {
         attempt: u32,
     ) -> Result<Step, NotHandled> {
         match unopened {
-            Unopened::Ended => Ok(Step::Over),
+            Unopened::Ended(_) => Ok(Step::Over),
             Unopened::Violation { scope, request, what } => {
                 self.violated(scope.as_deref(), request, what).await?;
                 Ok(Step::Over)
@@ -78,12 +78,27 @@ impl Worker {
         }
     }
 
+    /// Concludes what was carried out. If that cannot be, how it ended is remembered: the
+    /// directory has answered, and must not be asked to do it again.
+    pub(super) async fn finish(
+        &self,
+        opened: &Opened,
+        end: End,
+        traceparent: Option<String>,
+    ) -> Result<(), NotHandled> {
+        let concluded = self.conclude(opened, &end, traceparent).await;
+        if concluded.is_err() {
+            self.unkept.remember(opened.document.body.request, end);
+        }
+        concluded
+    }
+
     /// Ends a request: the outcome is signed, kept create-only, then committed. The outcome
     /// that was kept first is the one that counts.
     pub(super) async fn conclude(
         &self,
         opened: &Opened,
-        end: End,
+        end: &End,
         traceparent: Option<String>,
     ) -> Result<(), NotHandled> {
         let (tenant, request) = (opened.scope.tenant(), opened.document.body.request);
@@ -95,10 +110,10 @@ impl Worker {
             reason: end.words(),
             iat: self.ports.clock.now(),
             result: end.result.as_ref().map(|result| Digest::of(&[result.as_bytes()])),
-            call_id: end.call_id,
+            call_id: end.call_id.clone(),
         };
         let outcome = Signed::sign(&outcome, &*self.ports.signer).await?;
-        let blob = OutcomeBlob { outcome, result: end.result };
+        let blob = OutcomeBlob { outcome, result: end.result.clone() };
         let bytes = serde_json::to_vec(&blob)?;
         let name = outcome_blob(tenant, request);
         let created = self.ports.blobs.create(CONTAINER, &name, &bytes).await?;

@@ -342,3 +342,22 @@ async fn what_somebody_else_put_into_the_outbox_is_not_sent() {
     assert_eq!(world.bus.all().len(), sent);
     assert!(world.documents.all(&partition).contains_key(document), "kept as evidence");
 }
+
+#[tokio::test]
+async fn what_the_directory_confirmed_is_not_done_again_because_its_outcome_could_not_be_kept() {
+    for fault in [Fault::Fails, Fault::LosesAnswer, Fault::Repeats] {
+        let world = World::new().await;
+        let id = permitted(&world).await;
+        let worker = world.worker();
+        // The claim is created, the outcome is not, or its answer is lost.
+        world.blobs.next_creations([Fault::None, fault]);
+
+        let first = world.deliver(&worker, 1).await;
+        let second = world.deliver(&worker, 2).await;
+
+        assert_eq!(first, fault == Fault::Repeats, "{fault:?}");
+        assert!(second, "{fault:?}");
+        assert_eq!(world.state(&id).await.0, "succeeded", "{fault:?}");
+        assert_eq!(world.effects(), 1, "{fault:?}");
+    }
+}

@@ -1,0 +1,104 @@
+//! What `signin` calls.
+
+use super::{Made, Row};
+use crate::calls::story::Story;
+
+const fn row(
+    service: &'static str,
+    method: &'static str,
+    path: &'static str,
+    what: &'static str,
+) -> Row {
+    let (operation, skip, story, made) = (None, 0, Story::SignIn, Made::InTrace);
+    let trouble = &[];
+    Row { app: "signin", service, method, path, operation, skip, what, story, made, trouble }
+}
+
+const fn identity(resource: &'static str, what: &'static str) -> Row {
+    row("identity", "GET", "/msi/token", what).asking(resource).at_start()
+}
+
+const fn start(path: &'static str, what: &'static str) -> Row {
+    row("cosmos", "GET", path, what).at_start()
+}
+
+const TOKEN: Row = row("entra", "POST", "/*/oauth2/v2.0/token", "redeems the code");
+const SIGN: Row = row("vault", "POST", "/keys/signin-signing/*/sign", "");
+const WRAP: Row = row("vault", "POST", "/keys/session-data/*/wrapkey", "");
+const UNWRAP: Row = row("vault", "POST", "/keys/session-data/*/unwrapkey", "");
+const READ: Row = row("cosmos", "GET", "/dbs/airlock/colls/sessions/docs/*", "");
+const WRITE: Row = row("cosmos", "POST", "/dbs/airlock/colls/sessions/docs", "").asking("batch");
+const FILED: Row = row("cosmos", "POST", "/dbs/airlock/colls/sessions/docs", "").asking("query");
+const REVOKED: Row = row("cosmos", "GET", "/dbs/airlock/colls/revocations/docs/*", "");
+const REVOKES: Row =
+    row("cosmos", "POST", "/dbs/airlock/colls/revocations/docs", "").asking("batch");
+const KEY: Row = row("vault", "GET", "/keys/signin-signing/", "").at_start();
+
+pub const ROWS: &[Row] = &[
+    TOKEN.asking("authorization_code"),
+    TOKEN.asking("refresh_token").within(Story::CallTheApi).then(0, "redeems the refresh token"),
+    row("intake", "POST", "/internal/confirmations", "has the session confirmed"),
+    row("intake", "GET", "/api/claims", "asks in a person's name").within(Story::CallTheApi),
+    WRAP.then(0, "seals what Entra answered"),
+    WRAP.then(1, "seals the name"),
+    WRAP.then(2, "seals the refresh token"),
+    WRAP.within(Story::CallTheApi).then(0, "seals the new refresh token"),
+    UNWRAP.then(0, "opens what Entra answered"),
+    UNWRAP.then(1, "opens the name"),
+    UNWRAP.within(Story::CallTheApi).then(0, "opens the refresh token"),
+    SIGN.then(0, "signs that the sign-in is spent"),
+    SIGN.then(1, "signs the entry of the sign-in"),
+    SIGN.then(2, "signs the one-time code"),
+    SIGN.then(3, "signs that the code is spent"),
+    SIGN.then(4, "signs the session"),
+    SIGN.then(5, "signs the session's entry"),
+    SIGN.then(6, "signs the session's document"),
+    SIGN.within(Story::CallTheApi).then(0, "signs the renewed document"),
+    SIGN.within(Story::SignOut).then(0, "signs the end of the session"),
+    SIGN.within(Story::SignOut).then(1, "signs the revocation"),
+    READ.then(0, "reads the one-time code"),
+    READ.then(1, "finds the session"),
+    READ.then(2, "looks whether the code was signed out"),
+    READ.within(Story::CallTheApi).then(0, "finds the session"),
+    READ.within(Story::SignOut).then(0, "finds the session"),
+    WRITE.then(0, "marks the sign-in as spent"),
+    WRITE.then(1, "files the one-time code"),
+    WRITE.then(2, "stores the one-time code"),
+    WRITE.then(3, "marks the one-time code as spent"),
+    WRITE.then(4, "files the session"),
+    WRITE.then(5, "stores the session"),
+    WRITE.within(Story::CallTheApi).then(0, "stores the refresh token"),
+    WRITE.within(Story::SignOut).then(0, "ends the session"),
+    FILED.within(Story::SignsOutAtEntra("petra")).then(0, "finds what came of a sign-in"),
+    SIGN.within(Story::SignsOutAtEntra("audrey")).then(0, "signs the revocation, told by Entra"),
+    REVOKES.within(Story::SignsOutAtEntra("aaron")).then(0, "stores the revocation, told by Entra"),
+    WRITE.within(Story::SignsOutAtEntra("felix")).then(0, "ends the session, told by Entra"),
+    REVOKED.then(0, "looks for revocations"),
+    REVOKED.within(Story::SignOut).then(0, "looks for revocations"),
+    REVOKES.within(Story::SignOut).then(0, "stores the revocation"),
+    identity("https://vault.azure.net", "token for the vault"),
+    identity("https://cosmos.azure.com", "token for the store"),
+    identity("api://AzureADTokenExchange", "assertion for Entra"),
+    identity("api://*-*", "token for intake"),
+    KEY.then(0, "asks the vault whose tokens it takes"),
+    KEY.then(1, "reads the signing key"),
+    start("/", "reads the account"),
+    start("/dbs/airlock/colls/bindings", "opens the bindings"),
+    start("/dbs/airlock/colls/sessions", "opens the sessions"),
+    start("/dbs/airlock/colls/revocations", "opens the revocations"),
+    start("/dbs/airlock/colls/bindings/pkranges", "reads the bindings' ranges"),
+    start("/dbs/airlock/colls/sessions/pkranges", "reads the sessions' ranges"),
+    start("/dbs/airlock/colls/revocations/pkranges", "reads the revocations' ranges"),
+    start("/dbs/airlock/colls/bindings/docs/keyset", "reads the keyset"),
+    start("/dbs/airlock/colls/bindings/docs/binding", "reads a binding"),
+    row("cosmos", "POST", "/dbs/airlock/colls/bindings/docs", "lists the tenants")
+        .asking("query")
+        .at_start(),
+    start("/dbs/airlock/colls/sessions/docs/sealing-*", "reads the day's sealing key"),
+    UNWRAP.at_start().then(0, "opens the day's sealing key"),
+    WRAP.within(Story::SignInOnANewDay).at_start().then(0, "seals the day's sealing key"),
+    WRITE.within(Story::SignInOnANewDay).at_start().then(0, "stores the day's sealing key"),
+    row("entra", "GET", "/*/v2.0/.well-known/openid-configuration", "finds Entra's keys")
+        .at_start(),
+    row("entra", "GET", "/*/discovery/v2.0/keys", "reads Entra's keys").at_start(),
+];
