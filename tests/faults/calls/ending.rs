@@ -26,7 +26,7 @@ impl Ending {
         let world = &stage.world;
         let (calls, control) = (stage.calls().await, world.control());
         let mut ledgers = BTreeMap::new();
-        for tenant in [world.contoso(), world.fabrikam()] {
+        for tenant in [world.contoso(), world.fabrikam(), world.wingtip()] {
             let ledger = world.ledger(tenant).await;
             ledger.assert_whole();
             let violation = ledger.leaves().iter().find(|leaf| leaf.is_violation());

@@ -33,6 +33,8 @@ pub struct Stage {
     pub sam: Person,
     pub april: Person,
     pub tara: Person,
+    /// Of a tenant in which nobody has asked anything yet.
+    pub wanda: Person,
     /// The directory as it was at the beginning.
     pub directory: Value,
     calls: Mutex<Vec<Value>>,
@@ -58,6 +60,7 @@ impl Stage {
         let sam = world.person("sam").await;
         let april = world.person("april").await;
         let tara = world.person("tara").await;
+        let wanda = world.person("wanda").await;
         let directory = world.control().directory().await;
         Self {
             world,
@@ -65,6 +68,7 @@ impl Stage {
             sam,
             april,
             tara,
+            wanda,
             directory,
             calls: Mutex::default(),
             asked_before: OnceCell::new(),

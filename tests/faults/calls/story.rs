@@ -33,6 +33,8 @@ pub enum Story {
     SignsOutAtEntra(&'static str),
     /// A person asks for an operation, on this user.
     Asks(&'static str, &'static str),
+    /// A person asks, the first in their tenant.
+    AsksFirst,
     /// A service asks.
     Service,
     /// A service asks what became of what it asked before.
@@ -84,6 +86,11 @@ impl Story {
                 return Ok(Played::Otherwise("signed out"));
             }
             Self::Asks(operation, user) => asked(scene, operation, user).await?,
+            Self::AsksFirst => {
+                let (asker, on) = (&scene.stage.wanda, scene.stage.who("willem"));
+                let (operation, parameters) = ("sessions.revoke", json!({}));
+                carried_out(scene, Wish { asker, operation, on, parameters }).await?
+            }
             Self::ServiceAgain => {
                 again_by_a_service(scene).await?;
                 return Ok(Played::Otherwise("the same request"));

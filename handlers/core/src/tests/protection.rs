@@ -19,7 +19,7 @@ use crate::{
         Role::{Approver, HelpdeskAgent},
     },
     ledger::{Document, Happened, Ledger, NotRead, Stored, document::Unsigned},
-    memory::Mask,
+    memory::{Fault, Mask},
     ports::{Documents as _, Partition, PortError, Ports, WrappedKey, Wrapper},
     reception::{NotReceived, RequestName},
     record::{Record, document_id},
@@ -182,6 +182,23 @@ async fn two_processes_that_begin_at_once_use_one_key() {
     let opened = there.of(&trust, &partition).open("one", &one.sealed).await.unwrap();
     assert_eq!(opened.text(), "text");
     assert!(here.of(&trust, &partition).open("other", &other.sealed).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_key_whose_commit_failed_or_whose_answer_was_lost_is_made_once() {
+    for fault in [Fault::Fails, Fault::LosesAnswer, Fault::Repeats] {
+        let world = World::new().await;
+        let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+        let ask = world.ask(&harriet, "sessions.revoke", NINA);
+        world.documents.next_batches([fault]);
+
+        // The ledger itself tries again.
+        let view = world.submit(&harriet, &ask).await.unwrap();
+
+        data_key(&world, &partition(&world).await);
+        let (keys, _) = other_process(&world);
+        assert!(read(&world, &keys, &view.id).await.is_ok(), "{fault:?}");
+    }
 }
 
 #[tokio::test]

@@ -32,9 +32,11 @@ const fn graph(
     row("graph", method, path, operation).within(Story::Asks(operation, on))
 }
 
+const UNWRAP: Row = row("vault", "POST", "/keys/tenant-data/*/unwrapkey", "").at_start();
 const SIGN: Row = row("vault", "POST", "/keys/execute-signing/*/sign", "");
-const COMMIT: Row = row("cosmos", "POST", "/dbs/airlock/colls/tenants/docs", "").asking("batch");
-const QUERY: Row = row("cosmos", "POST", "/dbs/airlock/colls/tenants/docs", "").asking("query");
+const COMMIT: Row = row("cosmos", "POST", "/dbs/airlock*/colls/tenants*/docs", "").asking("batch");
+/// Of any tenant's: some have a container or a database of their own.
+const QUERY: Row = row("cosmos", "POST", "/dbs/airlock*/colls/tenants*/docs", "").asking("query");
 const KEYSET: Row = row("cosmos", "GET", "/dbs/airlock/colls/bindings/docs/keyset", "");
 const KEY: Row = row("vault", "GET", "/keys/execute-signing/", "").at_start();
 const KEEP: Row = row("blob", "PUT", "/claims/*", "");
@@ -70,7 +72,7 @@ const NOT_SENT_AGAIN: Trouble = Trouble {
 const NOT_COMMITTED: Trouble = Trouble {
     service: "cosmos",
     method: "POST",
-    path: "/dbs/airlock/colls/tenants/docs",
+    path: "/dbs/airlock*/colls/tenants*/docs",
     operation: Some("batch"),
     skip: 0,
     times: 4,
@@ -81,8 +83,8 @@ pub const ROWS: &[Row] = &[
     KEYSET.then(1, "reads the keyset again, at the end"),
     row("cosmos", "GET", "/dbs/airlock/colls/bindings/docs/binding", "reads the binding"),
     row("cosmos", "GET", "/dbs/airlock/colls/revocations/docs/*", "looks for revocations"),
-    row("cosmos", "GET", "/dbs/airlock/colls/tenants/docs/request-*", "reads the request"),
-    row("cosmos", "GET", "/dbs/airlock/colls/tenants/docs/head", "reads the ledger's head"),
+    row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/request-*", "reads the request"),
+    row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/head", "reads the ledger's head"),
     QUERY.after(&[NOT_COMMITTED]).then(0, "looks for its own ledger entry"),
     SIGN.then(0, "signs the claim"),
     SIGN.then(1, "signs the claim's ledger entry"),
@@ -132,6 +134,8 @@ pub const ROWS: &[Row] = &[
     identity("https://cosmos.azure.com", "token for the store"),
     identity("https://storage.azure.com", "token for the blobs"),
     identity("api://AzureADTokenExchange", "assertion for Entra"),
+    start("/dbs/airlock*/colls/tenants*/docs/data-key-*", "reads the tenant's data key"),
+    UNWRAP.then(0, "unwraps the data key"),
     KEY.then(0, "asks the vault whose tokens it takes"),
     KEY.then(1, "reads the signing key"),
     TOKEN.then(0, "token to look at the target"),
@@ -139,8 +143,8 @@ pub const ROWS: &[Row] = &[
     start("/", "reads the account"),
     start("/dbs/airlock/colls/bindings", "opens the bindings"),
     start("/dbs/airlock/colls/revocations", "opens the revocations"),
-    start("/dbs/airlock/colls/tenants", "opens the tenants"),
+    start("/dbs/airlock*/colls/tenants*", "opens the tenants"),
     start("/dbs/airlock/colls/bindings/pkranges", "reads the bindings' ranges"),
     start("/dbs/airlock/colls/revocations/pkranges", "reads the revocations' ranges"),
-    start("/dbs/airlock/colls/tenants/pkranges", "reads the tenants' ranges"),
+    start("/dbs/airlock*/colls/tenants*/pkranges", "reads the tenants' ranges"),
 ];

@@ -22,10 +22,12 @@ const fn start(path: &'static str, what: &'static str) -> Row {
     row("cosmos", "GET", path, what).at_start()
 }
 
+const UNWRAP: Row = row("vault", "POST", "/keys/tenant-data/*/unwrapkey", "").at_start();
 const SIGN: Row = row("vault", "POST", "/keys/intake-signing/*/sign", "");
-const COMMIT: Row = row("cosmos", "POST", "/dbs/airlock/colls/tenants/docs", "").asking("batch");
-const QUERY: Row = row("cosmos", "POST", "/dbs/airlock/colls/tenants/docs", "").asking("query");
-const REQUEST: Row = row("cosmos", "GET", "/dbs/airlock/colls/tenants/docs/request-*", "");
+const COMMIT: Row = row("cosmos", "POST", "/dbs/airlock*/colls/tenants*/docs", "").asking("batch");
+/// Of any tenant's: some have a container or a database of their own.
+const QUERY: Row = row("cosmos", "POST", "/dbs/airlock*/colls/tenants*/docs", "").asking("query");
+const REQUEST: Row = row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/request-*", "");
 const SESSION: Row = row("cosmos", "GET", "/dbs/airlock/colls/sessions/docs/*", "");
 const REVOKED: Row = row("cosmos", "GET", "/dbs/airlock/colls/revocations/docs/*", "");
 const KEY: Row = row("vault", "GET", "/keys/intake-signing/", "").at_start();
@@ -35,7 +37,7 @@ const SEND: Row = row("bus", "POST", "/permits-execute/messages", "");
 const NOT_COMMITTED: Trouble = Trouble {
     service: "cosmos",
     method: "POST",
-    path: "/dbs/airlock/colls/tenants/docs",
+    path: "/dbs/airlock*/colls/tenants*/docs",
     operation: Some("batch"),
     skip: 0,
     times: 4,
@@ -56,13 +58,13 @@ pub const ROWS: &[Row] = &[
     SESSION.within(APPROVED).then(1, "finds the approver's session"),
     REVOKED.then(0, "looks for revocations"),
     REVOKED.within(APPROVED).then(2, "looks for revocations of the approver's"),
-    row("cosmos", "GET", "/dbs/airlock/colls/tenants/docs/head", "reads the ledger's head"),
-    row("cosmos", "GET", "/dbs/airlock/colls/tenants/docs/counter-*", "reads a quota's counter"),
+    row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/head", "reads the ledger's head"),
+    row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/counter-*", "reads a quota's counter"),
     REQUEST.within(APPROVED).then(0, "reads the request"),
     REQUEST.within(REVEALED).then(0, "reads the request with its result"),
-    row("cosmos", "GET", "/dbs/airlock/colls/tenants/docs/once-*", "looks for the key")
+    row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/once-*", "looks for the key")
         .within(Story::ServiceAgain),
-    row("cosmos", "GET", "/dbs/airlock/colls/tenants/docs/outbox-*", "reads what goes out"),
+    row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/outbox-*", "reads what goes out"),
     QUERY.after(&[NOT_COMMITTED]).then(0, "looks for its own ledger entry"),
     SIGN.then(0, "signs the permit"),
     SIGN.then(1, "signs the ledger entry"),
@@ -89,17 +91,21 @@ pub const ROWS: &[Row] = &[
     identity("https://vault.azure.net", "token for the vault"),
     identity("https://cosmos.azure.com", "token for the store"),
     identity("https://servicebus.azure.net", "token for the bus"),
+    start("/dbs/airlock*/colls/tenants*/docs/data-key-*", "reads the tenant's data key"),
+    UNWRAP.then(0, "unwraps the data key"),
+    row("vault", "POST", "/keys/tenant-data//wrapkey", "wraps a tenant's first data key")
+        .within(Story::AsksFirst),
     KEY.then(0, "asks the vault whose tokens it takes"),
     KEY.then(1, "reads the signing key"),
     start("/", "reads the account"),
     start("/dbs/airlock/colls/bindings", "opens the bindings"),
     start("/dbs/airlock/colls/sessions", "opens the sessions"),
     start("/dbs/airlock/colls/revocations", "opens the revocations"),
-    start("/dbs/airlock/colls/tenants", "opens the tenants"),
+    start("/dbs/airlock*/colls/tenants*", "opens the tenants"),
     start("/dbs/airlock/colls/bindings/pkranges", "reads the bindings' ranges"),
     start("/dbs/airlock/colls/sessions/pkranges", "reads the sessions' ranges"),
     start("/dbs/airlock/colls/revocations/pkranges", "reads the revocations' ranges"),
-    start("/dbs/airlock/colls/tenants/pkranges", "reads the tenants' ranges"),
+    start("/dbs/airlock*/colls/tenants*/pkranges", "reads the tenants' ranges"),
     start("/dbs/airlock/colls/bindings/docs/keyset", "reads the keyset"),
     start("/dbs/airlock/colls/bindings/docs/binding", "reads a binding"),
     row("entra", "GET", "/*/v2.0/.well-known/openid-configuration", "finds Entra's keys")
