@@ -19,6 +19,7 @@ use crate::{
     digest::Digest,
     envelope::{DataKey, NotOpened, Place},
     identity::App,
+    jws::NotVerified,
     keyset::Trust,
     ledger::{
         Commit, Contents, Document, Happened, Ledger, NotCommitted, NotGenuine, commit::Change,
@@ -42,6 +43,9 @@ const PERIOD_S: i64 = 30 * 24 * 3600;
 
 /// `kind` of a stored data key.
 pub const KIND: &str = "data-key";
+
+/// How many keys a period can have: one, and one more for each revocation of its maker's key.
+const GENERATIONS: u32 = 8;
 
 /// What the ids of data keys begin with.
 const PREFIX: &str = "data-key-";
@@ -128,10 +132,19 @@ pub enum NoKey {
     Port(#[from] PortError),
 }
 
-/// Id of the document of the key that encrypts at this time.
+/// Id of the document of the key that encrypts at this time, unless the key of the app that made
+/// it was revoked since.
 #[must_use]
 pub fn document_id(at: Timestamp) -> String {
-    format!("{PREFIX}{}", at.as_unix_s().div_euclid(PERIOD_S).max(0))
+    document_id_of(at, 0)
+}
+
+fn document_id_of(at: Timestamp, generation: u32) -> String {
+    let period = at.as_unix_s().div_euclid(PERIOD_S).max(0);
+    match generation {
+        0 => format!("{PREFIX}{period}"),
+        generation => format!("{PREFIX}{period}.{generation}"),
+    }
 }
 
 /// All tenants' data keys, as one process has them.
@@ -230,7 +243,10 @@ impl<'a> TenantKeys<'a> {
     /// [`NoKey::NotGenuine`] if it is not what was encrypted there.
     pub async fn open(self, document: &str, sealed: &Sealed) -> Result<Opened, NoKey> {
         let is_a_key = sealed.key.strip_prefix(PREFIX).is_some_and(|period| {
-            !period.is_empty() && period.bytes().all(|byte| byte.is_ascii_digit())
+            let (period, generation) = period.split_once('.').unwrap_or((period, "0"));
+            [period, generation].iter().all(|number| {
+                !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+            })
         });
         let missing = NotGenuine::Contents("data key");
         if !is_a_key {
@@ -262,18 +278,34 @@ impl<'a> TenantKeys<'a> {
     /// The key of the present period, which is made if there is none yet.
     async fn current(self) -> Result<NamedKey, NoKey> {
         let now = self.keys.clock.now();
-        let id = document_id(now);
-        let cell = self.keys.cell(self.partition, &id);
+        let mut refused = None;
+        for generation in 0..GENERATIONS {
+            let id = document_id_of(now, generation);
+            match self.current_of(&id, now).await {
+                // Whose app's key was revoked since: what it signed counts no longer.
+                Err(NoKey::NotGenuine(NotGenuine::Statement(NotVerified::UnknownKey(kid)))) => {
+                    tracing::error!(%kid, id, "data key of an app whose key counts no longer");
+                    refused = Some(NotGenuine::Statement(NotVerified::UnknownKey(kid)).into());
+                }
+                Ok(key) => return Ok(NamedKey { id, key }),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(refused.unwrap_or_else(|| NotGenuine::Contents("data key").into()))
+    }
+
+    async fn current_of(self, id: &str, now: Timestamp) -> Result<DataKey, NoKey> {
+        let cell = self.keys.cell(self.partition, id);
         let mut kept = cell.lock().await;
         if let Some(key) = valid(kept.as_ref(), now) {
-            return Ok(NamedKey { id, key });
+            return Ok(key);
         }
-        let key = match self.stored(&id).await? {
+        let key = match self.stored(id).await? {
             Some(key) => key,
-            None => self.made(&id, now).await?,
+            None => self.made(id, now).await?,
         };
         *kept = Some((now.plus_s(KEPT_S), key.clone()));
-        Ok(NamedKey { id, key })
+        Ok(key)
     }
 
     /// A key by its id, if there is one.
@@ -297,8 +329,8 @@ impl<'a> TenantKeys<'a> {
         };
         let now = self.keys.clock.now();
         let document: Document<StoredKey> = Document::open(found, self.partition, self.trust, now)?;
-        // Who faces strangers' sign-ins has no business in this partition, whatever its key signs.
-        if document.by == App::Signin {
+        // No other app encrypts anything, whatever its key signs.
+        if !matches!(document.by, App::Intake | App::Execute) {
             return Err(NotGenuine::Contents("author").into());
         }
         let StoredKey { kid, wrapped } = document.body;

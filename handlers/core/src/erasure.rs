@@ -148,13 +148,20 @@ impl Order {
         &self.signed
     }
 
-    /// Whether a request names the person: as who asked, who was changed, or who decided.
+    /// Whether a request was asked before the order, and names the person: as who asked, who was
+    /// changed, or who decided.
+    ///
+    /// What is asked later is not concerned: an order that has to wait must not become a way for
+    /// others to have what they do forgotten.
     ///
     /// # Errors
     ///
     /// [`NotVerified`] if a session in it cannot be read.
     pub fn concerns(&self, record: &Record) -> Result<bool, NotVerified> {
         let summary = &record.summary;
+        if summary.asked_at > self.says.iat {
+            return Ok(false);
+        }
         let is_target = self.person.tid == self.says.tnt && summary.target == self.person.oid;
         if is_target || summary.requester == self.person.to_string() {
             return Ok(true);

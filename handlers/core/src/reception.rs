@@ -5,7 +5,7 @@
 
 mod attested;
 mod deciding;
-mod erasing;
+pub(crate) mod erasing;
 mod notice;
 mod permitting;
 mod refusals;
@@ -13,9 +13,11 @@ mod submitting;
 mod view;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
 };
+
+use uuid::Uuid;
 
 use crate::{
     ask::Ask,
@@ -71,6 +73,8 @@ pub struct Reception {
     keys: DataKeys,
     policies: Arc<Policies>,
     noticed: Mutex<HashSet<(Option<TenantId>, Option<Digest>)>>,
+    /// Orders to erase that wait for requests to end, and until when they are left alone.
+    paused: Mutex<HashMap<Uuid, Timestamp>>,
 }
 
 impl Reception {
@@ -84,7 +88,15 @@ impl Reception {
             Arc::clone(&ports.entropy),
         ));
         let keys = DataKeys::new(&ports, Arc::clone(&ledger));
-        Self { ports, trust, ledger, keys, policies, noticed: Mutex::default() }
+        Self {
+            ports,
+            trust,
+            ledger,
+            keys,
+            policies,
+            noticed: Mutex::default(),
+            paused: Mutex::default(),
+        }
     }
 
     /// Takes a request: stores it with its statement, and with its permit if policy allows it

@@ -283,11 +283,13 @@ fn names(addresses: &Addresses) -> Names {
 /// Every service, empty but for its seeds and for what its tenants have of their own.
 fn assemble(names: Names) -> anyhow::Result<Cloud> {
     let identities = tenants::provide(Identities::parse(IDENTITIES)?, &deployment::bindings()?)?;
+    let vault = vault::Vault::new(&identities)?;
+    vault.begin()?;
     Ok(Cloud {
         directory: directory::Directory::new(&names),
         entra: entra::Entra::new(&names)?,
         issuer: issuer::Issuer::new(&names)?,
-        vault: vault::Vault::new(&identities)?,
+        vault,
         bus: bus::Bus::new(&identities),
         cosmos: cosmos::Cosmos::new(&names, &identities)?,
         blobs: blob::Blobs::new(&identities),

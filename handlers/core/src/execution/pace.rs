@@ -51,7 +51,7 @@ impl Worker {
     fn pause(&self, pace_s: u32, attempt: u32) -> Result<i64, NotHandled> {
         let mut byte = [0_u8];
         self.ports.entropy.fill(&mut byte)?;
-        let among = (attempt + 1).saturating_mul(2).min(MOST_TURNS);
+        let among = attempt.saturating_add(1).saturating_mul(2).min(MOST_TURNS);
         Ok(i64::from((1 + u32::from(byte[0]) % among) * pace_s))
     }
 }

@@ -21,7 +21,7 @@ impl Worker {
         pause_s: i64,
         traceparent: Option<String>,
     ) -> Result<(), NotHandled> {
-        change.attempt += 1;
+        change.attempt = change.attempt.saturating_add(1);
         let message = Message {
             // Another name than the first message's, or duplicate detection swallows it.
             id: format!("{}-{}", change.permit.digest(), change.attempt),

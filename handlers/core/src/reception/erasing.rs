@@ -1,6 +1,12 @@
 //! Carrying out what the admin plane ordered to be erased.
 
-use std::{collections::HashSet, error::Error};
+use std::{
+    collections::{HashMap, HashSet},
+    error::Error,
+    sync::{MutexGuard, PoisonError},
+};
+
+use uuid::Uuid;
 
 use super::{NotReceived, Reception};
 use crate::{
@@ -12,8 +18,9 @@ use crate::{
         commit::{Change, Marker},
     },
     ports::{Found, Partition, Query},
-    record::{KIND, Record},
+    record::{KIND, REVEAL_S, Record, State},
     tenancy::TenantScope,
+    time::{LEEWAY_S, Timestamp},
 };
 
 /// Requests that are read at once.
@@ -21,6 +28,10 @@ const PAGE: u32 = 200;
 
 /// Orders of one tenant that are looked at in one round.
 const ORDERS: u32 = 100;
+
+/// How long a process leaves an order alone that it could not carry out to its end, in seconds:
+/// every look reads and decrypts all requests of the tenant.
+pub(crate) const PAUSE_S: i64 = 10 * 60;
 
 /// `kind` of the marker of an order that is carried out.
 const DONE: &str = "erasure-done";
@@ -108,6 +119,9 @@ impl Reception {
         order: &Order,
         erased: &mut Erased,
     ) -> Result<(), NotReceived> {
+        if !self.is_due(order) {
+            return Ok(());
+        }
         let partition = Partition::tenant(scope);
         let done = erasure::marker_id(order.jti());
         if self.ports.documents.read(&partition, &done).await?.is_some() {
@@ -147,8 +161,23 @@ impl Reception {
         if erased.waiting == waiting_for_others {
             self.close(&partition, done).await?;
             erased.orders += 1;
+        } else {
+            let until = self.ports.clock.now().plus_s(PAUSE_S);
+            self.pauses().insert(order.jti(), until);
         }
         Ok(())
+    }
+
+    /// Whether an order is not paused.
+    fn is_due(&self, order: &Order) -> bool {
+        let now = self.ports.clock.now();
+        let mut pauses = self.pauses();
+        pauses.retain(|_, until| now < *until);
+        !pauses.contains_key(&order.jti())
+    }
+
+    fn pauses(&self) -> MutexGuard<'_, HashMap<Uuid, Timestamp>> {
+        self.paused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn concern(
@@ -163,10 +192,11 @@ impl Reception {
         let now = self.ports.clock.now();
         match Document::<Record>::open_sealed(found, keys, now).await {
             Ok(document) => {
-                let record = &document.body;
-                let is_concerned =
-                    order.concerns(record).map_err(|error| NotReceived::Violation(error.into()))?;
-                Ok(match (is_concerned, record.state.is_final() && !record.is_review_due()) {
+                let is_concerned = order.concerns(&document.body).unwrap_or_else(|error| {
+                    tracing::error!(error = %error, "stored request not understood");
+                    true
+                });
+                Ok(match (is_concerned, is_over(&document, now)) {
                     (false, _) => Concern::None,
                     (true, true) => Concern::Ended(Box::new(document)),
                     (true, false) => Concern::Waits,
@@ -231,5 +261,16 @@ impl Reception {
             Ok(_) | Err(NotCommitted::Conflict) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Whether nothing more happens to a request: it has ended, whoever must has looked at it, and its
+/// result was seen or can be no more; or it waited for approvals beyond its time.
+fn is_over(document: &Document<Record>, now: Timestamp) -> bool {
+    let record = &document.body;
+    let is_shown = record.result.is_none() || now.since_s(document.statement.iat) > REVEAL_S;
+    match record.state {
+        State::Pending => record.summary.expires.plus_s(LEEWAY_S) <= now,
+        state => state.is_final() && !record.is_review_due() && is_shown,
     }
 }

@@ -12,8 +12,9 @@ use crate::{
     ledger::{Frontier, commit::StoredLeaf, merkle::leaf_hash},
     memory::Fault,
     ports::{Documents as _, Partition, Query},
-    reception::{Erased, NotReceived, RequestName},
-    record::document_id,
+    reception::{Erased, NotReceived, RequestName, erasing::PAUSE_S},
+    record::{REVEAL_S, document_id},
+    time::LEEWAY_S,
 };
 
 fn done(requests: usize) -> Erased {
@@ -110,9 +111,52 @@ async fn requests_of_others_stay_and_one_that_has_not_ended_waits() {
     assert_eq!(world.state(&pending.id).await.0, "pending");
 
     world.decide(&april, &pending.id, Verdict::Deny).await.unwrap();
+    // Every look reads everything, so the process that looked leaves it alone for a while.
+    world.clock.advance_s(PAUSE_S - 1);
+    assert_eq!(world.reception.erase_ordered().await.unwrap(), Erased::default());
+    world.clock.advance_s(1);
     assert_eq!(world.reception.erase_ordered().await.unwrap(), done(1));
     let shown = world.reception.show(&sam.caller, other).await.unwrap();
     assert_eq!(shown.view.state, "succeeded");
+}
+
+#[tokio::test]
+async fn what_is_asked_after_the_order_is_not_forgotten_by_it() {
+    let world = World::new().await;
+    let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+    let sam = world.sign_in(CONTOSO, 2, &[SeniorAgent]).await;
+    // It keeps the order open.
+    world.submit(&harriet, &world.ask(&harriet, "account.disable", NINA)).await.unwrap();
+    order(&world, PersonId { tid: CONTOSO, oid: NINA }).await;
+
+    world.clock.advance_s(1);
+    let later = ended(&world, &sam, NINA).await;
+
+    let waits = Erased { requests: 0, waiting: 1, orders: 0 };
+    assert_eq!(world.reception.erase_ordered().await.unwrap(), waits);
+    assert_eq!(world.reception.show(&sam.caller, later).await.unwrap().view.state, "succeeded");
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_decided_in_time_is_erased_and_a_result_that_may_be_seen_is_not() {
+    let world = World::new().await;
+    let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+    let sam = world.sign_in(CONTOSO, 2, &[SeniorAgent]).await;
+    world.submit(&harriet, &world.ask(&harriet, "account.disable", SVEN)).await.unwrap();
+    let pass = world.submit(&sam, &world.ask(&sam, "tap.issue", NINA)).await.unwrap();
+    assert!(world.deliver_permit(&world.worker()).await);
+    assert_eq!(world.state(&pass.id).await.0, "succeeded");
+    for oid in [NINA, SVEN] {
+        order(&world, PersonId { tid: CONTOSO, oid }).await;
+    }
+
+    let both_wait = Erased { requests: 0, waiting: 2, orders: 0 };
+    assert_eq!(world.reception.erase_ordered().await.unwrap(), both_wait);
+    world.clock.advance_s(REVEAL_S + 1);
+    let one_waits = Erased { requests: 1, waiting: 1, orders: 1 };
+    assert_eq!(world.desk().erase_ordered().await.unwrap(), one_waits);
+    world.clock.advance_s(3600 + LEEWAY_S);
+    assert_eq!(world.desk().erase_ordered().await.unwrap(), done(1));
 }
 
 #[tokio::test]

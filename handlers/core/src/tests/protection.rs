@@ -266,6 +266,24 @@ async fn after_the_database_was_put_back_a_key_that_was_made_anew_is_read_anew()
 }
 
 #[tokio::test]
+async fn after_its_makers_key_was_revoked_a_data_key_has_a_successor() {
+    let world = World::new().await;
+    let (partition, trust) = (partition(&world).await, world.trust().await);
+    world.data_keys().of(&trust, &partition).seal("request-1", None, "text").await.unwrap();
+    let (first, _) = data_key(&world, &partition);
+
+    world.revoke_key_of(App::Intake).await;
+    let (keys, _) = other_process(&world);
+    let trust = world.trust().await;
+    let contents = keys.of(&trust, &partition).seal("request-2", None, "text").await.unwrap();
+
+    assert_eq!(contents.sealed.key, format!("{first}.1"));
+    let opened = other_process(&world).0;
+    let opened = opened.of(&trust, &partition).open("request-2", &contents.sealed).await;
+    assert_eq!(opened.unwrap().text(), "text");
+}
+
+#[tokio::test]
 async fn a_ciphertext_opens_in_its_own_place_alone() {
     let world = World::new().await;
     let keys = world.data_keys();

@@ -45,8 +45,8 @@ enum Kind {
     Wrap(Arc<Wrapping>),
 }
 
-/// An RSA key that is made on a thread of its own: finding primes takes longer than
-/// everything else at start-up together. Who needs it sooner waits.
+/// An RSA key that is made when it is first needed, or on a thread of its own before that: finding
+/// primes takes longer than everything else at start-up together.
 #[derive(Debug, Default)]
 struct Wrapping(OnceLock<Result<RsaKey, Unspecified>>);
 
@@ -81,7 +81,7 @@ pub(super) fn make(identities: &Identities) -> anyhow::Result<BTreeMap<String, K
         }
         for name in &identity.keys.wrap {
             if !keys.contains_key(name) {
-                keys.insert(name.clone(), Key::new(Kind::Wrap(Wrapping::begun(name)?)));
+                keys.insert(name.clone(), Key::new(Kind::Wrap(Arc::default())));
             }
         }
     }
@@ -172,18 +172,24 @@ impl Key {
     }
 }
 
-impl Wrapping {
-    fn begun(name: &str) -> anyhow::Result<Arc<Self>> {
-        let wrapping = Arc::new(Self::default());
-        let begun = wrapping.clone();
+impl Key {
+    /// Begins to make it, if that takes long. Who needs it sooner waits.
+    ///
+    /// Not for a process that may end before it is made: aws-lc aborts a process that ends while
+    /// another of its threads is at work in it.
+    pub(super) fn begin(&self, name: &str) -> anyhow::Result<()> {
+        let Kind::Wrap(wrapping) = &self.kind else { return Ok(()) };
+        let wrapping = Arc::clone(wrapping);
         std::thread::Builder::new()
             .name(format!("make {name}"))
             // Whether it succeeded is told to whoever uses the key.
-            .spawn(move || begun.key().is_ok())
+            .spawn(move || wrapping.key().is_ok())
             .with_context(|| format!("the key {name} could not be made"))?;
-        Ok(wrapping)
+        Ok(())
     }
+}
 
+impl Wrapping {
     /// The key, made here and now if nobody has begun to.
     fn key(&self) -> Result<&RsaKey, &Unspecified> {
         self.0.get_or_init(RsaKey::make).as_ref()

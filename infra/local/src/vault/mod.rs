@@ -47,6 +47,15 @@ impl Vault {
         Ok(Self { keys: keys::make(identities)? })
     }
 
+    /// Begins to make the keys that take long, so that nobody has to wait for them.
+    ///
+    /// # Errors
+    ///
+    /// If there is no thread for it.
+    pub fn begin(&self) -> anyhow::Result<()> {
+        self.keys.iter().try_for_each(|(name, key)| key.begin(name))
+    }
+
     /// Answers one REST call.
     pub async fn answer(cloud: &Shared, asked: Asked) -> Answer {
         rest::answer(cloud, asked).await

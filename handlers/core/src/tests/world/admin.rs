@@ -70,6 +70,21 @@ impl World {
         self.replace_artefact(&Partition::deployment(), KEYSET_ID, replace).await;
     }
 
+    /// The admin plane revokes an app's key.
+    pub async fn revoke_key_of(&self, app: App) {
+        let partition = Partition::deployment();
+        let found = self.documents.read(&partition, KEYSET_ID).await.unwrap().unwrap();
+        let mut stored: StoredArtefact<Keyset> = serde_json::from_value(found.json).unwrap();
+        let old = stored.artefact.verify(self.root.key(), self.now()).unwrap();
+        let mut new = Keyset { ver: old.ver + 1, ..old.value().clone() };
+        for key in new.keys.iter_mut().filter(|key| key.app == app) {
+            key.revoked = Some(self.now());
+        }
+        stored.artefact = Signed::sign(&new, &self.root).await.unwrap();
+        let json = serde_json::to_value(stored).unwrap();
+        self.documents.overwrite(&partition, KEYSET_ID, json);
+    }
+
     /// The tenant's next binding, with these terms changed.
     pub async fn change_terms(&self, tenant: TenantId, change: impl FnOnce(&mut Terms)) {
         let replace = |old: &Binding| {
