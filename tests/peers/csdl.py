@@ -19,7 +19,10 @@ ANNOTATIONS = {
     "@odata.context", "@odata.count", "@odata.id", "@odata.nextLink", "@odata.type",
 }
 # Navigation properties that Graph writes into answers without being asked to expand them.
-CONTAINED = {("microsoft.graph.conditionalAccessGrantControls", "authenticationStrength")}
+CONTAINED = {
+    ("microsoft.graph.conditionalAccessGrantControls", "authenticationStrength"),
+    ("microsoft.graph.authenticationStrengthPolicy", "combinationConfigurations"),
+}
 
 
 class Wrong(Exception):
