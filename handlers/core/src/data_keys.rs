@@ -157,8 +157,15 @@ pub struct DataKeys {
     kept: Mutex<HashMap<(Partition, String), Arc<Cell>>>,
 }
 
-/// A key, and until when it may stay. Locked while it is read: one read for all who wait.
-type Cell = tokio::sync::Mutex<Option<(Timestamp, DataKey)>>;
+/// A key in memory. Locked while it is read: one read for all who wait.
+type Cell = tokio::sync::Mutex<Option<Kept>>;
+
+/// A key, what it was unwrapped from, and until when it may stay.
+struct Kept {
+    until: Timestamp,
+    wrapped: WrappedKey,
+    key: DataKey,
+}
 
 /// Where a key is looked for first.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -199,7 +206,7 @@ impl DataKeys {
     pub fn forget_old(&self) {
         let now = self.clock.now();
         self.cells().retain(|_, cell| match cell.try_lock() {
-            Ok(kept) => kept.as_ref().is_some_and(|(until, _)| now < *until),
+            Ok(kept) => kept.as_ref().is_some_and(|kept| now < kept.until),
             // Somebody is reading it.
             Err(_) => true,
         });
@@ -248,22 +255,20 @@ impl<'a> TenantKeys<'a> {
                 !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
             })
         });
-        let missing = NotGenuine::Contents("data key");
+        let missing = || NotGenuine::Contents("data key");
         if !is_a_key {
-            return Err(missing.into());
+            return Err(missing().into());
         }
-        let had = self.had(&sealed.key, Source::Memory).await?;
-        let key = had.ok_or(NotGenuine::Contents("data key"))?;
-        let opened = sealed.open(self.partition.key(), document, &key);
-        if opened.is_ok() {
-            return Ok(opened?);
+        let key = self.had(&sealed.key, Source::Memory).await?.ok_or_else(missing)?;
+        if let Ok(opened) = sealed.open(self.partition.key(), document, &key) {
+            return Ok(opened);
         }
         // A database that was put back can have another key of the same name by now.
-        let key = self.had(&sealed.key, Source::Store).await?.ok_or(missing)?;
+        let key = self.had(&sealed.key, Source::Store).await?.ok_or_else(missing)?;
         Ok(sealed.open(self.partition.key(), document, &key)?)
     }
 
-    /// The partition's name for errors and queries.
+    /// Whose they are.
     #[must_use]
     pub const fn partition(self) -> &'a Partition {
         self.partition
@@ -297,33 +302,50 @@ impl<'a> TenantKeys<'a> {
     async fn current_of(self, id: &str, now: Timestamp) -> Result<DataKey, NoKey> {
         let cell = self.keys.cell(self.partition, id);
         let mut kept = cell.lock().await;
-        if let Some(key) = valid(kept.as_ref(), now) {
+        if let Some(key) = self.found(&mut kept, id, Source::Memory).await? {
             return Ok(key);
         }
-        let key = match self.stored(id).await? {
-            Some(key) => key,
-            None => self.made(id, now).await?,
-        };
-        *kept = Some((now.plus_s(KEPT_S), key.clone()));
-        Ok(key)
+        self.make(id, now).await?;
+        // Whoever was faster: the key is the one that is stored.
+        self.found(&mut kept, id, Source::Store)
+            .await?
+            .ok_or_else(|| PortError::Unavailable("data key was there and is not".into()).into())
     }
 
     /// A key by its id, if there is one.
     async fn had(self, id: &str, source: Source) -> Result<Option<DataKey>, NoKey> {
-        let now = self.keys.clock.now();
         let cell = self.keys.cell(self.partition, id);
         let mut kept = cell.lock().await;
+        self.found(&mut kept, id, source).await
+    }
+
+    async fn found(
+        self,
+        kept: &mut Option<Kept>,
+        id: &str,
+        source: Source,
+    ) -> Result<Option<DataKey>, NoKey> {
+        let now = self.keys.clock.now();
+        let valid = kept.as_ref().filter(|kept| now < kept.until);
         if source == Source::Memory
-            && let Some(key) = valid(kept.as_ref(), now)
+            && let Some(valid) = valid
         {
-            return Ok(Some(key));
+            return Ok(Some(valid.key.clone()));
         }
-        let Some(key) = self.stored(id).await? else { return Ok(None) };
-        *kept = Some((now.plus_s(KEPT_S), key.clone()));
+        let Some(wrapped) = self.stored(id).await? else { return Ok(None) };
+        // The vault is not asked for what it has just told: who spoils many documents would make
+        // us ask it once for each.
+        if let Some(valid) = valid.filter(|valid| valid.wrapped == wrapped) {
+            return Ok(Some(valid.key.clone()));
+        }
+        let unwrapped = self.keys.wrapper.of(self.partition).unwrap(&wrapped).await?;
+        let key = DataKey::from_bytes(unwrapped);
+        *kept = Some(Kept { until: now.plus_s(KEPT_S), wrapped, key: key.clone() });
         Ok(Some(key))
     }
 
-    async fn stored(self, id: &str) -> Result<Option<DataKey>, NoKey> {
+    /// A key as it is stored, if one of the apps that encrypt made it.
+    async fn stored(self, id: &str) -> Result<Option<WrappedKey>, NoKey> {
         let Some(found) = self.keys.documents.read(self.partition, id).await? else {
             return Ok(None);
         };
@@ -335,11 +357,11 @@ impl<'a> TenantKeys<'a> {
         }
         let StoredKey { kid, wrapped } = document.body;
         let wrapped = base64url::decode(&wrapped).ok_or(NotGenuine::Contents("data key"))?;
-        let key = self.keys.wrapper.of(self.partition).unwrap(&WrappedKey { kid, wrapped }).await?;
-        Ok(Some(DataKey::from_bytes(key)))
+        Ok(Some(WrappedKey { kid, wrapped }))
     }
 
-    async fn made(self, id: &str, now: Timestamp) -> Result<DataKey, NoKey> {
+    /// Makes a key and stores it, unless another process has.
+    async fn make(self, id: &str, now: Timestamp) -> Result<(), NoKey> {
         let key = DataKey::generate(&*self.keys.entropy)?;
         let WrappedKey { kid, wrapped } =
             self.keys.wrapper.of(self.partition).wrap(key.expose()).await?;
@@ -365,11 +387,7 @@ impl<'a> TenantKeys<'a> {
             outgoing: Vec::new(),
         };
         match self.keys.ledger.commit(self.partition, commit, now).await {
-            Ok(_) => Ok(key),
-            // Another process was faster: its key is the one.
-            Err(NotCommitted::Conflict) => self.stored(id).await?.ok_or_else(|| {
-                PortError::Unavailable("data key was there and is not".into()).into()
-            }),
+            Ok(_) | Err(NotCommitted::Conflict) => Ok(()),
             Err(error) => Err(NoKey::NotCommitted(Box::new(error))),
         }
     }
@@ -455,8 +473,4 @@ impl Opened {
 const fn place<'a>(tenant: &'a str, document: &'a str) -> Place<'a> {
     let (field, version) = FIELD;
     Place { tenant, document, field, version }
-}
-
-fn valid(kept: Option<&(Timestamp, DataKey)>, now: Timestamp) -> Option<DataKey> {
-    kept.filter(|(until, _)| now < *until).map(|(_, key)| key.clone())
 }

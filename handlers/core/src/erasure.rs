@@ -8,7 +8,8 @@
 //! The order itself names nobody either: whom it is about stands beside it, salted, until the
 //! order's time is over. A document that is gone without an order is an integrity violation.
 //!
-//! Price: the person's requests that have not ended keep their contents until they have, and the
+//! Price: the claim and the outcome, which nobody can delete, keep digests of the request and of
+//! what it did; the person's requests that have not ended keep their contents until they have, and the
 //! words of other people's requests are not searched for the person's name.
 
 use serde::{Deserialize, Serialize};

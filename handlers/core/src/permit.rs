@@ -121,7 +121,8 @@ impl Issued for Permit {
 
 /// What travels to a worker: a permit.
 ///
-/// The evidence that it names stays in the store, encrypted: a queue and its dead letters keep
+/// Of people it holds the requester's object id. The evidence that it names stays in the store,
+/// encrypted: a queue and its dead letters keep
 /// what they hold for days, and nobody could erase a person from them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -49,8 +49,8 @@ pub use view::{OutcomeView, RequestName, Shown, View};
 /// in seconds.
 const FRESH_S: i64 = 60;
 
-/// The largest request or decision that is taken, in bytes. They travel and are stored together
-/// with all their evidence.
+/// The largest request or decision that is taken, in bytes. All of a request's evidence is stored
+/// in one document.
 pub const MAX_TAKEN_BYTES: usize = 8 * 1024;
 
 /// Requests that a list shows.

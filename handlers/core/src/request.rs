@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Each step consumes its stage. The next handler earns them all again from the evidence:
-//! evidence travels, stages never do. No stage can be cloned, parsed or made elsewhere:
+//! evidence is stored and sent, stages never are. No stage can be cloned, parsed or made elsewhere:
 //!
 //! ```compile_fail
 //! # use airlock_core::request::{Authenticated, Request};

@@ -35,6 +35,38 @@ pub struct Row {
     pub trouble: &'static [Trouble],
 }
 
+/// Whose calls, and the story in which most of them are made.
+#[derive(Clone, Copy)]
+struct By {
+    app: &'static str,
+    story: Story,
+}
+
+impl By {
+    /// A call in the trace of the story.
+    const fn row(
+        self,
+        service: &'static str,
+        method: &'static str,
+        path: &'static str,
+        what: &'static str,
+    ) -> Row {
+        let Self { app, story } = self;
+        let (operation, skip, made, trouble) = (None, 0, Made::InTrace, &[]);
+        Row { app, service, method, path, operation, skip, what, story, made, trouble }
+    }
+
+    /// A token of the app's identity, which a process asks for once.
+    const fn identity(self, resource: &'static str, what: &'static str) -> Row {
+        self.row("identity", "GET", "/msi/token", what).asking(resource).at_start()
+    }
+
+    /// What a process reads of the store once.
+    const fn start(self, path: &'static str, what: &'static str) -> Row {
+        self.row("cosmos", "GET", path, what).at_start()
+    }
+}
+
 /// When a call is made, and so by what it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Made {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{CONTOSO, FABRIKAM, NINA, World};
+use super::world::{CONTOSO, Client, FABRIKAM, NINA, World};
 use crate::{
     ask::Ask,
     base64url,
@@ -29,6 +29,31 @@ impl World {
 
     async fn contosos(&self) -> Partition {
         Partition::tenant(&self.scope(CONTOSO).await)
+    }
+}
+
+/// A request of Contoso's, permitted, beside a tenant that is kept apart.
+struct Asked {
+    world: World,
+    fabrikams: Partition,
+    contosos: Partition,
+    harriet: Client,
+    digest: String,
+    /// Of its document.
+    id: String,
+}
+
+impl Asked {
+    async fn in_contoso(data: DataIsolation) -> Self {
+        let world = World::new().await;
+        let fabrikams = world.keep_apart(data, SecretsIsolation::Shared).await;
+        let contosos = world.contosos().await;
+        let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+        let ask = world.ask(&harriet, "sessions.revoke", NINA);
+        let view = world.submit(&harriet, &ask).await.unwrap();
+        let (_, digest) = view.id.split_once('.').unwrap();
+        let (digest, id) = (digest.to_owned(), format!("request-{digest}"));
+        Self { world, fabrikams, contosos, harriet, digest, id }
     }
 }
 
@@ -195,15 +220,8 @@ async fn what_is_done_in_one_tenant_is_not_seen_in_another_wherever_each_is() {
 #[tokio::test]
 async fn what_is_genuine_in_one_tenant_is_not_in_another() {
     for data in LAYOUTS {
-        let world = World::new().await;
-        let fabrikams = world.keep_apart(data, SecretsIsolation::Shared).await;
-        let contosos = world.contosos().await;
-        let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
-        let ask = world.ask(&harriet, "sessions.revoke", NINA);
-        let view = world.submit(&harriet, &ask).await.unwrap();
-
-        let (_, digest) = view.id.split_once('.').unwrap();
-        let id = format!("request-{digest}");
+        let Asked { world, fabrikams, contosos, harriet, digest, id } =
+            Asked::in_contoso(data).await;
         let genuine = world.documents.all(&contosos)[&id].clone();
 
         // Under Fabrikam's name, and as it is.
@@ -223,14 +241,7 @@ async fn what_is_genuine_in_one_tenant_is_not_in_another() {
 #[tokio::test]
 async fn a_message_is_looked_up_where_its_permits_tenant_is_and_nowhere_else() {
     for data in LAYOUTS {
-        let world = World::new().await;
-        let fabrikams = world.keep_apart(data, SecretsIsolation::Shared).await;
-        let contosos = world.contosos().await;
-        let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
-        let ask = world.ask(&harriet, "sessions.revoke", NINA);
-        let view = world.submit(&harriet, &ask).await.unwrap();
-        let (_, digest) = view.id.split_once('.').unwrap();
-        let id = format!("request-{digest}");
+        let Asked { world, fabrikams, contosos, id, .. } = Asked::in_contoso(data).await;
 
         // The stored request is moved to the other tenant's place.
         let genuine = world.documents.all(&contosos)[&id].clone();

@@ -266,6 +266,26 @@ async fn after_the_database_was_put_back_a_key_that_was_made_anew_is_read_anew()
 }
 
 #[tokio::test]
+async fn documents_that_were_spoiled_do_not_make_us_ask_the_vault_for_each() {
+    let world = World::new().await;
+    let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+    let view = world.submit(&harriet, &world.ask(&harriet, "sessions.revoke", NINA)).await.unwrap();
+    let partition = partition(&world).await;
+    let id = document_id(RequestName::parse(&view.id).unwrap().digest);
+    let mut spoiled = world.documents.all(&partition)[&id].clone();
+    spoiled["sealed"]["iv"] = json!("AAAAAAAAAAAAAAAA");
+    world.documents.overwrite(&partition, &id, spoiled);
+    let (keys, vault) = other_process(&world);
+
+    for _ in 0..5 {
+        let opened = read(&world, &keys, &view.id).await;
+        assert!(matches!(opened, Err(NotRead::NotGenuine(_))));
+    }
+
+    assert_eq!(vault.0.load(SeqCst), 1);
+}
+
+#[tokio::test]
 async fn after_its_makers_key_was_revoked_a_data_key_has_a_successor() {
     let world = World::new().await;
     let (partition, trust) = (partition(&world).await, world.trust().await);

@@ -1,26 +1,9 @@
 //! What `execute` calls.
 
-use super::{Made, Row, Trouble};
+use super::{By, Row, Trouble};
 use crate::calls::story::{ASKED, Story};
 
-const fn row(
-    service: &'static str,
-    method: &'static str,
-    path: &'static str,
-    what: &'static str,
-) -> Row {
-    let (operation, skip, story, made) = (None, 0, ASKED, Made::InTrace);
-    let trouble = &[];
-    Row { app: "execute", service, method, path, operation, skip, what, story, made, trouble }
-}
-
-const fn identity(resource: &'static str, what: &'static str) -> Row {
-    row("identity", "GET", "/msi/token", what).asking(resource).at_start()
-}
-
-const fn start(path: &'static str, what: &'static str) -> Row {
-    row("cosmos", "GET", path, what).at_start()
-}
+const BY: By = By { app: "execute", story: ASKED };
 
 /// A call to the directory, for an operation on somebody.
 const fn graph(
@@ -29,20 +12,22 @@ const fn graph(
     operation: &'static str,
     on: &'static str,
 ) -> Row {
-    row("graph", method, path, operation).within(Story::Asks(operation, on))
+    BY.row("graph", method, path, operation).within(Story::Asks(operation, on))
 }
 
-const UNWRAP: Row = row("vault", "POST", "/keys/tenant-data/*/unwrapkey", "").at_start();
-const SIGN: Row = row("vault", "POST", "/keys/execute-signing/*/sign", "");
-const COMMIT: Row = row("cosmos", "POST", "/dbs/airlock*/colls/tenants*/docs", "").asking("batch");
+const UNWRAP: Row = BY.row("vault", "POST", "/keys/tenant-data/*/unwrapkey", "").at_start();
+const SIGN: Row = BY.row("vault", "POST", "/keys/execute-signing/*/sign", "");
+const COMMIT: Row =
+    BY.row("cosmos", "POST", "/dbs/airlock*/colls/tenants*/docs", "").asking("batch");
 /// Of any tenant's: some have a container or a database of their own.
-const QUERY: Row = row("cosmos", "POST", "/dbs/airlock*/colls/tenants*/docs", "").asking("query");
-const KEYSET: Row = row("cosmos", "GET", "/dbs/airlock/colls/bindings/docs/keyset", "");
-const KEY: Row = row("vault", "GET", "/keys/execute-signing/", "").at_start();
-const KEEP: Row = row("blob", "PUT", "/claims/*", "");
-const KEPT: Row = row("blob", "GET", "/claims/*", "");
+const QUERY: Row =
+    BY.row("cosmos", "POST", "/dbs/airlock*/colls/tenants*/docs", "").asking("query");
+const KEYSET: Row = BY.row("cosmos", "GET", "/dbs/airlock/colls/bindings/docs/keyset", "");
+const KEY: Row = BY.row("vault", "GET", "/keys/execute-signing/", "").at_start();
+const KEEP: Row = BY.row("blob", "PUT", "/claims/*", "");
+const KEPT: Row = BY.row("blob", "GET", "/claims/*", "");
 const TOKEN: Row =
-    row("entra", "POST", "/*/oauth2/v2.0/token", "").asking("client_credentials").at_start();
+    BY.row("entra", "POST", "/*/oauth2/v2.0/token", "").asking("client_credentials").at_start();
 
 /// The directory does not do it at once: the request is put off, and resumed.
 const PUT_OFF: Trouble = Trouble {
@@ -81,10 +66,10 @@ const NOT_COMMITTED: Trouble = Trouble {
 pub const ROWS: &[Row] = &[
     KEYSET.then(0, "reads the keyset"),
     KEYSET.then(1, "reads the keyset again, at the end"),
-    row("cosmos", "GET", "/dbs/airlock/colls/bindings/docs/binding", "reads the binding"),
-    row("cosmos", "GET", "/dbs/airlock/colls/revocations/docs/*", "looks for revocations"),
-    row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/request-*", "reads the request"),
-    row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/head", "reads the ledger's head"),
+    BY.row("cosmos", "GET", "/dbs/airlock/colls/bindings/docs/binding", "reads the binding"),
+    BY.row("cosmos", "GET", "/dbs/airlock/colls/revocations/docs/*", "looks for revocations"),
+    BY.row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/request-*", "reads the request"),
+    BY.row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/head", "reads the ledger's head"),
     QUERY.after(&[NOT_COMMITTED]).then(0, "looks for its own ledger entry"),
     SIGN.then(0, "signs the claim"),
     SIGN.then(1, "signs the claim's ledger entry"),
@@ -97,12 +82,13 @@ pub const ROWS: &[Row] = &[
     KEPT.within(Story::Service).then(0, "looks for a claim before it counts"),
     KEPT.within(Story::Service).then(1, "looks for a slot"),
     KEEP.within(Story::Service).then(0, "takes a slot"),
-    row("blob", "PUT", "/claims/pace*", "takes a turn")
+    BY.row("blob", "PUT", "/claims/pace*", "takes a turn")
         .within(Story::Asks("risk.dismiss", "oscar")),
     COMMIT.then(0, "commits the claim"),
     COMMIT.then(1, "commits the outcome"),
-    row("bus", "POST", "/permits-execute/messages", "asks itself to come again").after(&[PUT_OFF]),
-    row("graph", "POST", "/v1.0/$batch", "looks at the target"),
+    BY.row("bus", "POST", "/permits-execute/messages", "asks itself to come again")
+        .after(&[PUT_OFF]),
+    BY.row("graph", "POST", "/v1.0/$batch", "looks at the target"),
     graph("POST", "/v1.0/users/*/revokeSignInSessions", "sessions.revoke", "nina"),
     graph("PATCH", "/v1.0/users/*", "account.disable", "gus"),
     graph("PATCH", "/v1.0/users/*", "account.enable", "dora"),
@@ -125,26 +111,26 @@ pub const ROWS: &[Row] = &[
     graph("GET", "/v1.0/informationProtection/bitlocker/recoveryKeys/*", "bitlocker.read", "nina")
         .then(1, "bitlocker.read: the key"),
     graph("POST", "/v1.0/identityProtection/riskyUsers/dismiss", "risk.dismiss", "nina"),
-    row("cosmos", "POST", "/dbs/airlock/colls/bindings/docs", "lists the tenants to reclaim in")
+    BY.row("cosmos", "POST", "/dbs/airlock/colls/bindings/docs", "lists the tenants to reclaim in")
         .asking("query")
         .by_timer()
         .after(&[REFUSED, NOT_SENT_AGAIN]),
     QUERY.by_timer().after(&[REFUSED, NOT_SENT_AGAIN]).then(0, "looks for what was left"),
-    identity("https://vault.azure.net", "token for the vault"),
-    identity("https://cosmos.azure.com", "token for the store"),
-    identity("https://storage.azure.com", "token for the blobs"),
-    identity("api://AzureADTokenExchange", "assertion for Entra"),
-    start("/dbs/airlock*/colls/tenants*/docs/data-key-*", "reads the tenant's data key"),
+    BY.identity("https://vault.azure.net", "token for the vault"),
+    BY.identity("https://cosmos.azure.com", "token for the store"),
+    BY.identity("https://storage.azure.com", "token for the blobs"),
+    BY.identity("api://AzureADTokenExchange", "assertion for Entra"),
+    BY.start("/dbs/airlock*/colls/tenants*/docs/data-key-*", "reads the tenant's data key"),
     UNWRAP.then(0, "unwraps the data key"),
     KEY.then(0, "asks the vault whose tokens it takes"),
     KEY.then(1, "reads the signing key"),
     TOKEN.then(0, "token to look at the target"),
     TOKEN.then(1, "token to change the target"),
-    start("/", "reads the account"),
-    start("/dbs/airlock/colls/bindings", "opens the bindings"),
-    start("/dbs/airlock/colls/revocations", "opens the revocations"),
-    start("/dbs/airlock*/colls/tenants*", "opens the tenants"),
-    start("/dbs/airlock/colls/bindings/pkranges", "reads the bindings' ranges"),
-    start("/dbs/airlock/colls/revocations/pkranges", "reads the revocations' ranges"),
-    start("/dbs/airlock*/colls/tenants*/pkranges", "reads the tenants' ranges"),
+    BY.start("/", "reads the account"),
+    BY.start("/dbs/airlock/colls/bindings", "opens the bindings"),
+    BY.start("/dbs/airlock/colls/revocations", "opens the revocations"),
+    BY.start("/dbs/airlock*/colls/tenants*", "opens the tenants"),
+    BY.start("/dbs/airlock/colls/bindings/pkranges", "reads the bindings' ranges"),
+    BY.start("/dbs/airlock/colls/revocations/pkranges", "reads the revocations' ranges"),
+    BY.start("/dbs/airlock*/colls/tenants*/pkranges", "reads the tenants' ranges"),
 ];

@@ -1,37 +1,22 @@
 //! What `intake` calls.
 
-use super::{Made, Row, Trouble};
+use super::{By, Row, Trouble};
 use crate::calls::story::{APPROVED, ASKED, REVEALED, Story};
 
-const fn row(
-    service: &'static str,
-    method: &'static str,
-    path: &'static str,
-    what: &'static str,
-) -> Row {
-    let (operation, skip, story, made) = (None, 0, ASKED, Made::InTrace);
-    let trouble = &[];
-    Row { app: "intake", service, method, path, operation, skip, what, story, made, trouble }
-}
+const BY: By = By { app: "intake", story: ASKED };
 
-const fn identity(resource: &'static str, what: &'static str) -> Row {
-    row("identity", "GET", "/msi/token", what).asking(resource).at_start()
-}
-
-const fn start(path: &'static str, what: &'static str) -> Row {
-    row("cosmos", "GET", path, what).at_start()
-}
-
-const UNWRAP: Row = row("vault", "POST", "/keys/tenant-data/*/unwrapkey", "").at_start();
-const SIGN: Row = row("vault", "POST", "/keys/intake-signing/*/sign", "");
-const COMMIT: Row = row("cosmos", "POST", "/dbs/airlock*/colls/tenants*/docs", "").asking("batch");
+const UNWRAP: Row = BY.row("vault", "POST", "/keys/tenant-data/*/unwrapkey", "").at_start();
+const SIGN: Row = BY.row("vault", "POST", "/keys/intake-signing/*/sign", "");
+const COMMIT: Row =
+    BY.row("cosmos", "POST", "/dbs/airlock*/colls/tenants*/docs", "").asking("batch");
 /// Of any tenant's: some have a container or a database of their own.
-const QUERY: Row = row("cosmos", "POST", "/dbs/airlock*/colls/tenants*/docs", "").asking("query");
-const REQUEST: Row = row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/request-*", "");
-const SESSION: Row = row("cosmos", "GET", "/dbs/airlock/colls/sessions/docs/*", "");
-const REVOKED: Row = row("cosmos", "GET", "/dbs/airlock/colls/revocations/docs/*", "");
-const KEY: Row = row("vault", "GET", "/keys/intake-signing/", "").at_start();
-const SEND: Row = row("bus", "POST", "/permits-execute/messages", "");
+const QUERY: Row =
+    BY.row("cosmos", "POST", "/dbs/airlock*/colls/tenants*/docs", "").asking("query");
+const REQUEST: Row = BY.row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/request-*", "");
+const SESSION: Row = BY.row("cosmos", "GET", "/dbs/airlock/colls/sessions/docs/*", "");
+const REVOKED: Row = BY.row("cosmos", "GET", "/dbs/airlock/colls/revocations/docs/*", "");
+const KEY: Row = BY.row("vault", "GET", "/keys/intake-signing/", "").at_start();
+const SEND: Row = BY.row("bus", "POST", "/permits-execute/messages", "");
 
 /// A commit that was not heard of.
 const NOT_COMMITTED: Trouble = Trouble {
@@ -58,13 +43,18 @@ pub const ROWS: &[Row] = &[
     SESSION.within(APPROVED).then(1, "finds the approver's session"),
     REVOKED.then(0, "looks for revocations"),
     REVOKED.within(APPROVED).then(2, "looks for revocations of the approver's"),
-    row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/head", "reads the ledger's head"),
-    row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/counter-*", "reads a quota's counter"),
+    BY.row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/head", "reads the ledger's head"),
+    BY.row(
+        "cosmos",
+        "GET",
+        "/dbs/airlock*/colls/tenants*/docs/counter-*",
+        "reads a quota's counter",
+    ),
     REQUEST.within(APPROVED).then(0, "reads the request"),
     REQUEST.within(REVEALED).then(0, "reads the request with its result"),
-    row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/once-*", "looks for the key")
+    BY.row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/once-*", "looks for the key")
         .within(Story::ServiceAgain),
-    row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/outbox-*", "reads what goes out"),
+    BY.row("cosmos", "GET", "/dbs/airlock*/colls/tenants*/docs/outbox-*", "reads what goes out"),
     QUERY.after(&[NOT_COMMITTED]).then(0, "looks for its own ledger entry"),
     SIGN.then(0, "signs the permit"),
     SIGN.then(1, "signs the ledger entry"),
@@ -82,42 +72,42 @@ pub const ROWS: &[Row] = &[
     COMMIT.within(REVEALED).then(2, "commits what was shown"),
     COMMIT.within(Story::Event).then(0, "commits an event's request"),
     SEND.then(0, "sends the permit"),
-    row("cosmos", "POST", "/dbs/airlock/colls/bindings/docs", "lists the tenants to resend in")
+    BY.row("cosmos", "POST", "/dbs/airlock/colls/bindings/docs", "lists the tenants to resend in")
         .asking("query")
         .by_timer()
         .after(&[NOT_SENT]),
     QUERY.by_timer().after(&[NOT_SENT]).then(0, "looks into the outbox"),
     SEND.after(&[NOT_SENT]).then(0, "sends the permit at last"),
-    identity("https://vault.azure.net", "token for the vault"),
-    identity("https://cosmos.azure.com", "token for the store"),
-    identity("https://servicebus.azure.net", "token for the bus"),
-    start("/dbs/airlock*/colls/tenants*/docs/data-key-*", "reads the tenant's data key"),
+    BY.identity("https://vault.azure.net", "token for the vault"),
+    BY.identity("https://cosmos.azure.com", "token for the store"),
+    BY.identity("https://servicebus.azure.net", "token for the bus"),
+    BY.start("/dbs/airlock*/colls/tenants*/docs/data-key-*", "reads the tenant's data key"),
     UNWRAP.then(0, "unwraps the data key"),
-    row("vault", "POST", "/keys/tenant-data//wrapkey", "wraps a tenant's first data key")
+    BY.row("vault", "POST", "/keys/tenant-data//wrapkey", "wraps a tenant's first data key")
         .within(Story::AsksFirst),
     KEY.then(0, "asks the vault whose tokens it takes"),
     KEY.then(1, "reads the signing key"),
-    start("/", "reads the account"),
-    start("/dbs/airlock/colls/bindings", "opens the bindings"),
-    start("/dbs/airlock/colls/sessions", "opens the sessions"),
-    start("/dbs/airlock/colls/revocations", "opens the revocations"),
-    start("/dbs/airlock*/colls/tenants*", "opens the tenants"),
-    start("/dbs/airlock/colls/bindings/pkranges", "reads the bindings' ranges"),
-    start("/dbs/airlock/colls/sessions/pkranges", "reads the sessions' ranges"),
-    start("/dbs/airlock/colls/revocations/pkranges", "reads the revocations' ranges"),
-    start("/dbs/airlock*/colls/tenants*/pkranges", "reads the tenants' ranges"),
-    start("/dbs/airlock/colls/bindings/docs/keyset", "reads the keyset"),
-    start("/dbs/airlock/colls/bindings/docs/binding", "reads a binding"),
-    row("entra", "GET", "/*/v2.0/.well-known/openid-configuration", "finds Entra's keys")
+    BY.start("/", "reads the account"),
+    BY.start("/dbs/airlock/colls/bindings", "opens the bindings"),
+    BY.start("/dbs/airlock/colls/sessions", "opens the sessions"),
+    BY.start("/dbs/airlock/colls/revocations", "opens the revocations"),
+    BY.start("/dbs/airlock*/colls/tenants*", "opens the tenants"),
+    BY.start("/dbs/airlock/colls/bindings/pkranges", "reads the bindings' ranges"),
+    BY.start("/dbs/airlock/colls/sessions/pkranges", "reads the sessions' ranges"),
+    BY.start("/dbs/airlock/colls/revocations/pkranges", "reads the revocations' ranges"),
+    BY.start("/dbs/airlock*/colls/tenants*/pkranges", "reads the tenants' ranges"),
+    BY.start("/dbs/airlock/colls/bindings/docs/keyset", "reads the keyset"),
+    BY.start("/dbs/airlock/colls/bindings/docs/binding", "reads a binding"),
+    BY.row("entra", "GET", "/*/v2.0/.well-known/openid-configuration", "finds Entra's keys")
         .within(Story::SignIn)
         .at_start(),
-    row("entra", "GET", "/*/discovery/v2.0/keys", "reads Entra's keys")
+    BY.row("entra", "GET", "/*/discovery/v2.0/keys", "reads Entra's keys")
         .within(Story::SignIn)
         .at_start(),
-    row("issuer", "GET", "/.well-known/openid-configuration", "finds a service's keys")
+    BY.row("issuer", "GET", "/.well-known/openid-configuration", "finds a service's keys")
         .within(Story::ServiceAgain)
         .at_start(),
-    row("issuer", "GET", "/.well-known/jwks", "reads a service's keys")
+    BY.row("issuer", "GET", "/.well-known/jwks", "reads a service's keys")
         .within(Story::ServiceAgain)
         .at_start(),
 ];

@@ -1,44 +1,27 @@
 //! What `signin` calls.
 
-use super::{Made, Row};
+use super::{By, Row};
 use crate::calls::story::Story;
 
-const fn row(
-    service: &'static str,
-    method: &'static str,
-    path: &'static str,
-    what: &'static str,
-) -> Row {
-    let (operation, skip, story, made) = (None, 0, Story::SignIn, Made::InTrace);
-    let trouble = &[];
-    Row { app: "signin", service, method, path, operation, skip, what, story, made, trouble }
-}
+const BY: By = By { app: "signin", story: Story::SignIn };
 
-const fn identity(resource: &'static str, what: &'static str) -> Row {
-    row("identity", "GET", "/msi/token", what).asking(resource).at_start()
-}
-
-const fn start(path: &'static str, what: &'static str) -> Row {
-    row("cosmos", "GET", path, what).at_start()
-}
-
-const TOKEN: Row = row("entra", "POST", "/*/oauth2/v2.0/token", "redeems the code");
-const SIGN: Row = row("vault", "POST", "/keys/signin-signing/*/sign", "");
-const WRAP: Row = row("vault", "POST", "/keys/session-data/*/wrapkey", "");
-const UNWRAP: Row = row("vault", "POST", "/keys/session-data/*/unwrapkey", "");
-const READ: Row = row("cosmos", "GET", "/dbs/airlock/colls/sessions/docs/*", "");
-const WRITE: Row = row("cosmos", "POST", "/dbs/airlock/colls/sessions/docs", "").asking("batch");
-const FILED: Row = row("cosmos", "POST", "/dbs/airlock/colls/sessions/docs", "").asking("query");
-const REVOKED: Row = row("cosmos", "GET", "/dbs/airlock/colls/revocations/docs/*", "");
+const TOKEN: Row = BY.row("entra", "POST", "/*/oauth2/v2.0/token", "redeems the code");
+const SIGN: Row = BY.row("vault", "POST", "/keys/signin-signing/*/sign", "");
+const WRAP: Row = BY.row("vault", "POST", "/keys/session-data/*/wrapkey", "");
+const UNWRAP: Row = BY.row("vault", "POST", "/keys/session-data/*/unwrapkey", "");
+const READ: Row = BY.row("cosmos", "GET", "/dbs/airlock/colls/sessions/docs/*", "");
+const WRITE: Row = BY.row("cosmos", "POST", "/dbs/airlock/colls/sessions/docs", "").asking("batch");
+const FILED: Row = BY.row("cosmos", "POST", "/dbs/airlock/colls/sessions/docs", "").asking("query");
+const REVOKED: Row = BY.row("cosmos", "GET", "/dbs/airlock/colls/revocations/docs/*", "");
 const REVOKES: Row =
-    row("cosmos", "POST", "/dbs/airlock/colls/revocations/docs", "").asking("batch");
-const KEY: Row = row("vault", "GET", "/keys/signin-signing/", "").at_start();
+    BY.row("cosmos", "POST", "/dbs/airlock/colls/revocations/docs", "").asking("batch");
+const KEY: Row = BY.row("vault", "GET", "/keys/signin-signing/", "").at_start();
 
 pub const ROWS: &[Row] = &[
     TOKEN.asking("authorization_code"),
     TOKEN.asking("refresh_token").within(Story::CallTheApi).then(0, "redeems the refresh token"),
-    row("intake", "POST", "/internal/confirmations", "has the session confirmed"),
-    row("intake", "GET", "/api/claims", "asks in a person's name").within(Story::CallTheApi),
+    BY.row("intake", "POST", "/internal/confirmations", "has the session confirmed"),
+    BY.row("intake", "GET", "/api/claims", "asks in a person's name").within(Story::CallTheApi),
     WRAP.then(0, "seals what Entra answered"),
     WRAP.then(1, "seals the name"),
     WRAP.then(2, "seals the refresh token"),
@@ -76,29 +59,29 @@ pub const ROWS: &[Row] = &[
     REVOKED.then(0, "looks for revocations"),
     REVOKED.within(Story::SignOut).then(0, "looks for revocations"),
     REVOKES.within(Story::SignOut).then(0, "stores the revocation"),
-    identity("https://vault.azure.net", "token for the vault"),
-    identity("https://cosmos.azure.com", "token for the store"),
-    identity("api://AzureADTokenExchange", "assertion for Entra"),
-    identity("api://*-*", "token for intake"),
+    BY.identity("https://vault.azure.net", "token for the vault"),
+    BY.identity("https://cosmos.azure.com", "token for the store"),
+    BY.identity("api://AzureADTokenExchange", "assertion for Entra"),
+    BY.identity("api://*-*", "token for intake"),
     KEY.then(0, "asks the vault whose tokens it takes"),
     KEY.then(1, "reads the signing key"),
-    start("/", "reads the account"),
-    start("/dbs/airlock/colls/bindings", "opens the bindings"),
-    start("/dbs/airlock/colls/sessions", "opens the sessions"),
-    start("/dbs/airlock/colls/revocations", "opens the revocations"),
-    start("/dbs/airlock/colls/bindings/pkranges", "reads the bindings' ranges"),
-    start("/dbs/airlock/colls/sessions/pkranges", "reads the sessions' ranges"),
-    start("/dbs/airlock/colls/revocations/pkranges", "reads the revocations' ranges"),
-    start("/dbs/airlock/colls/bindings/docs/keyset", "reads the keyset"),
-    start("/dbs/airlock/colls/bindings/docs/binding", "reads a binding"),
-    row("cosmos", "POST", "/dbs/airlock/colls/bindings/docs", "lists the tenants")
+    BY.start("/", "reads the account"),
+    BY.start("/dbs/airlock/colls/bindings", "opens the bindings"),
+    BY.start("/dbs/airlock/colls/sessions", "opens the sessions"),
+    BY.start("/dbs/airlock/colls/revocations", "opens the revocations"),
+    BY.start("/dbs/airlock/colls/bindings/pkranges", "reads the bindings' ranges"),
+    BY.start("/dbs/airlock/colls/sessions/pkranges", "reads the sessions' ranges"),
+    BY.start("/dbs/airlock/colls/revocations/pkranges", "reads the revocations' ranges"),
+    BY.start("/dbs/airlock/colls/bindings/docs/keyset", "reads the keyset"),
+    BY.start("/dbs/airlock/colls/bindings/docs/binding", "reads a binding"),
+    BY.row("cosmos", "POST", "/dbs/airlock/colls/bindings/docs", "lists the tenants")
         .asking("query")
         .at_start(),
-    start("/dbs/airlock/colls/sessions/docs/sealing-*", "reads the day's sealing key"),
+    BY.start("/dbs/airlock/colls/sessions/docs/sealing-*", "reads the day's sealing key"),
     UNWRAP.at_start().then(0, "opens the day's sealing key"),
     WRAP.within(Story::SignInOnANewDay).at_start().then(0, "seals the day's sealing key"),
     WRITE.within(Story::SignInOnANewDay).at_start().then(0, "stores the day's sealing key"),
-    row("entra", "GET", "/*/v2.0/.well-known/openid-configuration", "finds Entra's keys")
+    BY.row("entra", "GET", "/*/v2.0/.well-known/openid-configuration", "finds Entra's keys")
         .at_start(),
-    row("entra", "GET", "/*/discovery/v2.0/keys", "reads Entra's keys").at_start(),
+    BY.row("entra", "GET", "/*/discovery/v2.0/keys", "reads Entra's keys").at_start(),
 ];
