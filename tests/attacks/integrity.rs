@@ -145,8 +145,7 @@ async fn intake_takes_nothing_under_a_binding_that_was_changed() {
     let control = world.control();
     let contoso = world.contoso().to_string();
     let harriet = world.person("harriet").await;
-    let mut documents = control.partition("bindings", &contoso).await;
-    let genuine = documents.remove(0);
+    let genuine = control.published(&contoso).await;
     let artefact = genuine["artefact"].as_str().unwrap();
     let position = artefact.len() / 2;
 

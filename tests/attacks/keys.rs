@@ -26,7 +26,7 @@ impl<'a> Admin<'a> {
     /// Publishes the next version of the keyset.
     async fn publish(&self, change: impl Fn(&mut Keyset)) {
         let control = self.world.control();
-        let mut stored = control.partition("bindings", "platform").await.remove(0);
+        let mut stored = control.published("platform").await;
         let mut keyset: Keyset = payload(stored["artefact"].as_str().unwrap());
         keyset.ver += 1;
         change(&mut keyset);
@@ -37,7 +37,7 @@ impl<'a> Admin<'a> {
     /// Publishes the next version of a tenant's binding.
     async fn bind(&self, tenant: &str) {
         let control = self.world.control();
-        let mut stored = control.partition("bindings", tenant).await.remove(0);
+        let mut stored = control.published(tenant).await;
         let mut binding: Binding = payload(stored["artefact"].as_str().unwrap());
         binding.ver += 1;
         stored["artefact"] = json!(Signed::sign(&binding, &self.root).await.unwrap());
@@ -182,7 +182,7 @@ async fn a_keyset_by_any_other_key_than_the_root_is_none() {
     let forger = Forger::new(&world).await;
     let harriet = world.person("harriet").await;
     let order = Order::of("sessions.revoke", &world.who("nina"));
-    let mut stored = world.control().partition("bindings", "platform").await.remove(0);
+    let mut stored = world.control().published("platform").await;
     let keyset: Keyset = payload(stored["artefact"].as_str().unwrap());
     // Whoever can write anywhere in the database and sign with intake's key.
     stored["artefact"] = json!(Signed::sign(&keyset, forger.key()).await.unwrap());

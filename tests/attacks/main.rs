@@ -22,6 +22,7 @@ mod keys;
 mod moved_evidence;
 mod other_origins;
 mod pace;
+mod recording;
 mod replay;
 mod routes;
 mod services;

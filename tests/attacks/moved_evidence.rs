@@ -9,7 +9,6 @@ use airlock_core::{
 };
 use airlock_tests::{Forger, Order, World, now, payload, spoiled};
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::forged::{proven, refused, waiting};
 
@@ -76,11 +75,14 @@ async fn a_permit_permits_what_was_asked_and_approved_and_nothing_else() {
         let fake = forger.forge_with(evidence, decisions, permit).await;
         refused(&world, &forger, &fake).await
     };
-    let violations: [&dyn Fn(&mut Permit); 5] = [
+    let other = harriet.sign(&Order::of("account.disable", &nina)).await;
+    let other = proven(&other.signed, forger.evidence_of(&harriet).await);
+    let [moved] = forger.permit(&other, &[]).await.authorization_details;
+    let violations: [&dyn Fn(&mut Permit); 4] = [
         &|permit| permit.authorization_details[0].op_hash = Digest::of(&[b"other"]),
+        // The hash of the very same operation, in another request.
+        &|permit| permit.authorization_details = [moved.clone()],
         &|permit| permit.authorization_details[0].actions = ["account.enable".to_owned()],
-        &|permit| permit.sub = "entra:somebody:else".to_owned(),
-        &|permit| permit.txn = Uuid::new_v4(),
         &|permit| permit.apr = vec![Digest::of(&[b"an approval that is not there"])],
     ];
 

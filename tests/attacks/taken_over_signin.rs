@@ -63,6 +63,7 @@ impl Pretender {
             name: nothing,
             refresh: None,
             checked: now(),
+            said: None,
         };
         let id = document_id(cookie).to_string();
         let unsigned = Unsigned {

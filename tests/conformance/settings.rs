@@ -103,6 +103,7 @@ fn manifest(app: App, may_override: &[&str], root: &LocalKey) -> Manifest {
         bus: "airlock.servicebus.windows.net".to_owned(),
         blobs: "https://airlock.blob.core.windows.net".to_owned(),
         anchors: "https://anchors.blob.core.windows.net".to_owned(),
+        ledger: "ledger.contoso.example".to_owned(),
         portal: url("portal.airlock"),
         api: url("api.airlock"),
         confirmations: format!("{}/internal/confirmations", url("intake.airlock")),

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test calls fails the test, there and then")]
 
+mod appending;
 mod calls;
 mod crashes;
 mod lost_answers;

@@ -14,7 +14,7 @@ fn order(world: &World, user: &str) {
     let environment = stack["admin"].as_object().expect("the admin plane's environment");
     let environment = environment.iter().map(|(name, value)| (name, value.as_str().unwrap()));
     let output = Command::new(program("airlockctl"))
-        .args(["admin", "erase", "--deployment", stack["deployment"].as_str().unwrap()])
+        .args(["admin", "erase", "--yes", "--deployment", stack["deployment"].as_str().unwrap()])
         .args(["--tenant", &who.tenant.to_string(), "--user", &who.object.to_string()])
         .env_clear()
         .envs(environment)

@@ -8,6 +8,7 @@ import json
 import pathlib
 
 import jwt
+import rfc8785
 from azure.identity import ManagedIdentityCredential
 from azure.keyvault.keys import KeyClient
 from azure.keyvault.keys.crypto import CryptographyClient, KeyWrapAlgorithm
@@ -20,6 +21,9 @@ from person import Person
 
 SAM, APRIL, HARRIET = "sam@contoso.example", "april@contoso.example", "harriet@contoso.example"
 NINA = "nina@contoso.example"
+
+# Old artefacts are read too; what expires is judged where it is used.
+UNDATED = {"verify_exp": False, "verify_aud": False}
 
 cloud = Cloud()
 cloud.be_found()
@@ -45,9 +49,7 @@ def verified(jws, jwk, typ):
     """The claims, after PyJWT verified the signature. It would not look at `typ` itself."""
     header = jwt.get_unverified_header(jws)
     assert header == {"alg": "ES256", "typ": typ, "kid": JWK(**jwk).thumbprint()}, header
-    # Old artefacts are read too; what expires is judged where it is used.
-    options = {"verify_exp": False, "verify_aud": False}
-    return jwt.decode(jws, jwt.PyJWK(jwk, "ES256").key, algorithms=["ES256"], options=options)
+    return jwt.decode(jws, jwt.PyJWK(jwk, "ES256").key, algorithms=["ES256"], options=UNDATED)
 
 
 material = []
@@ -174,7 +176,9 @@ for name, view in (("a request", request), ("an approved request", asked)):
         permit = opened(record["permit"], "intake", "permit", "effect-permit+jwt")
         assert (permit["iss"], permit["aud"]) == ("intake", "execute")
         assert permit["req"] == digest(evidence["request"])
-        assert permit["txn"] == ask["jti"]
+        # Who asked and which id they gave it stand in the request, and nowhere else.
+        assert not {"sub", "txn", "act"} & set(permit)
+        assert not any(name in json.dumps(permit) for name in (session["oid"], ask["jti"], nina))
         assert 0 < permit["exp"] - permit["iat"] <= 600
         [detail] = permit["authorization_details"]
         assert detail["actions"] == [ask["op"]["name"]]
@@ -202,16 +206,61 @@ for name, view in (("a request", request), ("an approved request", asked)):
         committed = sha256(b"airlock commitment\0", salt, text)
         assert statement["data"]["document"] == committed
 
-with checks.that("the operation's hash is SHA-256 over its canonical JSON"):
+
+def refused(jws, jwk, typ):
+    """Whether PyJWT does not verify it."""
+    try:
+        verified(jws, jwk, typ)
+    except jwt.InvalidTokenError:
+        return True
+    return False
+
+
+def refused_by_key(jws, jwk):
+    """Whether PyJWT does not verify it by another key, whatever its header says."""
+    try:
+        jwt.decode(jws, jwt.PyJWK(jwk, "ES256").key, algorithms=["ES256"], options=UNDATED)
+    except jwt.InvalidSignatureError:
+        return True
+    return False
+
+
+def spoiled(jws, part, change):
+    """The same with one of its three parts changed."""
+    parts = jws.split(".")
+    parts[part] = encoded(change(decoded(parts[part])))
+    return ".".join(parts)
+
+
+with checks.that("PyJWT verifies the permit by the published key, and refuses a changed one"):
+    signer = next(one["jwk"] for one in material if one["jws"] == record["permit"])
+    kind = "effect-permit+jwt"
+    verified(record["permit"], signer, kind)
+    text = decoded(record["permit"].split(".")[1])
+    for name in (b'"req":"', b'"op_hash":"', b'"tnt":"', b'"jti":"', b'"exp":1'):
+        at = text.index(name) + len(name)
+        letter = b"1" if text[at : at + 1] != b"1" else b"2"
+        changed = spoiled(record["permit"], 1, lambda claims: claims[:at] + letter + claims[at + 1 :])
+        assert changed != record["permit"] and refused(changed, signer, kind), name
+    changed = spoiled(record["permit"], 2, lambda one: one[:40] + bytes([one[40] ^ 1]) + one[41:])
+    assert refused(changed, signer, kind)
+    other = [key["jwk"] for key in keyset["keys"] if key["jwk"] != signer]
+    assert all(refused_by_key(record["permit"], jwk) for jwk in other)
+
+with checks.that("the operation's hash is of its canonical JSON, hidden by the request's signature"):
     understood = {
         "name": "account.enable",
         "parameters": {},
         "target": {"user": nina},
         "tenant": cloud.tenant,
     }
-    # All of it is ASCII without numbers, for which sorting the names is RFC 8785.
-    canonical = json.dumps(understood, sort_keys=True, separators=(",", ":"))
-    assert detail["op_hash"] == sha256(canonical.encode())
+    canonical = rfc8785.dumps(understood)
+    assert detail["op_hash_alg"] == "sha-256/request-signature-r/sha-256-jcs"
+    operation = hashlib.sha256(canonical).digest()
+    hidden_by = decoded(evidence["request"].rpartition(".")[2])[:32]
+    assert detail["op_hash"] == sha256(b"airlock operation\0", hidden_by, operation)
+    # Without the request, whoever guesses the operation finds it nowhere.
+    assert encoded(operation) not in json.dumps([permit, claim, outcome])
 
 with checks.that("the approval is april's own, over the digest that harriet's request has"):
     [decision] = record["decisions"]
@@ -224,7 +273,7 @@ with checks.that("the ledger's root follows from its leaves by RFC 6962"):
     leaves = sorted(
         (one for one in documents.values() if one["kind"] == "leaf"), key=lambda one: one["id"]
     )
-    assert [one["id"] for one in leaves] == [f"leaf-{index:012}" for index in range(len(leaves))]
+    assert [one["id"] for one in leaves] == [f"leaf-0000-{at:012}" for at in range(len(leaves))]
     assert head["frontier"]["size"] == len(leaves)
 
     def tree(hashes):

@@ -139,6 +139,19 @@ impl Control {
         documents
     }
 
+    /// Makes a new version of a key, as whoever owns the vault can.
+    pub async fn new_version(&self, key: &str) {
+        self.ask(self.http.post(format!("{}/rotation/keys/{key}", self.origin))).await;
+    }
+
+    /// What the admin plane published last: the keyset of `platform`, the binding of a tenant.
+    pub async fn published(&self, partition: &str) -> Value {
+        let id = if partition == "platform" { "keyset" } else { "binding" };
+        let mut documents = self.partition("bindings", partition).await;
+        documents.retain(|document| document["id"] == id);
+        documents.pop().expect("the admin plane stored it")
+    }
+
     /// Puts a whole partition back to what it once was.
     pub async fn put_back(&self, container: &str, partition: &str, documents: &[Value]) {
         let url = format!("{}/cosmos/{container}/{partition}", self.origin);

@@ -11,11 +11,13 @@ use airlock_core::{
     keyset::Keyset,
     ledger::{Happened, Statement, Stored, statement::Data},
     permit::{
-        AuthorizationDetail, DETAIL_TYPE, LedgerSeen, Permit, PermittedChange, Reference, Version,
+        AuthorizationDetail, DETAIL_TYPE, LedgerSeen, OpHashAlg, Permit, PermittedChange,
+        Reference, Version,
     },
     policy::Policies,
     ports::Signer as _,
     record::{KIND, Record, State, Summary, document_id},
+    request::Blinding,
     session::PersonEvidence,
     time::Timestamp,
     trust::StoredArtefact,
@@ -45,7 +47,6 @@ pub struct Forged {
 /// What a request's evidence says, believed without looking.
 struct Says {
     tenant: TenantId,
-    id: Uuid,
     by: String,
     op: Asked,
     purpose: String,
@@ -146,9 +147,7 @@ impl Forger {
         Permit {
             iss: App::Intake,
             aud: App::Execute,
-            sub: says.by,
             jti: Uuid::new_v4(),
-            txn: says.id,
             iat: at,
             nbf: at,
             exp: at.plus_s(change.entry().risk.permit_lifetime_s()),
@@ -157,7 +156,8 @@ impl Forger {
             authorization_details: [AuthorizationDetail {
                 r#type: DETAIL_TYPE.to_owned(),
                 actions: [change.entry().name.to_owned()],
-                op_hash: change.digest(),
+                op_hash: Blinding::of(request).expect("a signed request").op_hash(&change),
+                op_hash_alg: OpHashAlg::BlindedByRequest,
             }],
             pol: self.policies.clone(),
             apr: decisions.iter().map(|decision| decision.decision.digest()).collect(),
@@ -176,8 +176,7 @@ impl Forger {
     }
 
     async fn artefact<T: airlock_core::jws::Artefact>(&self, partition: &str) -> StoredArtefact<T> {
-        let mut documents = self.control.partition("bindings", partition).await;
-        let mut document = documents.pop().expect("the admin plane stored it");
+        let mut document = self.control.published(partition).await;
         let members = document.as_object_mut().expect("a document is an object");
         // The store's own properties.
         members.retain(|name, _| !name.starts_with('_'));
@@ -263,7 +262,6 @@ impl Says {
                 let session: airlock_core::session::Session = payload(person.session.as_str());
                 Self {
                     tenant: ask.tnt,
-                    id: ask.jti,
                     by: session.person().to_string(),
                     op: ask.op,
                     purpose: ask.purpose,
@@ -275,7 +273,6 @@ impl Says {
                 let said: airlock_core::ask::Attestation = payload(attestation.as_str());
                 Self {
                     tenant: said.tnt,
-                    id: said.jti,
                     by: format!("service:{}", said.sub),
                     op: said.op,
                     purpose: said.purpose,
@@ -287,7 +284,6 @@ impl Says {
                 let event: airlock_core::producer::Event = payload(event.as_str());
                 Self {
                     tenant: event.tenant(),
-                    id: event.request_id(),
                     by: format!("producer:{}", event.source()),
                     op: event.data().op.clone(),
                     purpose: event.data().purpose.clone(),

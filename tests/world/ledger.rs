@@ -2,9 +2,12 @@
 
 use airlock_core::{
     base64url,
-    ledger::{Frontier, merkle::leaf_hash},
+    digest::Digest,
+    ledger::{Frontier, Statement, merkle::leaf_hash},
 };
 use serde_json::Value;
+
+use super::payload;
 
 /// A tree as it is stored.
 #[derive(Clone, Debug)]
@@ -48,6 +51,12 @@ impl Leaf {
     #[must_use]
     pub fn by(&self) -> &str {
         self.says["iss"].as_str().unwrap_or_default()
+    }
+
+    /// What another app said that was written down here.
+    #[must_use]
+    pub fn event(&self) -> Option<Statement> {
+        self.says["data"]["event"].as_str().map(payload)
     }
 
     /// Whether a worker says that it did not do, or no longer does, something.
@@ -94,14 +103,30 @@ impl Ledger {
         self.leaves.iter().filter(about).map(Leaf::kind).collect()
     }
 
+    /// What was written down about a session, in order; requests name it so too.
+    #[must_use]
+    pub fn of_session(&self, sid: Digest) -> Vec<Statement> {
+        let subject = format!("session-{sid}");
+        self.leaves.iter().filter_map(Leaf::event).filter(|said| said.subject == subject).collect()
+    }
+
+    /// The right edge of the tree over these leaves.
+    #[must_use]
+    pub fn frontier(&self) -> Frontier {
+        let mut frontier = Frontier::empty();
+        for leaf in &self.leaves {
+            frontier.push(leaf_hash(leaf.text.as_bytes()));
+        }
+        frontier
+    }
+
     /// Makes sure that the head is the root over exactly these leaves, none missing, none twice.
     #[track_caller]
     pub fn assert_whole(&self) {
-        let mut frontier = Frontier::empty();
         for (position, leaf) in self.leaves.iter().enumerate() {
             assert_eq!(leaf.index, position as u64, "a leaf is missing or stands twice");
-            frontier.push(leaf_hash(leaf.text.as_bytes()));
         }
+        let frontier = self.frontier();
         let Some(head) = &self.head else {
             assert!(self.leaves.is_empty(), "leaves without a head");
             return;

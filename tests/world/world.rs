@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use airlock_core::identity::TenantId;
+use airlock_core::{identity::TenantId, ledger::Frontier};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use super::{
@@ -220,13 +221,60 @@ impl World {
         .await;
     }
 
+    /// Waits until everything that `signin` has to say is written down.
+    pub async fn recorded(&self) {
+        eventually("everything is written down", LATER, async || {
+            for container in ["sessions", "revocations"] {
+                let documents = self.control.documents(container).await;
+                if documents.iter().any(|document| document["kind"] == "report") {
+                    return None;
+                }
+            }
+            let bus = self.control.bus().await;
+            let queue = &bus["audit-events"];
+            ["active", "locked", "scheduled", "dead"]
+                .iter()
+                .all(|side| queue[side].as_array().is_some_and(Vec::is_empty))
+                .then_some(())
+        })
+        .await;
+    }
+
+    /// What was sealed last of a tree.
+    pub async fn sealed(&self, partition: &str) -> Option<Frontier> {
+        let blobs = self.control.blobs().await;
+        let anchors = blobs["anchors"]["anchors"].as_object()?;
+        // The newest has the first name.
+        let (_, newest) = anchors.iter().find(|(name, _)| name.starts_with(partition))?;
+        let body = newest["body"].as_str().expect("a blob has a body");
+        let body = STANDARD.decode(body).expect("a body is in base64");
+        let anchor: Value = serde_json::from_slice(&body).expect("an anchor is JSON");
+        serde_json::from_value(anchor["frontier"].clone()).ok()
+    }
+
+    /// Waits until all that was written is sealed: then `drift` has nothing to say any more.
+    pub async fn quiet(&self) {
+        eventually("everything is sealed", LATER, async || {
+            for partition in &self.partitions() {
+                let sealed = self.sealed(partition).await?;
+                if sealed != self.tree(partition).await.frontier() {
+                    return None;
+                }
+            }
+            Some(())
+        })
+        .await;
+    }
+
     /// Calls the API as nobody in particular.
     pub fn call(&self, method: http::Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, format!("{}{path}", self.api()))
     }
 
-    /// Everything that is stored now.
+    /// Everything that is stored, once who signed in before is written down.
     pub async fn stored(&self) -> Stored {
+        self.recorded().await;
+        self.quiet().await;
         let mut all = BTreeMap::new();
         for container in ["tenants", "sessions", "revocations", "bindings"] {
             for document in self.control.documents(container).await {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use airlock_core::{
     comparing::AccessPolicies,
     manifest::Manifest,
-    ports::{Blobs, Bus, Clock, Directory, Partition, PortError, Ports},
+    ports::{Blobs, Bus, Clock, Directory, Partition, PortError, Ports, Signer},
     secret::Secret,
     trust::KEYSET_ID,
 };
@@ -39,6 +39,7 @@ pub struct Azure {
     directory: Arc<Graph>,
     vault: Arc<KeyClient>,
     blobs: Arc<dyn Blobs>,
+    anchors: Arc<dyn Blobs>,
     bus: Arc<dyn Bus>,
     store: Store,
     signing_key: String,
@@ -81,6 +82,7 @@ impl Azure {
             directory: Arc::new(Graph::new(manifest, identity.clone(), wire.clone())?),
             vault: Arc::new(vault),
             blobs: Arc::new(BlobStore::new(&manifest.blobs, identity.clone(), &wire)?),
+            anchors: Arc::new(BlobStore::new(&manifest.anchors, identity.clone(), &wire)?),
             bus: Arc::new(Watched::new(
                 ServiceBus::new(&manifest.bus, identity.clone(), &wire)?,
                 Arc::clone(&health),
@@ -116,8 +118,18 @@ impl Azure {
             wrapper: Arc::new(VaultWrapper::new(Arc::clone(&self.vault), self.data_key.clone())),
             documents: Arc::new(documents),
             blobs: Arc::clone(&self.blobs),
+            anchors: Arc::clone(&self.anchors),
             bus: Arc::clone(&self.bus),
         })
+    }
+
+    /// A key beside the app's own, by its name in Key Vault. Connected at each call.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if it is not there, or this app may not use it.
+    pub async fn signer(&self, name: &str) -> Result<Arc<dyn Signer>, PortError> {
+        Ok(Arc::new(VaultSigner::connect(Arc::clone(&self.vault), name).await?))
     }
 
     /// What is known of the dependencies.

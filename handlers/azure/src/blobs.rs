@@ -5,13 +5,18 @@
 
 use std::sync::Arc;
 
-use airlock_core::ports::{Blobs, Created, PortError};
+use airlock_core::{
+    ports::{Blob, Blobs, Created, PortError},
+    time::Timestamp,
+};
 use async_trait::async_trait;
 use azure_core::{credentials::TokenCredential, error::ErrorKind, http::Url};
 use azure_storage_blob::{
-    BlobServiceClient, BlobServiceClientOptions, models::BlockBlobClientUploadOptions,
+    BlobServiceClient, BlobServiceClientOptions,
+    models::{BlobContainerClientListBlobsOptions, BlobItem, BlockBlobClientUploadOptions},
 };
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 
 use crate::{
     failure::{in_time, port_error},
@@ -72,6 +77,48 @@ impl Blobs for BlobStore {
             }
         })
         .await
+    }
+
+    async fn list(
+        &self,
+        container: &str,
+        prefix: &str,
+        limit: usize,
+    ) -> Result<Vec<Blob>, PortError> {
+        let client = self.client.blob_container_client(container);
+        // The service gives 5,000 at once at the most, and more by continuing.
+        let page = i32::try_from(limit.min(MOST_LISTED)).unwrap_or(i32::MAX);
+        let options = BlobContainerClientListBlobsOptions {
+            prefix: Some(prefix.to_owned()),
+            maxresults: Some(page),
+            ..BlobContainerClientListBlobsOptions::default()
+        };
+        let mut pages = client.list_blobs(Some(options)).map_err(port_error)?.into_pages();
+        let mut listed = Vec::new();
+        while listed.len() < limit {
+            let page = in_time(async { pages.try_next().await.map_err(port_error) }).await?;
+            let Some(page) = page else { break };
+            let page = page.into_model().map_err(port_error)?;
+            for item in page.blob_items {
+                listed.push(blob(item)?);
+            }
+        }
+        listed.truncate(limit);
+        Ok(listed)
+    }
+}
+
+/// Blobs that one call lists at the most.
+const MOST_LISTED: usize = 5_000;
+
+/// A blob as the service lists it. Ours are never replaced, so the last change is the creation.
+fn blob(item: BlobItem) -> Result<Blob, PortError> {
+    let at = item.properties.and_then(|properties| properties.last_modified);
+    match (item.name, at) {
+        (Some(name), Some(at)) => {
+            Ok(Blob { name, at: Timestamp::from_unix_s(at.unix_timestamp()) })
+        }
+        _ => Err(PortError::Broken("blob listed without name or time".into())),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     future::Future,
+    ops::Range,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -173,16 +174,30 @@ impl Documents for Cosmos {
         found.into_iter().map(document).collect()
     }
 
+    async fn range(
+        &self,
+        partition: &Partition,
+        ids: Range<&str>,
+        limit: u32,
+    ) -> Result<Vec<Found>, PortError> {
+        let text = format!(
+            "SELECT TOP {limit} * FROM c WHERE c.id >= @start AND c.id < @end ORDER BY c.id"
+        );
+        let query = azure_data_cosmos::Query::from(text)
+            .with_parameter("@start", ids.start)
+            .and_then(|query| query.with_parameter("@end", ids.end))
+            .map_err(failed)?;
+        let scope = FeedScope::partition(partition.key().to_owned());
+        let found = self.found(Place::of(partition, &self.database), query, scope).await?;
+        found.into_iter().map(document).collect()
+    }
+
     async fn partitions(
         &self,
         container: Container,
         kind: &'static str,
     ) -> Result<Vec<String>, PortError> {
-        let key = match container {
-            Container::Sessions => "id",
-            Container::Tenants | Container::Revocations | Container::Bindings => "tenant",
-        };
-        let query = format!("SELECT VALUE c.{key} FROM c WHERE c.kind = @kind");
+        let query = "SELECT VALUE c.tenant FROM c WHERE c.kind = @kind";
         let query =
             azure_data_cosmos::Query::from(query).with_parameter("@kind", kind).map_err(failed)?;
         let place = Place::of_all(container, &self.database);

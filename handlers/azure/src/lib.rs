@@ -16,6 +16,7 @@ pub mod hosting;
 mod identity;
 mod jose;
 pub mod oidc;
+pub mod reading;
 mod transport;
 mod vault;
 

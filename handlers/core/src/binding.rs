@@ -10,6 +10,7 @@ use crate::{
     identity::{ObjectId, Role, TenantId},
     jwk::PublicKey,
     jws::{Artefact, Typ},
+    ledger::statement::ArtefactVersion,
     step_up::Context,
     time::Timestamp,
 };
@@ -30,6 +31,10 @@ pub struct Binding {
     pub exp: Timestamp,
     /// What holds.
     pub terms: Terms,
+    /// Which version of the tenant's [secret bindings](crate::secret_binding) holds with it, if
+    /// there are any: neither can be put back alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<ArtefactVersion>,
 }
 
 /// What holds in a tenant. As people write and review it.

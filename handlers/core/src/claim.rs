@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     digest::Digest,
+    erasure::Concerned,
     identity::{App, TenantId},
     jws::{Artefact, Signed, Typ},
     keyset::Issued,
@@ -34,7 +35,7 @@ pub struct Claim {
     pub req: Digest,
     /// The permit that is used up.
     pub jti: Uuid,
-    /// Digest of the operation.
+    /// The permit's hash of the operation, as the worker has computed it itself.
     pub op_hash: Digest,
     /// When it was signed.
     pub iat: Timestamp,
@@ -44,6 +45,9 @@ pub struct Claim {
     /// process from beginning.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub void: bool,
+    /// Whom the request names, without saying so; absent if that cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concerned: Option<Concerned>,
 }
 
 impl Artefact for Claim {

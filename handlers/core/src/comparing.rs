@@ -17,7 +17,8 @@ use crate::{
     jws::{NotSigned, Signed},
     keyset::Trust,
     ledger::{
-        Commit, Contents, Document, Happened, Ledger, NotCommitted, NotGenuine, commit::Change,
+        Commit, Contents, Document, Happened, Ledger, NotCommitted, NotGenuine, NotProven, Stored,
+        commit::Change,
     },
     ports::{Partition, PortError, Ports},
     step_up::{self, BACKED_S, Context},
@@ -63,7 +64,7 @@ pub trait AccessPolicies: Send + Sync {
 /// Compares, in the name of `drift`.
 pub struct Comparer {
     ports: Ports,
-    trust: TrustStore,
+    trust: Arc<TrustStore>,
     ledger: Ledger,
     policies: Arc<dyn AccessPolicies>,
 }
@@ -80,6 +81,9 @@ pub enum NotCompared {
     /// A stored finding is not ours. It is not written over: evidence.
     #[error("stored finding not genuine")]
     NotGenuine(#[from] NotGenuine),
+    /// An earlier finding is by a key that was revoked, and the ledger does not show when.
+    #[error("ledger not proven")]
+    NotProven(#[from] NotProven),
     /// A finding was not signed.
     #[error("finding not signed")]
     NotSigned(#[from] NotSigned),
@@ -95,12 +99,8 @@ impl Comparer {
     /// Compares over these ports.
     #[must_use]
     pub fn new(ports: Ports, trust: TrustStore, policies: Arc<dyn AccessPolicies>) -> Self {
-        let ledger = Ledger::new(
-            App::Drift,
-            Arc::clone(&ports.documents),
-            Arc::clone(&ports.signer),
-            Arc::clone(&ports.entropy),
-        );
+        let trust = Arc::new(trust);
+        let ledger = Ledger::new(App::Drift, &ports, Arc::clone(&trust));
         Self { ports, trust, ledger, policies }
     }
 
@@ -184,7 +184,12 @@ impl Comparer {
         let partition = Partition::tenant(scope);
         let id = step_up::document_id(context);
         let before = match self.ports.documents.read(&partition, &id).await? {
-            Some(found) => Some(Document::<StoredFinding>::open(found, &partition, trust, now)?),
+            Some(found) => {
+                let statement = Stored::statement_of(&found)?;
+                let (digest, key) = (statement.digest(), statement.key());
+                let about = self.ledger.trust_about(&partition, digest, key, trust, now).await?;
+                Some(Document::<StoredFinding>::open(found, &partition, &about, now)?)
+            }
             None => None,
         };
         let finding = finding(scope.tenant(), context, verdict, now);
@@ -216,6 +221,8 @@ impl Comparer {
             markers: Vec::new(),
             counts: Vec::new(),
             outgoing: Vec::new(),
+            subject: None,
+            artefact: None,
         };
         match self.ledger.commit(&partition, commit, now).await {
             Ok(_) => {}

@@ -7,6 +7,7 @@
 //! a few documents and not all of them.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -19,11 +20,12 @@ use crate::{
     digest::Digest,
     envelope::{DataKey, NotOpened, Place},
     identity::App,
-    jws::NotVerified,
+    jwk::Thumbprint,
+    jws::{NotVerified, Signed},
     keyset::Trust,
     ledger::{
-        Commit, Contents, Document, Happened, Ledger, NotCommitted, NotGenuine, commit::Change,
-        statement::commitment,
+        Commit, Contents, Document, Happened, Ledger, NotCommitted, NotGenuine, NotProven, NotRead,
+        Statement, Stored, commit::Change, statement::commitment,
     },
     ports::{Clock, Documents, Entropy, Partition, PortError, Ports, WrappedKey, Wrapper},
     time::Timestamp,
@@ -163,8 +165,22 @@ type Cell = tokio::sync::Mutex<Option<Kept>>;
 /// A key, what it was unwrapped from, and until when it may stay.
 struct Kept {
     until: Timestamp,
+    /// By whom it was made.
+    maker: Thumbprint,
     wrapped: WrappedKey,
     key: DataKey,
+}
+
+/// A key, and who made it.
+struct Made {
+    maker: Thumbprint,
+    key: DataKey,
+}
+
+impl Kept {
+    fn made(&self) -> Made {
+        Made { maker: self.maker, key: self.key.clone() }
+    }
 }
 
 /// Where a key is looked for first.
@@ -259,12 +275,12 @@ impl<'a> TenantKeys<'a> {
         if !is_a_key {
             return Err(missing().into());
         }
-        let key = self.had(&sealed.key, Source::Memory).await?.ok_or_else(missing)?;
+        let key = self.had(&sealed.key, Source::Memory).await?.ok_or_else(missing)?.key;
         if let Ok(opened) = sealed.open(self.partition.key(), document, &key) {
             return Ok(opened);
         }
         // A database that was put back can have another key of the same name by now.
-        let key = self.had(&sealed.key, Source::Store).await?.ok_or_else(missing)?;
+        let key = self.had(&sealed.key, Source::Store).await?.ok_or_else(missing)?.key;
         Ok(sealed.open(self.partition.key(), document, &key)?)
     }
 
@@ -278,6 +294,21 @@ impl<'a> TenantKeys<'a> {
     #[must_use]
     pub const fn trust(self) -> &'a Trust {
         self.trust
+    }
+
+    /// Whom to trust about a document whose last statement is this one: also whoever signed it
+    /// and was revoked after it was anchored.
+    ///
+    /// # Errors
+    ///
+    /// [`NotProven`] if that could not be told.
+    pub async fn trust_about(
+        self,
+        statement: &Signed<Statement>,
+        now: Timestamp,
+    ) -> Result<Cow<'a, Trust>, NotProven> {
+        let (digest, key) = (statement.digest(), statement.key());
+        self.keys.ledger.trust_about(self.partition, digest, key, self.trust, now).await
     }
 
     /// The key of the present period, which is made if there is none yet.
@@ -302,18 +333,27 @@ impl<'a> TenantKeys<'a> {
     async fn current_of(self, id: &str, now: Timestamp) -> Result<DataKey, NoKey> {
         let cell = self.keys.cell(self.partition, id);
         let mut kept = cell.lock().await;
-        if let Some(key) = self.found(&mut kept, id, Source::Memory).await? {
-            return Ok(key);
+        if let Some(found) = self.found(&mut kept, id, Source::Memory).await? {
+            return self.encrypts(found);
         }
         self.make(id, now).await?;
         // Whoever was faster: the key is the one that is stored.
-        self.found(&mut kept, id, Source::Store)
-            .await?
-            .ok_or_else(|| PortError::Unavailable("data key was there and is not".into()).into())
+        let found = self.found(&mut kept, id, Source::Store).await?;
+        let gone = || PortError::Unavailable("data key was there and is not".into());
+        self.encrypts(found.ok_or_else(gone)?)
+    }
+
+    /// A key under which something new may be encrypted. What an app knew whose key was revoked
+    /// since, somebody else may know.
+    fn encrypts(self, found: Made) -> Result<DataKey, NoKey> {
+        match self.trust.revoked(found.maker) {
+            None => Ok(found.key),
+            Some(_) => Err(NotGenuine::Statement(NotVerified::UnknownKey(found.maker)).into()),
+        }
     }
 
     /// A key by its id, if there is one.
-    async fn had(self, id: &str, source: Source) -> Result<Option<DataKey>, NoKey> {
+    async fn had(self, id: &str, source: Source) -> Result<Option<Made>, NoKey> {
         let cell = self.keys.cell(self.partition, id);
         let mut kept = cell.lock().await;
         self.found(&mut kept, id, source).await
@@ -324,40 +364,49 @@ impl<'a> TenantKeys<'a> {
         kept: &mut Option<Kept>,
         id: &str,
         source: Source,
-    ) -> Result<Option<DataKey>, NoKey> {
+    ) -> Result<Option<Made>, NoKey> {
         let now = self.keys.clock.now();
         let valid = kept.as_ref().filter(|kept| now < kept.until);
         if source == Source::Memory
             && let Some(valid) = valid
         {
-            return Ok(Some(valid.key.clone()));
+            return Ok(Some(valid.made()));
         }
-        let Some(wrapped) = self.stored(id).await? else { return Ok(None) };
+        let Some((maker, wrapped)) = self.stored(id).await? else { return Ok(None) };
         // The vault is not asked for what it has just told: who spoils many documents would make
         // us ask it once for each.
-        if let Some(valid) = valid.filter(|valid| valid.wrapped == wrapped) {
-            return Ok(Some(valid.key.clone()));
+        let is_known = |kept: &&Kept| (kept.maker, &kept.wrapped) == (maker, &wrapped);
+        if let Some(valid) = valid.filter(is_known) {
+            return Ok(Some(valid.made()));
         }
         let unwrapped = self.keys.wrapper.of(self.partition).unwrap(&wrapped).await?;
         let key = DataKey::from_bytes(unwrapped);
-        *kept = Some(Kept { until: now.plus_s(KEPT_S), wrapped, key: key.clone() });
-        Ok(Some(key))
+        let read = Kept { until: now.plus_s(KEPT_S), maker, wrapped, key };
+        let made = read.made();
+        *kept = Some(read);
+        Ok(Some(made))
     }
 
-    /// A key as it is stored, if one of the apps that encrypt made it.
-    async fn stored(self, id: &str) -> Result<Option<WrappedKey>, NoKey> {
+    /// A key as it is stored, and who made it, if that is one of the apps that encrypt.
+    async fn stored(self, id: &str) -> Result<Option<(Thumbprint, WrappedKey)>, NoKey> {
         let Some(found) = self.keys.documents.read(self.partition, id).await? else {
             return Ok(None);
         };
         let now = self.keys.clock.now();
-        let document: Document<StoredKey> = Document::open(found, self.partition, self.trust, now)?;
+        let signed = Stored::statement_of(&found)?;
+        let trust = self.trust_about(&signed, now).await.map_err(|error| match error.into() {
+            NotRead::Port(error) => NoKey::Port(error),
+            NotRead::NotGenuine(error) => NoKey::NotGenuine(error),
+            NotRead::Erased => NoKey::NotGenuine(NotGenuine::Contents("form")),
+        })?;
+        let document: Document<StoredKey> = Document::open(found, self.partition, &trust, now)?;
         // No other app encrypts anything, whatever its key signs.
         if !matches!(document.by, App::Intake | App::Execute) {
             return Err(NotGenuine::Contents("author").into());
         }
         let StoredKey { kid, wrapped } = document.body;
         let wrapped = base64url::decode(&wrapped).ok_or(NotGenuine::Contents("data key"))?;
-        Ok(Some(WrappedKey { kid, wrapped }))
+        Ok(Some((document.statement.key(), WrappedKey { kid, wrapped })))
     }
 
     /// Makes a key and stores it, unless another process has.
@@ -385,6 +434,8 @@ impl<'a> TenantKeys<'a> {
             markers: Vec::new(),
             counts: Vec::new(),
             outgoing: Vec::new(),
+            subject: None,
+            artefact: None,
         };
         match self.keys.ledger.commit(self.partition, commit, now).await {
             Ok(_) | Err(NotCommitted::Conflict) => Ok(()),

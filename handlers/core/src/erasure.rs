@@ -5,27 +5,58 @@
 //! are: they hold commitments, whose salts were encrypted beside what they commit to and are gone
 //! with it. So the tree still verifies, and says nothing about anybody.
 //!
-//! The order itself names nobody either: whom it is about stands beside it, salted, until the
-//! order's time is over. A document that is gone without an order is an integrity violation.
+//! The order itself names nobody either: it commits to the person, and who that is stands beside
+//! it until the order's time is over. A document that is gone without an order is an integrity
+//! violation.
 //!
-//! Price: the claim and the outcome, which nobody can delete, keep digests of the request and of
-//! what it did; the person's requests that have not ended keep their contents until they have, and the
-//! words of other people's requests are not searched for the person's name.
+//! # That an order is about what it erased
+//!
+//! The root signs orders and decrypts nothing, so it cannot say which requests an order is about;
+//! only `intake` can, and a taken-over `intake` would put any order in the place of anything. So
+//! the word of somebody else is asked for. The worker's [claim](crate::claim::Claim), which stands
+//! in a blob that `intake` can neither write nor read, commits to every person in the evidence
+//! that it has judged, and says when the request was asked. Beside what it erases, `intake` leaves
+//! a [`Proof`] that one of them is the person of the order ([`commitment`]). It is checked against
+//! the claim ([`is_proven`]) by a worker that comes upon an erased request, and can be by anyone
+//! who reads order, proof and claim; the person is not needed for it, and cannot be found by it.
+//! The worker also asks for the outcome: what was erased before it ended is a violation.
+//!
+//! It cannot be so in two cases:
+//!
+//! - A request that was never permitted never reached a worker: nobody but `intake` has seen what
+//!   it says, so nobody else can say whom it names. Nothing was done for it either. Its leaves
+//!   show that it was turned down or withdrawn, or that its time was over ([`may_follow`]).
+//! - Who reviews an emergency does so after the claim. That such a request names the person of
+//!   an order as its reviewer is `intake`'s word; the claim says that it was an emergency, so a
+//!   taken-over `intake` can use any order against emergencies, and against nothing else.
+//!
+//! Price: claim and outcome, which nobody can delete, keep digests of the request, when it was
+//! asked, how many people it names and how it ended; all that one order erased is seen to be about
+//! one person. The person's requests that have not ended keep their contents until they have, and
+//! the words of other people's requests are not searched for the person's name.
+
+mod commitment;
+mod proof;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
+    ask::MAX_LIFETIME_S,
     base64url,
-    digest::Digest,
     identity::{App, PersonId, TenantId},
     jws::{Artefact, NotVerified, Signed, Typ, Verified},
     keyset::Trust,
-    ledger::{Happened, NotGenuine, Statement, statement::commitment},
+    ledger::{Happened, NotGenuine, Statement},
     ports::Partition,
     record::Record,
-    time::Timestamp,
+    request::{Blinding, NotAuthenticated},
+    time::{LEEWAY_S, Timestamp},
 };
+
+pub use commitment::{Blind, Commitment, Difference};
+use proof::Names;
+pub use proof::{Concerned, Proof, is_proven, proof_id};
 
 /// `kind` of a stored order, in the tenant's bindings.
 pub const KIND: &str = "erasure";
@@ -45,7 +76,7 @@ pub struct Erasure {
     /// The tenant.
     pub tnt: TenantId,
     /// Commitment to the person.
-    pub subject: Digest,
+    pub subject: Commitment,
     /// When it was signed.
     pub iat: Timestamp,
     /// Until when it is carried out.
@@ -80,6 +111,18 @@ pub struct Order {
     signed: Signed<Erasure>,
     says: Verified<Erasure>,
     person: PersonId,
+    blind: Blind,
+}
+
+/// How a request stands to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concern {
+    /// It is about others, or was asked after the order.
+    None,
+    /// The person asked it, decided it, or was changed by it.
+    Party,
+    /// The person did no more than review it.
+    Reviewer,
 }
 
 impl Artefact for Erasure {
@@ -96,8 +139,12 @@ impl Artefact for Erasure {
 
 /// What an order says of whom it is about.
 #[must_use]
-pub fn subject(salt: &[u8; 16], person: PersonId) -> Digest {
-    commitment(salt, person.to_string().as_bytes())
+pub fn subject(salt: &[u8; 16], person: PersonId) -> Commitment {
+    Commitment::to(person, blind(salt))
+}
+
+fn blind(salt: &[u8; 16]) -> Blind {
+    Blind::of(&[b"airlock person in an order\0", salt])
 }
 
 /// Id of a stored order.
@@ -128,11 +175,10 @@ impl StoredOrder {
         if says.tnt.to_string() != partition.key() {
             return Err(NotVerified::Other("tenant"));
         }
-        let salt = base64url::decode_array(&self.salt);
-        if salt.is_none_or(|salt| subject(&salt, self.person) != says.subject) {
-            return Err(NotVerified::Other("person"));
-        }
-        Ok(Order { signed: self.order, says, person: self.person })
+        let salt = base64url::decode_array(&self.salt)
+            .filter(|salt| subject(salt, self.person) == says.subject)
+            .ok_or(NotVerified::Other("person"))?;
+        Ok(Order { signed: self.order, says, person: self.person, blind: blind(&salt) })
     }
 }
 
@@ -143,37 +189,73 @@ impl Order {
         self.says.jti
     }
 
+    /// What the root signed.
+    #[must_use]
+    pub const fn says(&self) -> &Erasure {
+        self.says.value()
+    }
+
     /// What stands in the place of what was erased.
     #[must_use]
     pub const fn signed(&self) -> &Signed<Erasure> {
         &self.signed
     }
 
-    /// Whether a request was asked before the order, and names the person: as who asked, who was
-    /// changed, or who decided.
+    /// Whether a request was asked before the order and names the person, and as what.
     ///
     /// What is asked later is not concerned: an order that has to wait must not become a way for
     /// others to have what they do forgotten.
     ///
     /// # Errors
     ///
-    /// [`NotVerified`] if a session in it cannot be read.
-    pub fn concerns(&self, record: &Record) -> Result<bool, NotVerified> {
-        let summary = &record.summary;
-        if summary.asked_at > self.says.iat {
-            return Ok(false);
+    /// [`NotVerified`] if somebody in it cannot be read.
+    pub fn concerns(&self, record: &Record) -> Result<Concern, NotVerified> {
+        let names = Names::of(&record.evidence, &record.decisions)?;
+        if names.asked_at > self.says.iat {
+            return Ok(Concern::None);
         }
-        let is_target = self.person.tid == self.says.tnt && summary.target == self.person.oid;
-        if is_target || summary.requester == self.person.to_string() {
-            return Ok(true);
+        if names.people.contains(&self.person) {
+            return Ok(Concern::Party);
         }
-        for decision in record.decisions.iter().chain(&record.review) {
-            if decision.person.session.peek()?.person() == self.person {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let reviewer = record.review.as_ref().map(|review| review.person.session.peek());
+        let is_reviewer = reviewer.transpose()?.is_some_and(|by| by.person() == self.person);
+        Ok(if is_reviewer { Concern::Reviewer } else { Concern::None })
     }
+
+    /// What shows that a request of which the person is a party is one of theirs.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAuthenticated`] if the request has no signature.
+    pub fn proof(&self, record: &Record) -> Result<Proof, NotAuthenticated> {
+        let blind = Blinding::of(&record.evidence)?.of_person(self.person);
+        Ok(Proof::Party(blind.minus(self.blind)))
+    }
+}
+
+/// Whether the last statement that changed a request lets it be erased at `at`: one of those after
+/// which nothing more happens to it, by the app that may say so; or the last about one that waits
+/// for approvals, when it can wait no longer.
+///
+/// For whoever reads the ledger: such a leaf stands before that of the erasure, with no other
+/// about the same document in between.
+#[must_use]
+pub fn may_follow(last: &Statement, at: Timestamp) -> bool {
+    let is_change = last.data.document.is_some();
+    let is_workers = matches!(last.iss, App::Execute | App::Rotate);
+    let is_intakes = last.iss == App::Intake;
+    is_change
+        && match last.r#type {
+            Happened::Ended | Happened::Violation => is_workers,
+            Happened::TurnedDown
+            | Happened::Withdrawn
+            | Happened::Revealed
+            | Happened::Reviewed => is_intakes,
+            Happened::Received | Happened::Decided => {
+                is_intakes && at.since_s(last.iat) > MAX_LIFETIME_S + LEEWAY_S
+            }
+            _ => false,
+        }
 }
 
 /// Whether a document gave way to a genuine order: signed by the root for this tenant, and named

@@ -9,13 +9,13 @@ mod attested;
 mod busy;
 mod carrying_out;
 mod claims;
+mod erased;
 mod judge;
 mod open;
 mod outcome;
 mod pace;
 mod reclaiming;
 mod retry;
-mod strangers;
 mod unkept;
 
 use std::sync::Arc;
@@ -33,7 +33,9 @@ use crate::{
     policy::Policies,
     ports::{Created, Directory, PortError, Ports},
     record::Record,
+    step_up::Newest,
     trust::TrustStore,
+    violation::Violations,
 };
 use busy::Busy;
 use claims::{Claimed, Standing};
@@ -41,7 +43,6 @@ use judge::Judgement;
 use open::{Opened, Unopened};
 use outcome::End;
 use retry::{SOON_S, pause_s};
-use strangers::Strangers;
 use unkept::Unkept;
 
 /// Deliveries after which the broker dead-letters a message.
@@ -52,14 +53,15 @@ pub struct Worker {
     app: App,
     ports: Ports,
     directory: Arc<dyn Directory>,
-    trust: TrustStore,
+    trust: Arc<TrustStore>,
     ledger: Arc<Ledger>,
     keys: DataKeys,
     policies: Arc<Policies>,
     holder: Uuid,
     busy: Busy,
-    strangers: Strangers,
+    violations: Violations,
     unkept: Unkept,
+    newest: Newest,
 }
 
 /// A message was not dealt with. The host abandons it, and the broker delivers it again.
@@ -104,12 +106,8 @@ impl Worker {
         policies: Arc<Policies>,
         holder: [u8; 16],
     ) -> Self {
-        let ledger = Arc::new(Ledger::new(
-            app,
-            Arc::clone(&ports.documents),
-            Arc::clone(&ports.signer),
-            Arc::clone(&ports.entropy),
-        ));
+        let trust = Arc::new(trust);
+        let ledger = Arc::new(Ledger::new(app, &ports, Arc::clone(&trust)));
         let keys = DataKeys::new(&ports, Arc::clone(&ledger));
         let holder = uuid::Builder::from_random_bytes(holder).into_uuid();
         Self {
@@ -122,8 +120,9 @@ impl Worker {
             policies,
             holder,
             busy: Busy::default(),
-            strangers: Strangers::default(),
+            violations: Violations::default(),
             unkept: Unkept::default(),
+            newest: Newest::default(),
         }
     }
 
@@ -143,6 +142,13 @@ impl Worker {
         };
         // Boxed: the whole of an attempt is too large to be carried on a stack of futures.
         let handled = Box::pin(self.attempt(&change, delivery > 1, traceparent.clone())).await;
+        let handled = match handled {
+            // Nothing was written, and nothing was done but what a claim stands for.
+            Err(NotHandled::NotCommitted(NotCommitted::NotProven(error))) => {
+                self.unproven(&error, None, change.attempt).await
+            }
+            handled => handled,
+        };
         let failed = match handled {
             Ok(Step::Over) => return Ok(()),
             Ok(Step::Later(pause_s)) => self.try_later(change, pause_s, traceparent).await.err(),
@@ -173,7 +179,7 @@ impl Worker {
             Ok(opened) => opened,
             Err(unopened) => {
                 if let Unopened::Ended(request) = unopened {
-                    self.unkept.take(request);
+                    self.unkept.take(request, self.ports.clock.now());
                 }
                 return self.turn_away(unopened, change.attempt).await;
             }
@@ -190,7 +196,7 @@ impl Worker {
         let Some(_ours) = self.busy.enter(opened.document.body.request) else {
             return Ok(Step::Later(SOON_S));
         };
-        if let Some(end) = self.unkept.take(opened.document.body.request) {
+        if let Some(end) = self.unkept.take(opened.document.body.request, now) {
             self.finish(&opened, end, traceparent).await?;
             return Ok(Step::Over);
         }
@@ -206,7 +212,7 @@ impl Worker {
             }
         };
         let begun = opened.document.body.lease.is_some() || standing.is_some();
-        let at = standing.as_ref().map_or(now, |(claim, _)| claim.iat);
+        let at = standing.as_ref().map_or(now, |standing| standing.0.iat);
         let request = match self.judge(&opened, at).await {
             Ok(request) => request,
             Err(Judgement::Port(error)) if error.is_transient() => {
@@ -219,7 +225,7 @@ impl Worker {
             }
         };
         let claimed = match standing {
-            Some((_, signed)) => Claimed::Before(signed),
+            Some(standing) => Claimed::Before(standing.1),
             None => self.claim(&request, &opened, now).await?,
         };
         let claim = match claimed {
@@ -284,6 +290,8 @@ impl Worker {
             markers: Vec::new(),
             counts: Vec::new(),
             outgoing: Vec::new(),
+            subject: None,
+            artefact: None,
         })
     }
 }

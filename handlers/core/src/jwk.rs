@@ -18,6 +18,13 @@ pub struct PublicKey {
     y: [u8; 32],
 }
 
+/// What stands before the coordinates in the DER form of every P-256 key: the algorithm
+/// `id-ecPublicKey`, the curve `prime256v1`, and an uncompressed point (RFC 5480).
+const SPKI_PREFIX: [u8; 27] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
+];
+
 /// The name of a key: the SHA-256 thumbprint of its JWK (RFC 7638).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -83,6 +90,26 @@ impl PublicKey {
         (base64url::encode(self.x), base64url::encode(self.y))
     }
 
+    /// The `SubjectPublicKeyInfo` in DER (RFC 5280, RFC 5480), as foreign tools read keys.
+    #[must_use]
+    pub fn to_spki_der(&self) -> Vec<u8> {
+        [&SPKI_PREFIX[..], &self.x, &self.y].concat()
+    }
+
+    /// Reads a `SubjectPublicKeyInfo` in DER, with an uncompressed point.
+    ///
+    /// # Errors
+    ///
+    /// If it is anything else, or not a point of the curve.
+    pub fn from_spki_der(der: &[u8]) -> Result<Self, NotAKey> {
+        let point = der.strip_prefix(&SPKI_PREFIX).ok_or(NotAKey)?;
+        let point: &[u8; 64] = point.try_into().map_err(|_| NotAKey)?;
+        let (mut x, mut y) = ([0; 32], [0; 32]);
+        x.copy_from_slice(&point[..32]);
+        y.copy_from_slice(&point[32..]);
+        Self::from_coordinates(x, y)
+    }
+
     /// RFC 7638: the digest of the required members in lexical order.
     #[must_use]
     pub fn thumbprint(&self) -> Thumbprint {
@@ -140,6 +167,8 @@ impl From<PublicKey> for Jwk {
 
 #[cfg(test)]
 mod tests {
+    use p256::pkcs8::EncodePublicKey as _;
+
     use super::*;
 
     #[test]
@@ -153,6 +182,19 @@ mod tests {
         .unwrap();
 
         assert_eq!(key.thumbprint().to_string(), "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U");
+    }
+
+    #[test]
+    fn the_der_form_is_that_of_the_curve_library() {
+        let private = crate::jwe::private_key(&crate::memory::Dice).unwrap();
+        let key = PublicKey::from_point(&private.public_key()).unwrap();
+
+        let der = private.public_key().to_public_key_der().unwrap();
+
+        assert_eq!(key.to_spki_der(), der.as_bytes());
+        assert_eq!(PublicKey::from_spki_der(der.as_bytes()).unwrap(), key);
+        assert!(PublicKey::from_spki_der(&der.as_bytes()[1..]).is_err());
+        assert!(PublicKey::from_spki_der(&[der.as_bytes(), &[0]].concat()).is_err());
     }
 
     #[test]

@@ -57,16 +57,24 @@ pub enum Typ {
     Statement,
     /// Which keys exist. By the admin root.
     Keyset,
+    /// The admin root is another from now on. By the old root, and by the new one.
+    Root,
     /// What a tenant allows. By the admin root.
     Binding,
+    /// Which secrets of a tenant are changed on schedule. By the admin root.
+    SecretBinding,
     /// What a deployment trusts. By the admin root.
     Deployment,
     /// What names a person shall be erased. By the admin root.
     Erasure,
+    /// A tree goes on in a new epoch. By the admin root.
+    Recovery,
     /// How something compares with what was declared. By `drift`.
     Finding,
     /// From when on a person's sessions count. By `signin`, as a statement of its own kind.
     Revocation,
+    /// A tree's head, as a signed note and never as a JWS. By `drift`.
+    Checkpoint,
 }
 
 impl Typ {
@@ -86,11 +94,17 @@ impl Typ {
             Self::Outcome => "outcome+jwt",
             Self::Statement => "statement+jwt",
             Self::Keyset => "keyset+jwt",
+            Self::Root => "root+jwt",
             Self::Binding => "binding+jwt",
+            Self::SecretBinding => "secret-binding+jwt",
             Self::Deployment => "deployment+jwt",
             Self::Erasure => "erasure+jwt",
+            Self::Recovery => "recovery+jwt",
             Self::Finding => "finding+jwt",
             Self::Revocation => "revocation+jwt",
+            // No JWS has it: a key for checkpoints signs notes, and no reader takes one for
+            // the other.
+            Self::Checkpoint => "checkpoint",
         }
     }
 }
@@ -114,9 +128,10 @@ pub struct Signed<T> {
     contents: PhantomData<fn() -> T>,
 }
 
-/// What stood in a [`Signed`], after its signature, its `typ` and its time were verified.
+/// What stood in a [`Signed`], after its signature, its `typ` and its time were verified; or in
+/// the note of a checkpoint, after the same.
 ///
-/// Only this module makes one.
+/// Only this module and [`keyset`](crate::keyset) make one.
 #[derive(Clone, Debug)]
 pub struct Verified<T> {
     value: T,
@@ -133,11 +148,18 @@ struct Header {
     typ: String,
 }
 
-/// Text that is not a compact JWS of the kind expected.
+/// Text that is not an artefact of the kind expected, in the form expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a {expected} in compact serialization")]
+#[error("not a {expected} in its own form")]
 pub struct Malformed {
     expected: &'static str,
+}
+
+impl Malformed {
+    /// Text that is not what an artefact of this kind is.
+    pub(crate) const fn not_a(typ: Typ) -> Self {
+        Self { expected: typ.media_type() }
+    }
 }
 
 /// Why an artefact was not accepted.
@@ -313,6 +335,11 @@ impl<T: Artefact> Signed<T> {
 }
 
 impl<T> Verified<T> {
+    /// What is signed in another form than a JWS. The caller has verified the signature.
+    pub(crate) const fn otherwise(value: T, digest: Digest, key: Thumbprint) -> Self {
+        Self { value, digest, key }
+    }
+
     /// What was signed.
     #[must_use]
     pub const fn value(&self) -> &T {

@@ -6,10 +6,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    digest::Digest,
     identity::App,
-    jwk::PublicKey,
+    jwk::{PublicKey, Thumbprint},
     jws::{Artefact, NotVerified, Signed, Typ, Verified},
-    time::Timestamp,
+    ledger::{Checkpoint, Note},
+    root::{Countersigned, Roots},
+    time::{LEEWAY_S, Timestamp},
 };
 
 /// All public keys of a deployment, with what each may sign.
@@ -24,6 +27,9 @@ pub struct Keyset {
     pub exp: Timestamp,
     /// The keys. Old ones stay as long as what they signed is read.
     pub keys: Vec<KeysetKey>,
+    /// How the root became what it is, from the first one on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replacements: Vec<Countersigned>,
 }
 
 /// One key of the keyset.
@@ -42,7 +48,7 @@ pub struct KeysetKey {
     ///
     /// Set means: no signature of it is accepted, whenever it says that it was made. A
     /// revoked key can backdate; only an anchored ledger entry proves that a signature is
-    /// older than the revocation.
+    /// older than the revocation ([`Trust::as_of`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<Timestamp>,
 }
@@ -68,12 +74,15 @@ pub trait Issued: Artefact {
 /// The verified keyset, and with it every other app's word.
 #[derive(Clone, Debug)]
 pub struct Trust {
-    root: PublicKey,
+    roots: Roots,
     keyset: Verified<Keyset>,
+    /// When what is opened was anchored, if that was proven.
+    anchored: Option<Timestamp>,
 }
 
 impl Trust {
-    /// Verifies a keyset by the admin root, which a handler knows from its manifest.
+    /// Verifies a keyset by the admin root, which a handler knows from its manifest, or by the
+    /// one that took over from it.
     ///
     /// # Errors
     ///
@@ -83,7 +92,9 @@ impl Trust {
         keyset: &Signed<Keyset>,
         now: Timestamp,
     ) -> Result<Self, NotVerified> {
-        Ok(Self { root: root.clone(), keyset: keyset.verify(root, now)? })
+        let roots = Roots::of_keyset(root, keyset, now)?;
+        let keyset = roots.open(keyset, now)?;
+        Ok(Self { roots, keyset, anchored: None })
     }
 
     /// Opens what one of our apps signed.
@@ -124,21 +135,130 @@ impl Trust {
             .keys
             .iter()
             .find(|key| key.jwk.thumbprint() == signed.key())
-            .filter(|key| key.signs.contains(&T::TYP) && key.revoked.is_none())
+            .filter(|key| key.signs.contains(&T::TYP) && self.counts(key))
             .ok_or_else(|| NotVerified::UnknownKey(signed.key()))
     }
 
-    /// Opens what the admin root signed.
+    /// Whether a key counts: it was not revoked, or only after what is opened was anchored.
+    fn counts(&self, key: &KeysetKey) -> bool {
+        key.revoked.is_none_or(|revoked| self.anchored.is_some_and(|anchored| anchored < revoked))
+    }
+
+    /// The same keys for what was anchored at a time: keys count that were revoked after it.
+    ///
+    /// Only for what was proven to be under that anchor
+    /// ([`Trees::anchored_at`](crate::ledger::Trees::anchored_at)), or to be held by something
+    /// that was; or, for an auditor, to be under a checkpoint that they kept since then.
+    #[must_use]
+    pub fn as_of(&self, anchored: Timestamp) -> Self {
+        Self { anchored: Some(anchored), ..self.clone() }
+    }
+
+    /// Opens what the admin root signed: whoever was the root at that time.
     ///
     /// # Errors
     ///
-    /// [`NotVerified`], as [`Signed::verify`].
+    /// [`NotVerified`], as [`Roots::open`].
     pub fn open_root<T: Artefact>(
         &self,
         signed: &Signed<T>,
         now: Timestamp,
     ) -> Result<Verified<T>, NotVerified> {
-        signed.verify(&self.root, now)
+        self.roots.open(signed, now)
+    }
+
+    /// Opens what one of our apps signed with a key that may have been revoked since: for whoever
+    /// judges by [`revoked`](Self::revoked) whether it still counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), but for the revocation.
+    pub(crate) fn open_once_valid<T: Issued>(
+        &self,
+        signed: &Signed<T>,
+        now: Timestamp,
+    ) -> Result<Verified<T>, NotVerified> {
+        let key = self
+            .listed(signed.key())
+            .filter(|key| key.signs.contains(&T::TYP) && key.nbf <= now)
+            .ok_or_else(|| NotVerified::UnknownKey(signed.key()))?;
+        let opened = signed.verify(&key.jwk, now)?;
+        if opened.issuer() != key.app {
+            return Err(NotVerified::Other("issuer"));
+        }
+        Ok(opened)
+    }
+
+    /// From when on a key no longer counts, if it was revoked.
+    #[must_use]
+    pub(crate) fn revoked(&self, key: Thumbprint) -> Option<Timestamp> {
+        self.listed(key)?.revoked
+    }
+
+    fn listed(&self, key: Thumbprint) -> Option<&KeysetKey> {
+        self.keyset.keys.iter().find(|listed| listed.jwk.thumbprint() == key)
+    }
+
+    /// Opens a checkpoint of the ledger with this name, wherever it was found.
+    ///
+    /// # Errors
+    ///
+    /// [`NotVerified::Malformed`] if the note is no checkpoint; [`NotVerified::Other`] if it is
+    /// of another ledger; [`NotVerified::Signature`] unless an unrevoked key that the keyset
+    /// lists for checkpoints signed it, under the tree's own name; [`NotVerified::NotYet`] if it
+    /// comes from the future.
+    pub fn open_checkpoint(
+        &self,
+        note: &Note,
+        ledger: &str,
+        now: Timestamp,
+    ) -> Result<Verified<Checkpoint>, NotVerified> {
+        self.checkpoint(note, ledger, now, |_, key| key.revoked.is_none())
+    }
+
+    /// Opens a checkpoint that was read from the anchors, which nobody can change or backdate:
+    /// there a key that was revoked later still counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_checkpoint`](Self::open_checkpoint).
+    pub fn open_anchored(
+        &self,
+        note: &Note,
+        ledger: &str,
+        now: Timestamp,
+    ) -> Result<Verified<Checkpoint>, NotVerified> {
+        self.checkpoint(note, ledger, now, |checkpoint, key| {
+            key.revoked.is_none_or(|revoked| checkpoint.seal.time < revoked)
+        })
+    }
+
+    fn checkpoint(
+        &self,
+        note: &Note,
+        ledger: &str,
+        now: Timestamp,
+        counts: impl Fn(&Checkpoint, &KeysetKey) -> bool,
+    ) -> Result<Verified<Checkpoint>, NotVerified> {
+        let checkpoint = Checkpoint::parse(note.text())?;
+        if checkpoint.origin.ledger() != ledger {
+            return Err(NotVerified::Other("ledger"));
+        }
+        // The name is the origin, so that what one tree's note says is never another's word.
+        let name = checkpoint.origin.to_string();
+        let signed_by = self
+            .keyset
+            .keys
+            .iter()
+            .filter(|key| key.signs.contains(&Typ::Checkpoint) && key.nbf <= now)
+            .filter(|key| counts(&checkpoint, key))
+            .find(|key| note.is_signed_by(&name, &key.jwk))
+            .ok_or(NotVerified::Signature)?;
+        if checkpoint.seal.time > now.plus_s(LEEWAY_S) {
+            return Err(NotVerified::NotYet(checkpoint.seal.time));
+        }
+        let digest = Digest::of(&[note.text().as_bytes()]);
+        Ok(Verified::otherwise(checkpoint, digest, signed_by.jwk.thumbprint()))
     }
 
     /// The keyset's version, which permits name.

@@ -43,6 +43,9 @@ pub struct Manifest {
     pub blobs: String,
     /// Storage account of anchors.
     pub anchors: String,
+    /// Name of the ledger, with which the origin of every tree begins: a name like a host's,
+    /// that is never called.
+    pub ledger: String,
     /// Origin of the portal: the only one whose scripts may call.
     pub portal: String,
     /// Origin of the API.

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    ops::Range,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -23,9 +24,9 @@ use crate::{
     jwk::{NotAKey, PublicKey},
     policy::TargetFacts,
     ports::{
-        Answer, BatchError, Blobs, Bus, Clock, Container, Created, Directory, Documents, Entropy,
-        Etag, Found, Message, NotApplied, Partition, PortError, Query, Signer, WrappedKey, Wrapper,
-        Write,
+        Answer, BatchError, Blob, Blobs, Bus, Clock, Container, Created, Directory, Documents,
+        Entropy, Etag, Found, Message, NotApplied, Partition, PortError, Query, Signer, WrappedKey,
+        Wrapper, Write,
     },
     request::{Permitted, Request},
     tenancy::TenantScope,
@@ -174,12 +175,31 @@ pub struct Documented {
     stored: Mutex<HashMap<Partition, Contents>>,
     version: AtomicU64,
     faults: Mutex<VecDeque<Fault>>,
+    reads: Mutex<VecDeque<Fault>>,
 }
 
 impl Documented {
     /// What the next batches do, in order; after them, batches work.
     pub fn next_batches(&self, faults: impl IntoIterator<Item = Fault>) {
         lock(&self.faults).extend(faults);
+    }
+
+    /// What the next reads do, of whatever kind, in order; after them, they work. One whose
+    /// answer is lost has failed.
+    pub fn next_reads(&self, faults: impl IntoIterator<Item = Fault>) {
+        lock(&self.reads).extend(faults);
+    }
+
+    /// Forgets what reads were told to do.
+    pub fn read_again(&self) {
+        lock(&self.reads).clear();
+    }
+
+    fn reads(&self) -> Result<(), PortError> {
+        match lock(&self.reads).pop_front() {
+            Some(Fault::Fails | Fault::LosesAnswer) => Err(lost()),
+            Some(Fault::Repeats | Fault::None) | None => Ok(()),
+        }
     }
 
     /// All documents of a partition.
@@ -247,6 +267,7 @@ fn id(json: &Value) -> String {
 #[async_trait]
 impl Documents for Documented {
     async fn read(&self, partition: &Partition, id: &str) -> Result<Option<Found>, PortError> {
+        self.reads()?;
         Ok(lock(&self.stored)
             .get(partition)
             .and_then(|documents| documents.get(id))
@@ -254,6 +275,7 @@ impl Documents for Documented {
     }
 
     async fn query(&self, partition: &Partition, query: &Query) -> Result<Vec<Found>, PortError> {
+        self.reads()?;
         let stored = lock(&self.stored);
         let mut found: Vec<Found> = stored
             .get(partition)
@@ -271,6 +293,22 @@ impl Documents for Documented {
         found.sort_by_key(|found| std::cmp::Reverse(found.json["at"].as_i64()));
         found.truncate(query.limit as usize);
         Ok(found)
+    }
+
+    async fn range(
+        &self,
+        partition: &Partition,
+        ids: Range<&str>,
+        limit: u32,
+    ) -> Result<Vec<Found>, PortError> {
+        self.reads()?;
+        let stored = lock(&self.stored);
+        let Some(documents) = stored.get(partition) else { return Ok(Vec::new()) };
+        let found = documents.range(ids.start.to_owned()..ids.end.to_owned());
+        let found = found.take(limit as usize);
+        Ok(found
+            .map(|(_, (json, etag))| Found { json: json.clone(), etag: etag.clone() })
+            .collect())
     }
 
     async fn partitions(
@@ -312,14 +350,73 @@ impl Documents for Documented {
 /// Create-only blobs in memory.
 #[derive(Debug, Default)]
 pub struct Kept {
-    blobs: Mutex<BTreeMap<(String, String), Vec<u8>>>,
+    blobs: Mutex<Blobbed>,
     faults: Mutex<VecDeque<Fault>>,
+    reads: Mutex<VecDeque<Fault>>,
+    calls: AtomicU64,
+    clock: Option<Arc<SetClock>>,
 }
 
+/// Blobs by container and name, with the time of their creation.
+type Blobbed = BTreeMap<(String, String), (Vec<u8>, Timestamp)>;
+
 impl Kept {
+    /// Blobs whose time of creation this clock tells; without one it is 1970.
+    #[must_use]
+    pub fn by(clock: Arc<SetClock>) -> Self {
+        Self { clock: Some(clock), ..Self::default() }
+    }
+
     /// What the next creations do, in order; after them, they work.
     pub fn next_creations(&self, faults: impl IntoIterator<Item = Fault>) {
         lock(&self.faults).extend(faults);
+    }
+
+    /// What the next reads and lists do, in order; after them, they work. One whose answer is
+    /// lost has failed.
+    pub fn next_reads(&self, faults: impl IntoIterator<Item = Fault>) {
+        lock(&self.reads).extend(faults);
+    }
+
+    /// Forgets what reads and lists were told to do.
+    pub fn read_again(&self) {
+        lock(&self.reads).clear();
+    }
+
+    /// How many calls were made.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Names in a container.
+    #[must_use]
+    pub fn names(&self, container: &str) -> Vec<String> {
+        let blobs = lock(&self.blobs);
+        blobs.keys().filter(|(own, _)| own == container).map(|(_, name)| name.clone()).collect()
+    }
+
+    /// Writes past every rule, as whoever owns the account can.
+    pub fn overwrite(&self, container: &str, name: &str, bytes: &[u8]) {
+        let at = self.now();
+        let key = (container.to_owned(), name.to_owned());
+        lock(&self.blobs).insert(key, (bytes.to_vec(), at));
+    }
+
+    /// Removes past every rule, as whoever owns the account can.
+    pub fn forget(&self, container: &str, name: &str) {
+        lock(&self.blobs).remove(&(container.to_owned(), name.to_owned()));
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.as_ref().map_or(Timestamp::from_unix_s(0), |clock| clock.now())
+    }
+
+    fn reads(&self) -> Result<(), PortError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        match lock(&self.reads).pop_front() {
+            Some(Fault::Fails | Fault::LosesAnswer) => Err(lost()),
+            Some(Fault::Repeats | Fault::None) | None => Ok(()),
+        }
     }
 }
 
@@ -331,14 +428,16 @@ impl Blobs for Kept {
         name: &str,
         bytes: &[u8],
     ) -> Result<Created, PortError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         let fault = lock(&self.faults).pop_front().unwrap_or(Fault::None);
         if fault == Fault::Fails {
             return Err(lost());
         }
         let key = (container.to_owned(), name.to_owned());
+        let at = self.now();
         let mut blobs = lock(&self.blobs);
         let existed = blobs.contains_key(&key);
-        blobs.entry(key).or_insert_with(|| bytes.to_vec());
+        blobs.entry(key).or_insert_with(|| (bytes.to_vec(), at));
         match fault {
             Fault::LosesAnswer => Err(lost()),
             Fault::None | Fault::Fails if !existed => Ok(Created::New),
@@ -347,7 +446,25 @@ impl Blobs for Kept {
     }
 
     async fn read(&self, container: &str, name: &str) -> Result<Option<Vec<u8>>, PortError> {
-        Ok(lock(&self.blobs).get(&(container.to_owned(), name.to_owned())).cloned())
+        self.reads()?;
+        let key = (container.to_owned(), name.to_owned());
+        Ok(lock(&self.blobs).get(&key).map(|(bytes, _)| bytes.clone()))
+    }
+
+    async fn list(
+        &self,
+        container: &str,
+        prefix: &str,
+        limit: usize,
+    ) -> Result<Vec<Blob>, PortError> {
+        self.reads()?;
+        let first = (container.to_owned(), prefix.to_owned());
+        let blobs = lock(&self.blobs);
+        let found = blobs.range(first..);
+        let found =
+            found.take_while(|((own, name), _)| own == container && name.starts_with(prefix));
+        let found = found.take(limit);
+        Ok(found.map(|((_, name), (_, at))| Blob { name: name.clone(), at: *at }).collect())
     }
 }
 

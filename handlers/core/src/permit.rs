@@ -2,6 +2,13 @@
 //!
 //! Named like a Transaction Token's claims and typed differently (`effect-permit+jwt`): it is
 //! for one audience and one use, which a Transaction Token is not.
+//!
+//! It names nobody. A queue and its dead letters keep it for days, an outbox until it is sent,
+//! and nobody could erase a person from them. So it has neither `sub` nor `txn`: who asked, and
+//! the request's own id, stand in the request, whose digest it names (`req`) and which the worker
+//! reads and verifies in any case. Repeating either would check nothing, and the id is the
+//! randomness that keeps the digest from being guessed. The hash of the operation is hidden in
+//! the same way ([`Blinding`](crate::request::Blinding)).
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -22,12 +29,8 @@ pub struct Permit {
     pub iss: App,
     /// The one worker that it is for.
     pub aud: App,
-    /// Who asked.
-    pub sub: String,
     /// Names the permit. One use.
     pub jti: Uuid,
-    /// Names the transaction from request to receipt: the request's `jti`.
-    pub txn: Uuid,
     /// When it was signed.
     pub iat: Timestamp,
     /// From when on it counts.
@@ -36,7 +39,7 @@ pub struct Permit {
     pub exp: Timestamp,
     /// The tenant to change.
     pub tnt: TenantId,
-    /// Digest of the request.
+    /// Digest of the request: names the transaction from request to receipt.
     pub req: Digest,
     /// What is permitted (RFC 9396).
     pub authorization_details: [AuthorizationDetail; 1],
@@ -48,7 +51,7 @@ pub struct Permit {
     pub bnd: Reference,
     /// The keyset under which it was allowed.
     pub ks: Version,
-    /// The ledger as `intake` saw it.
+    /// What was sealed of the tenant's ledger, as `intake` saw it.
     pub lgr: LedgerSeen,
 }
 
@@ -60,8 +63,19 @@ pub struct AuthorizationDetail {
     pub r#type: String,
     /// Name of the operation.
     pub actions: [String; 1],
-    /// SHA-256 over the canonical JSON of the operation.
+    /// Hash of the operation, which says nothing to who does not have the request.
     pub op_hash: Digest,
+    /// How it is made.
+    pub op_hash_alg: OpHashAlg,
+}
+
+/// How an operation is hashed: there is one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OpHashAlg {
+    /// SHA-256 over `airlock operation`, a zero byte, the first 32 bytes of the request's
+    /// signature, and the SHA-256 of the operation's canonical JSON (RFC 8785).
+    #[serde(rename = "sha-256/request-signature-r/sha-256-jcs")]
+    BlindedByRequest,
 }
 
 /// `type` of our authorization details.
@@ -119,11 +133,7 @@ impl Issued for Permit {
     }
 }
 
-/// What travels to a worker: a permit.
-///
-/// Of people it holds the requester's object id. The evidence that it names stays in the store,
-/// encrypted: a queue and its dead letters keep
-/// what they hold for days, and nobody could erase a person from them.
+/// What travels to a worker: a permit. The evidence that it names stays in the store, encrypted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PermittedChange {

@@ -3,7 +3,7 @@
 //! Each port has two implementations from its first day: in [`memory`](crate::memory), for
 //! this crate's own tests, and over Azure. What both promise is written here.
 
-use std::{borrow::Cow, error::Error, fmt, sync::Arc};
+use std::{borrow::Cow, error::Error, fmt, ops::Range, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -35,6 +35,8 @@ pub struct Ports {
     pub documents: Arc<dyn Documents>,
     /// What is remembered even if the database forgets.
     pub blobs: Arc<dyn Blobs>,
+    /// What was sealed: an account of its own, where `drift` alone creates.
+    pub anchors: Arc<dyn Blobs>,
     /// Who is told.
     pub bus: Arc<dyn Bus>,
 }
@@ -327,6 +329,20 @@ pub trait Documents: Send + Sync {
     /// [`PortError`].
     async fn query(&self, partition: &Partition, query: &Query) -> Result<Vec<Found>, PortError>;
 
+    /// Finds documents by their ids: those from `ids.start` on and before `ids.end`, in the
+    /// order of their ids, `limit` of them at the most. May lag behind writes of other
+    /// processes.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`].
+    async fn range(
+        &self,
+        partition: &Partition,
+        ids: Range<&str>,
+        limit: u32,
+    ) -> Result<Vec<Found>, PortError>;
+
     /// The keys of all partitions that hold a document of that kind, of a container that all
     /// tenants share. Whose data lies elsewhere, their bindings tell.
     ///
@@ -360,6 +376,15 @@ pub enum Created {
     Existed,
 }
 
+/// A blob, as a list names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blob {
+    /// Its whole name.
+    pub name: String,
+    /// When it was created, by the store's clock.
+    pub at: Timestamp,
+}
+
 /// Create-only blobs: nothing is ever overwritten or deleted by us.
 #[async_trait]
 pub trait Blobs: Send + Sync {
@@ -377,6 +402,19 @@ pub trait Blobs: Send + Sync {
     ///
     /// [`PortError`].
     async fn read(&self, container: &str, name: &str) -> Result<Option<Vec<u8>>, PortError>;
+
+    /// Names the blobs whose names begin with `prefix`, in lexical order, `limit` of them at the
+    /// most; all that were created before the call are seen.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`].
+    async fn list(
+        &self,
+        container: &str,
+        prefix: &str,
+        limit: usize,
+    ) -> Result<Vec<Blob>, PortError>;
 }
 
 /// A message to a queue.

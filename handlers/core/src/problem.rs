@@ -72,6 +72,8 @@ problems! {
     INTERNAL = 500 "internal" "Something went wrong on our side";
     /// What was stored is not what we stored. Nothing is done with it.
     INTEGRITY = 500 "integrity" "A stored document failed its integrity check; nothing was done";
+    /// What was written was not sealed for too long: nothing is decided meanwhile.
+    NOT_SEALED = 503 "not-sealed" "The tenant's ledger waits to be sealed; try again shortly";
     /// A service that this needs did not answer.
     UNAVAILABLE = 503 "unavailable" "A service did not answer; try again";
 }

@@ -8,6 +8,7 @@ mod deciding;
 pub(crate) mod erasing;
 mod notice;
 mod permitting;
+mod receipts;
 mod refusals;
 mod submitting;
 mod view;
@@ -34,16 +35,19 @@ use crate::{
     record::{KIND, REVEAL_S, REVIEW_DUE, Record, State, document_id},
     revocation,
     session::{Person, PersonEvidence},
+    step_up::Newest,
     tenancy::{Standing, TenantScope},
     time::Timestamp,
     trust::{NotTrusted, TrustStore},
+    violation::Violations,
 };
 
 pub use erasing::Erased;
 use permitting::Entry;
+pub use receipts::{Proof, Tree};
 pub use refusals::NotReceived;
-use view::view;
-pub use view::{OutcomeView, RequestName, Shown, View};
+pub use view::{DecisionView, OutcomeView, RequestName, Shown, View};
+use view::{decisions, view};
 
 /// How old a request or decision may be when it arrives, and how far ahead its clock may be,
 /// in seconds.
@@ -73,6 +77,8 @@ pub struct Reception {
     keys: DataKeys,
     policies: Arc<Policies>,
     noticed: Mutex<HashSet<(Option<TenantId>, Option<Digest>)>>,
+    violations: Violations,
+    newest: Newest,
     /// Orders to erase that wait for requests to end, and until when they are left alone.
     paused: Mutex<HashMap<Uuid, Timestamp>>,
 }
@@ -81,12 +87,7 @@ impl Reception {
     /// A desk over these ports.
     #[must_use]
     pub fn new(ports: Ports, trust: Arc<TrustStore>, policies: Arc<Policies>) -> Self {
-        let ledger = Arc::new(Ledger::new(
-            App::Intake,
-            Arc::clone(&ports.documents),
-            Arc::clone(&ports.signer),
-            Arc::clone(&ports.entropy),
-        ));
+        let ledger = Arc::new(Ledger::new(App::Intake, &ports, Arc::clone(&trust)));
         let keys = DataKeys::new(&ports, Arc::clone(&ledger));
         Self {
             ports,
@@ -95,6 +96,8 @@ impl Reception {
             keys,
             policies,
             noticed: Mutex::default(),
+            violations: Violations::default(),
+            newest: Newest::default(),
             paused: Mutex::default(),
         }
     }
@@ -192,7 +195,7 @@ impl Reception {
         if record.summary.requester != caller.person.id().to_string() {
             return Err(NotReceived::NotThere);
         }
-        let outcome = Self::outcome(&record, &trust, now)?;
+        let outcome = self.outcome(&document, &scope, &trust, now).await?;
         let (Some(outcome), Some(result)) = (outcome, record.result.take()) else {
             return Err(if record.revealed.is_some() {
                 NotReceived::Gone
@@ -234,10 +237,12 @@ impl Reception {
         self.not_revoked(&trust, &caller.person, now).await?;
         let document = self.read(&scope, &trust, name.digest, now).await?;
         self.may_see(&document.body, &scope, caller, &standing)?;
-        let outcome = Self::outcome(&document.body, &trust, now)?;
+        let outcome = self.outcome(&document, &scope, &trust, now).await?;
         Ok(Shown {
             view: view(name, &document.body, outcome.as_ref(), now),
             evidence: document.body.evidence.clone(),
+            decisions: decisions(&document.body, &trust),
+            step_up: scope.terms().conditions(&document.body.summary.operation).step_up,
         })
     }
 
@@ -275,7 +280,7 @@ impl Reception {
             };
             let is_asked = state.is_none_or(|state| document.body.state == state);
             if is_asked && self.may_see(&document.body, &scope, caller, &standing).is_ok() {
-                let outcome = Self::outcome(&document.body, &trust, now)?;
+                let outcome = self.outcome(&document, &scope, &trust, now).await?;
                 let name = RequestName { tenant, digest: document.body.request };
                 views.push(view(name, &document.body, outcome.as_ref(), now));
             }
@@ -296,7 +301,8 @@ impl Reception {
         self.not_revoked(&trust, &caller.person, self.ports.clock.now()).await?;
         let mut tenants = Vec::new();
         for tenant in self.trust.tenants().await? {
-            match self.trust.scope(&trust, tenant).await {
+            // Nothing is decided here: a list of tenants proves none of their ledgers.
+            match self.trust.scope_as_signed(&trust, tenant).await {
                 Ok(scope) => {
                     if let Ok(standing) = scope.standing(&caller.person) {
                         tenants.push((scope, standing));
@@ -344,19 +350,26 @@ impl Reception {
         }
     }
 
-    /// The worker's word behind a final state: no other app can say how a request ended.
-    fn outcome(
-        record: &Record,
+    /// The worker's word behind a final state: no other app can say how a request ended. That of
+    /// a worker whose key was revoked counts if it was anchored before.
+    async fn outcome(
+        &self,
+        document: &Document<Record>,
+        scope: &TenantScope,
         trust: &Trust,
         now: Timestamp,
     ) -> Result<Option<Verified<Outcome>>, NotReceived> {
+        let record = &document.body;
         let violation = |what: &'static str| NotReceived::Violation(what.into());
         let Some(signed) = &record.outcome else {
             let by_people = matches!(record.state, State::TurnedDown | State::Withdrawn);
             let ended = record.state.is_final() && !by_people;
             return if ended { Err(violation("state without an outcome")) } else { Ok(None) };
         };
+        let (partition, statement) = (Partition::tenant(scope), document.statement.digest());
+        let trust = self.ledger.trust_about(&partition, statement, signed.key(), trust, now).await;
         let outcome = trust
+            .map_err(NotReceived::NotProven)?
             .open(signed, now)
             .map_err(|error: NotVerified| NotReceived::Violation(error.into()))?;
         if outcome.req != record.request

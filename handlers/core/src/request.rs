@@ -34,6 +34,7 @@
 //! ```
 
 mod asked;
+mod blinding;
 mod refusals;
 
 use uuid::Uuid;
@@ -56,6 +57,7 @@ use crate::{
 
 pub use asked::Principal;
 use asked::{AskedBy, Opened};
+pub use blinding::Blinding;
 pub use refusals::{NotAuthenticated, NotAuthorized, NotPermitted};
 
 /// A request at a stage.
@@ -64,6 +66,7 @@ pub struct Request<Stage> {
     digest: Digest,
     asked: AskedBy,
     change: Change,
+    op_hash: Digest,
     stage: Stage,
 }
 
@@ -111,7 +114,10 @@ impl Request<Authenticated> {
         if is_person && asked.reveal_to.is_some() != change.entry().secret {
             return Err(NotUnderstood::RevealTo.into());
         }
-        Ok(Self { digest: evidence.digest(), asked, change, stage: Authenticated(()) })
+        // Computed from what was parsed, which is what the effect is made of.
+        let op_hash = Blinding::of(evidence)?.op_hash(&change);
+        let stage = Authenticated(());
+        Ok(Self { digest: evidence.digest(), asked, change, op_hash, stage })
     }
 
     /// What the caller is in the target tenant.
@@ -201,16 +207,13 @@ impl Request<Authorized> {
         if permit.tnt != self.change.tenant() {
             return Err(NotPermitted::Other("tenant"));
         }
-        if permit.req != self.digest || permit.txn != self.asked.id {
+        // Signed by the caller, or about them by intake: who asks is in it, and was verified.
+        if permit.req != self.digest {
             return Err(NotPermitted::Other("request"));
         }
-        if permit.sub != self.asked.principal.to_string() {
-            return Err(NotPermitted::Other("caller"));
-        }
-        // Computed from what was parsed, which is what the effect is made of.
         if detail.r#type != DETAIL_TYPE
             || action != self.change.entry().name
-            || detail.op_hash != self.change.digest()
+            || detail.op_hash != self.op_hash
         {
             return Err(NotPermitted::Other("operation"));
         }
@@ -257,7 +260,7 @@ impl Request<Authorized> {
         if claim.tnt != self.change.tenant() {
             return Err(NotPermitted::OtherClaim("tenant"));
         }
-        if claim.req != self.digest || claim.op_hash != self.change.digest() {
+        if claim.req != self.digest || claim.op_hash != self.op_hash {
             return Err(NotPermitted::OtherClaim("request"));
         }
         if claim.resume_until <= now {
@@ -306,6 +309,12 @@ impl<Stage> Request<Stage> {
     #[must_use]
     pub const fn change(&self) -> &Change {
         &self.change
+    }
+
+    /// Hash of what is asked, which says nothing to who does not have the request.
+    #[must_use]
+    pub const fn op_hash(&self) -> Digest {
+        self.op_hash
     }
 
     /// Whether it names a ticket.
@@ -357,6 +366,7 @@ impl<Stage> Request<Stage> {
     }
 
     fn advance<Next>(self, stage: Next) -> Request<Next> {
-        Request { digest: self.digest, asked: self.asked, change: self.change, stage }
+        let Self { digest, asked, change, op_hash, stage: _ } = self;
+        Request { digest, asked, change, op_hash, stage }
     }
 }

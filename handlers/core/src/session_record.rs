@@ -71,6 +71,9 @@ pub struct SessionRecord {
     pub refresh: Option<Envelope>,
     /// When Entra last said that the person may still sign in.
     pub checked: Timestamp,
+    /// Digest of what was said to the ledger when it started: what is said of its end comes after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Digest>,
 }
 
 /// There is no session for a cookie.

@@ -1,15 +1,18 @@
 //! Step-up: proving again who one is, as an authentication context of Entra's demands.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Mutex, PoisonError},
+};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    finding::{StoredFinding, Verdict},
-    identity::App,
+    finding::{Finding, StoredFinding, Verdict},
+    identity::{App, TenantId},
     jws::NotVerified,
     keyset::Trust,
-    ledger::{Document, NotGenuine},
+    ledger::{Document, NotGenuine, Stored},
     ports::{Documents, Partition, PortError},
     tenancy::TenantScope,
     time::Timestamp,
@@ -20,6 +23,10 @@ use crate::{
 /// `drift` looks every half minute, and says so anew as soon as it sees something else. This bounds
 /// how long a step-up counts while `drift` is stopped or cannot read; long enough that an
 /// outage of Graph's does not at once keep everybody from approving.
+///
+/// It bounds as well for how long whoever owns the database can put an earlier finding back, that
+/// there is a policy, over a later one, that there is none; and only before a process that has
+/// not seen the later one ([`Newest`]).
 pub const BACKED_S: i64 = 4 * 3600;
 
 /// An authentication context of Entra's, `c1` to `c99`, that a step-up asks for.
@@ -65,6 +72,29 @@ impl From<Context> for String {
 #[derive(Clone, Debug, Default)]
 pub struct Backed(BTreeSet<String>);
 
+/// The newest findings that one process has seen: an earlier one that was put back counts for
+/// nothing before it. One for each tenant and context that a binding wants.
+#[derive(Debug, Default)]
+pub struct Newest(Mutex<HashMap<(TenantId, String), Finding>>);
+
+impl Newest {
+    /// The newer of this finding and the newest that was seen.
+    fn of(&self, found: &Finding) -> Finding {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = all
+            .entry((found.tnt, found.subject.clone()))
+            .and_modify(|newest| {
+                if newest.iat <= found.iat {
+                    *newest = found.clone();
+                } else {
+                    tracing::error!(subject = newest.subject, "an earlier finding was put back");
+                }
+            })
+            .or_insert_with(|| found.clone());
+        newest.clone()
+    }
+}
+
 /// Whether a policy backs a context could not be told.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTold {
@@ -94,6 +124,7 @@ impl Backed {
         trust: &Trust,
         scope: &TenantScope,
         operation: &str,
+        newest: &Newest,
         now: Timestamp,
     ) -> Result<Self, NotTold> {
         let Some(context) = scope.terms().conditions(operation).step_up else {
@@ -103,10 +134,17 @@ impl Backed {
         let Some(found) = documents.read(&partition, &document_id(&context)).await? else {
             return Ok(Self::default());
         };
+        // What `drift` found with a key that was revoked since is no finding: it looks again.
+        if trust.revoked(Stored::statement_of(&found)?.key()).is_some() {
+            return Ok(Self::default());
+        }
         let stored = Document::<StoredFinding>::open(found, &partition, trust, now)?;
         let finding = match trust.open(&stored.body.finding, now) {
             Ok(finding) => finding,
             Err(NotVerified::Expired(_)) => return Ok(Self::default()),
+            Err(NotVerified::UnknownKey(key)) if trust.revoked(key).is_some() => {
+                return Ok(Self::default());
+            }
             Err(error) => return Err(NotGenuine::Statement(error).into()),
         };
         if (finding.iss, finding.tnt) != (App::Drift, scope.tenant())
@@ -114,7 +152,8 @@ impl Backed {
         {
             return Err(NotGenuine::Contents("finding").into());
         }
-        let backed = finding.verdict == Verdict::Match;
+        let finding = newest.of(&finding);
+        let backed = finding.verdict == Verdict::Match && now < finding.exp;
         Ok(Self(backed.then(|| context.into()).into_iter().collect()))
     }
 }

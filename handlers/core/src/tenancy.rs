@@ -30,9 +30,8 @@ pub struct Standing {
 pub struct NotAdmitted;
 
 impl TenantScope {
-    /// Enters a tenant by its signed binding.
-    ///
-    /// The check that the ledger's newest anchor is fresh belongs here, beside the binding's.
+    /// Enters a tenant by its signed binding. That the tenant's ledger is proven as well,
+    /// [`TrustStore::scope`](crate::trust::TrustStore::scope) sees to.
     ///
     /// # Errors
     ///

@@ -4,12 +4,18 @@
 mod artefacts;
 mod attested;
 mod commits;
+mod erased;
 mod erasures;
 mod faults;
+mod floods;
+mod hiding;
 mod impostors;
 mod isolation;
 mod matrix;
 mod protection;
+mod proven;
+mod recovery;
 mod rules;
+mod sealing;
 mod story;
 pub mod world;

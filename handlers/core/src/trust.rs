@@ -1,4 +1,7 @@
 //! Keyset and bindings as they are stored, read and verified; and kept for a while.
+//!
+//! A genuine artefact of an earlier version can be put back by whoever owns the database. So none
+//! counts that is older than what the newest anchors name, or than what this process has seen.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -11,6 +14,7 @@ use crate::{
     jwk::PublicKey,
     jws::{Artefact, NotVerified, Signed},
     keyset::{Keyset, Trust},
+    ledger::{Anchors, NotProven, Trees},
     ports::{Clock, Container, Documents, Partition, PortError},
     tenancy::TenantScope,
 };
@@ -59,6 +63,12 @@ pub enum NotTrusted {
     /// What is stored is not what the admin root signed.
     #[error("stored artefact not verified")]
     NotVerified(#[source] NotVerified),
+    /// The ledger that it is held against is not proven.
+    #[error("ledger not proven")]
+    NotProven(#[from] NotProven),
+    /// The keyset that was asked with was replaced meanwhile: ask with the new one.
+    #[error("keyset was replaced meanwhile")]
+    Older,
     /// The store did not answer.
     #[error("artefact not read")]
     Port(#[from] PortError),
@@ -68,7 +78,11 @@ impl NotTrusted {
     /// Whether somebody tampered with what is stored.
     #[must_use]
     pub const fn is_violation(&self) -> bool {
-        matches!(self, Self::Form(_) | Self::NotVerified(_))
+        match self {
+            Self::Form(_) | Self::NotVerified(_) => true,
+            Self::NotProven(error) => error.is_violation(),
+            Self::NoBinding | Self::NoKeyset | Self::Older | Self::Port(_) => false,
+        }
     }
 }
 
@@ -80,6 +94,7 @@ pub struct TrustStore {
     kept_s: i64,
     keyset: Mutex<Option<(i64, Trust)>>,
     scopes: Mutex<HashMap<TenantId, (i64, TenantScope)>>,
+    trees: Arc<Trees>,
 }
 
 impl TrustStore {
@@ -87,14 +102,34 @@ impl TrustStore {
     #[must_use]
     pub fn new(
         root: PublicKey,
+        anchors: Anchors,
         documents: Arc<dyn Documents>,
         clock: Arc<dyn Clock>,
         kept_s: i64,
     ) -> Self {
-        Self { root, documents, clock, kept_s, keyset: Mutex::default(), scopes: Mutex::default() }
+        let trees = Trees::new(Arc::clone(&documents), anchors, Arc::clone(&clock));
+        Self {
+            root,
+            documents,
+            clock,
+            kept_s,
+            keyset: Mutex::default(),
+            scopes: Mutex::default(),
+            trees: Arc::new(trees),
+        }
     }
 
-    /// The verified keyset.
+    /// Where what was sealed is anchored.
+    #[must_use]
+    pub fn anchors(&self) -> &Anchors {
+        self.trees.anchors()
+    }
+
+    /// The verified keyset: no older than the newest anchor of the platform's tree says that
+    /// there is.
+    ///
+    /// Remote calls: one read, unless it is kept; and for the anchor what
+    /// [`Trees::newest_seal`] says.
     ///
     /// # Errors
     ///
@@ -105,30 +140,83 @@ impl TrustStore {
         let mut kept = self.keyset.lock().await;
         if let Some((until, trust)) = &*kept
             && now.as_unix_s() < *until
+            && trust.version() >= self.keyset_version(trust).await?
         {
             return Ok(trust.clone());
         }
+        self.read_keyset(&mut kept).await
+    }
+
+    async fn read_keyset(&self, kept: &mut Option<(i64, Trust)>) -> Result<Trust, NotTrusted> {
+        let now = self.clock.now();
         let partition = Partition::deployment();
         let signed: Signed<Keyset> =
             self.artefact(&partition, KEYSET_ID).await?.ok_or(NotTrusted::NoKeyset)?;
         let trust = Trust::verify(&self.root, &signed, now).map_err(NotTrusted::NotVerified)?;
+        let before = kept.as_ref().map_or(0, |(_, before)| before.version());
         // An earlier version is genuine too: somebody put it back.
-        if kept.as_ref().is_some_and(|(_, before)| trust.version() < before.version()) {
+        if trust.version() < before.max(self.keyset_version(&trust).await?) {
             return Err(NotTrusted::NotVerified(NotVerified::Other("version")));
         }
         *kept = Some((now.as_unix_s() + self.kept_s, trust.clone()));
         Ok(trust)
     }
 
-    /// Enters a tenant.
+    /// The keyset's version, as the platform's newest anchor says.
+    async fn keyset_version(&self, trust: &Trust) -> Result<u64, NotTrusted> {
+        let platform = Partition::platform();
+        let seal = self.trees.newest_seal(&platform, trust, self.clock.now()).await?;
+        Ok(seal.map_or(0, |seal| seal.keyset))
+    }
+
+    /// Enters a tenant whose ledger is proven, and sealed not long ago: whoever decides or acts
+    /// there comes this way.
+    ///
+    /// Remote calls: one read of the binding, unless it is kept; and for the ledger what
+    /// [`Trees::proven`] says.
     ///
     /// # Errors
     ///
     /// [`NotTrusted`].
     pub async fn scope(&self, trust: &Trust, tenant: TenantId) -> Result<TenantScope, NotTrusted> {
+        let mut scope = self.scope_as_signed(trust, tenant).await?;
+        let partition = Partition::tenant(&scope);
+        let proven = self.trees.proven(&partition, trust, self.clock.now()).await?;
+        if scope.binding().ver < proven.binding {
+            // What was kept can be older than what was published since: it is read again, and
+            // held against what is known by now.
+            scope = self.scope_as_signed(trust, tenant).await?;
+        }
+        if trust.version() < proven.keyset {
+            let newer = self.read_keyset(&mut *self.keyset.lock().await).await?;
+            return Err(if newer.version() < proven.keyset {
+                NotTrusted::NotVerified(NotVerified::Other("version"))
+            } else {
+                NotTrusted::Older
+            });
+        }
+        Ok(scope)
+    }
+
+    /// Enters a tenant by what its signed binding says, without proving its ledger: for `drift`,
+    /// which makes what a ledger is proven by, and for who decides nothing there. A binding that is
+    /// older than what this process knows of the ledger is refused all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`NotTrusted`].
+    pub async fn scope_as_signed(
+        &self,
+        trust: &Trust,
+        tenant: TenantId,
+    ) -> Result<TenantScope, NotTrusted> {
         let now = self.clock.now();
+        let named = |scope: &TenantScope| {
+            self.trees.known_seal(&Partition::tenant(scope)).map_or(0, |seal| seal.binding)
+        };
         if let Some((until, scope)) = self.scopes.lock().await.get(&tenant)
             && now.as_unix_s() < *until
+            && scope.binding().ver >= named(scope)
         {
             return Ok(scope.clone());
         }
@@ -138,12 +226,18 @@ impl TrustStore {
         let scope =
             TenantScope::enter(trust, &signed, tenant, now).map_err(NotTrusted::NotVerified)?;
         let mut scopes = self.scopes.lock().await;
-        let before = scopes.get(&tenant).map(|(_, before)| before.binding().ver);
-        if before.is_some_and(|before| scope.binding().ver < before) {
+        let before = scopes.get(&tenant).map_or(0, |(_, before)| before.binding().ver);
+        if scope.binding().ver < before.max(named(&scope)) {
             return Err(NotTrusted::NotVerified(NotVerified::Other("version")));
         }
         scopes.insert(tenant, (now.as_unix_s() + self.kept_s, scope.clone()));
         Ok(scope)
+    }
+
+    /// The ledgers, as far as they are proven.
+    #[must_use]
+    pub const fn trees(&self) -> &Arc<Trees> {
+        &self.trees
     }
 
     /// Every tenant that has a binding, whether or not it verifies.

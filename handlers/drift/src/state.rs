@@ -1,19 +1,34 @@
-//! Whoever compares, connected once.
+//! Whoever compares, seals and records, connected once.
 
 use std::sync::Arc;
 
 use airlock_azure::{Azure, hosting::Handler};
-use airlock_core::{comparing::Comparer, jwk::PublicKey, ports::PortError, trust::TrustStore};
+use airlock_core::{
+    comparing::Comparer,
+    jwk::PublicKey,
+    ledger::Anchors,
+    ports::{PortError, Ports},
+    recording::Recorder,
+    sealing::Sealer,
+    trust::TrustStore,
+};
 use tokio::sync::OnceCell;
 
-/// Where things are compared. Cheap to clone.
+/// Name of the key that signs checkpoints, as `infra/identities.json` gives it: a key of its own,
+/// so that no statement can be taken for a checkpoint, or be signed in its place.
+const CHECKPOINT_KEY: &str = "drift-checkpoint";
+
+/// Where things are compared, trees are sealed, and events are written down. Cheap to clone.
 #[derive(Clone)]
 pub struct Bench(Arc<Shared>);
 
 struct Shared {
     azure: Arc<Azure>,
     root: PublicKey,
+    ledger: String,
     comparer: OnceCell<Comparer>,
+    sealer: OnceCell<Sealer>,
+    recorder: OnceCell<Recorder>,
 }
 
 impl Bench {
@@ -23,7 +38,10 @@ impl Bench {
         Self(Arc::new(Shared {
             azure: Arc::clone(&handler.azure),
             root: handler.manifest.root.clone(),
+            ledger: handler.manifest.ledger.clone(),
             comparer: OnceCell::new(),
+            sealer: OnceCell::new(),
+            recorder: OnceCell::new(),
         }))
     }
 
@@ -33,19 +51,51 @@ impl Bench {
     ///
     /// [`PortError`]; the next caller tries again.
     pub async fn comparer(&self) -> Result<&Comparer, PortError> {
-        self.0
-            .comparer
-            .get_or_try_init(|| async {
-                let ports = self.0.azure.ports().await?;
-                // Nothing is kept: what a tenant wants by now is what is looked for.
-                let trust = TrustStore::new(
-                    self.0.root.clone(),
-                    Arc::clone(&ports.documents),
-                    Arc::clone(&ports.clock),
-                    0,
-                );
-                Ok(Comparer::new(ports, trust, self.0.azure.access_policies()))
-            })
-            .await
+        let connect = || async {
+            let ports = self.0.azure.ports().await?;
+            let trust = self.trust(&ports);
+            Ok(Comparer::new(ports, trust, self.0.azure.access_policies()))
+        };
+        self.0.comparer.get_or_try_init(connect).await
+    }
+
+    /// The sealer.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`]; the next caller tries again.
+    pub async fn sealer(&self) -> Result<&Sealer, PortError> {
+        let connect = || async {
+            let ports = self.0.azure.ports().await?;
+            let checkpoints = self.0.azure.signer(CHECKPOINT_KEY).await?;
+            let trust = Arc::new(self.trust(&ports));
+            Ok(Sealer::new(ports.clone(), checkpoints, trust, self.anchors(&ports)))
+        };
+        self.0.sealer.get_or_try_init(connect).await
+    }
+
+    /// The recorder.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`]; the next caller tries again.
+    pub async fn recorder(&self) -> Result<&Recorder, PortError> {
+        let connect = || async {
+            let ports = self.0.azure.ports().await?;
+            let trust = self.trust(&ports);
+            Ok(Recorder::new(ports, trust))
+        };
+        self.0.recorder.get_or_try_init(connect).await
+    }
+
+    /// Nothing is kept: what a tenant wants by now is what is looked for, and a key that was just
+    /// published signs at once.
+    fn trust(&self, ports: &Ports) -> TrustStore {
+        let (documents, clock) = (Arc::clone(&ports.documents), Arc::clone(&ports.clock));
+        TrustStore::new(self.0.root.clone(), self.anchors(ports), documents, clock, 0)
+    }
+
+    fn anchors(&self, ports: &Ports) -> Anchors {
+        Anchors::new(Arc::clone(&ports.anchors), &self.0.ledger)
     }
 }

@@ -7,6 +7,7 @@ use airlock_core::{
     execution::Worker,
     identity::App,
     jwk::PublicKey,
+    ledger::Anchors,
     policy::{NotValid, ReadPolicies},
     ports::PortError,
     trust::TrustStore,
@@ -20,6 +21,7 @@ pub struct Bench(Arc<Shared>);
 struct Shared {
     azure: Arc<Azure>,
     root: PublicKey,
+    ledger: String,
     policies: ReadPolicies,
     worker: OnceCell<Worker>,
 }
@@ -31,6 +33,7 @@ impl Bench {
         Self(Arc::new(Shared {
             azure: Arc::clone(&handler.azure),
             root: handler.manifest.root.clone(),
+            ledger: handler.manifest.ledger.clone(),
             policies: ReadPolicies::default(),
             worker: OnceCell::new(),
         }))
@@ -54,6 +57,7 @@ impl Bench {
                 // Nothing is kept: whoever acts reads afresh whom to trust.
                 let trust = TrustStore::new(
                     self.0.root.clone(),
+                    Anchors::new(Arc::clone(&ports.anchors), &self.0.ledger),
                     Arc::clone(&ports.documents),
                     Arc::clone(&ports.clock),
                     0,

@@ -77,6 +77,7 @@ fn is_later(error: &NotReceived) -> bool {
         // The producer's clock is ahead of ours.
         NotReceived::NotAuthenticated(NotAuthenticated::NotVerified(NotVerified::NotYet(_)))
         | NotReceived::Violation(_)
+        | NotReceived::NotProven(_)
         | NotReceived::NotSigned(_)
         | NotReceived::NotSealed(_)
         | NotReceived::Form(_)
@@ -84,7 +85,7 @@ fn is_later(error: &NotReceived) -> bool {
             NotCommitted::Conflict
             | NotCommitted::NotSigned(_)
             | NotCommitted::NoEntropy(_)
-            | NotCommitted::Head
+            | NotCommitted::NotProven(_)
             | NotCommitted::Form(_)
             | NotCommitted::Undecided(_),
         )

@@ -3,7 +3,7 @@
 use airlock_azure::hosting::Refusal;
 use airlock_core::{
     decision::{NotDecided, UNBACKED},
-    ledger::NotCommitted,
+    ledger::{NotCommitted, NotProven},
     ports::PortError,
     problem::Problem,
     reception::NotReceived,
@@ -11,11 +11,18 @@ use airlock_core::{
     trust::NotTrusted,
 };
 
+/// After how many seconds to ask again while a ledger waits to be sealed: `drift` seals every five
+/// seconds.
+const SEALED_AGAIN_S: u64 = 10;
+
 /// The answer to a request that was not received.
 pub fn not_received(error: NotReceived) -> Refusal {
     let problem = problem(&error);
     let detail = detail(&error);
-    let refusal = Refusal::because(problem, error);
+    let mut refusal = Refusal::because(problem, error);
+    if problem == Problem::NOT_SEALED {
+        refusal = refusal.retry_after_s(SEALED_AGAIN_S);
+    }
     match detail {
         Some(detail) => refusal.detail(detail),
         None => refusal,
@@ -53,17 +60,18 @@ fn problem(error: &NotReceived) -> Problem {
         NotReceived::KeyReused => Problem::KEY_REUSED,
         NotReceived::Revoked(_) => Problem::NOT_SIGNED_IN,
         NotReceived::Violation(_) => Problem::INTEGRITY,
+        NotReceived::NotProven(error) => of_ledger(error),
         NotReceived::NotSigned(_) | NotReceived::NotSealed(_) | NotReceived::Form(_) => {
             Problem::UNAVAILABLE
         }
         NotReceived::NotCommitted(error) => match error {
             NotCommitted::Conflict => Problem::CONFLICT,
             NotCommitted::Quota => Problem::TOO_MANY,
-            NotCommitted::Head => Problem::INTEGRITY,
             NotCommitted::NotSigned(_)
             | NotCommitted::NoEntropy(_)
             | NotCommitted::Form(_)
             | NotCommitted::Undecided(_) => Problem::UNAVAILABLE,
+            NotCommitted::NotProven(error) => of_ledger(error),
         },
         NotReceived::Port(error) => of_port(error),
     }
@@ -76,6 +84,17 @@ fn detail(error: &NotReceived) -> Option<&'static str> {
         | NotReceived::NotDecided(NotDecided::Policy(reason)) => Some(reason),
         NotReceived::NotDecided(NotDecided::Unbacked) => Some(UNBACKED),
         _ => None,
+    }
+}
+
+const fn of_ledger(error: &NotProven) -> Problem {
+    match error {
+        NotProven::Stale => Problem::NOT_SEALED,
+        NotProven::Refused
+        | NotProven::Violation(_)
+        | NotProven::Anchor(_)
+        | NotProven::NoKeyset => Problem::INTEGRITY,
+        NotProven::Port(error) => of_port(error),
     }
 }
 

@@ -345,7 +345,7 @@ pub async fn health() -> Json<Health> {
 }
 
 /// The request that a path names.
-pub struct Named(RequestName);
+pub struct Named(pub RequestName);
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Refusal;

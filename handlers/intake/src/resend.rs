@@ -24,7 +24,8 @@ pub async fn resend(State(desk): State<Desk>, _: Invoked) -> Result<Json<Done>, 
     told(connected, None, platform.map_err(NotTrusted::from)).await;
     for tenant in connected.trust.tenants().await.map_err(refusals::port)? {
         let drained = async {
-            let scope = connected.trust.scope(&trust, tenant).await?;
+            // What goes out was committed; what warns of a ledger must not wait for it.
+            let scope = connected.trust.scope_as_signed(&trust, tenant).await?;
             Ok(outbox::drain(&connected.ports, &trust, &Partition::tenant(&scope)).await?)
         };
         told(connected, Some(tenant), drained.await).await;

@@ -7,12 +7,12 @@ use axum::{
     Router,
     http::Method,
     middleware::{from_fn, from_fn_with_state},
-    routing::post,
+    routing::{get, post},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    challenge, claims, confirmations, erase, events,
+    challenge, claims, confirmations, erase, events, ledger,
     openapi::{self, NotWritten, Published},
     origin, requests, resend,
     state::Desk,
@@ -50,6 +50,9 @@ pub fn guarded() -> OpenApiRouter<Desk> {
         .routes(routes!(requests::operations))
         .routes(routes!(requests::tenants))
         .routes(routes!(claims::claims))
+        .routes(routes!(ledger::receipt))
+        .routes(routes!(ledger::checkpoint))
+        .route("/api/ledger/{tree}/{epoch}/tile/{*rest}", get(ledger::tile))
 }
 
 /// What is told to anyone, whatever page asks. In the document.

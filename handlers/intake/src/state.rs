@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use airlock_azure::{Azure, hosting::Handler};
 use airlock_core::{
+    ledger::Anchors,
     manifest::Manifest,
     policy::{NotValid, ReadPolicies},
     ports::{PortError, Ports},
@@ -62,6 +63,7 @@ impl Desk {
                 let ports = self.0.azure.ports().await?;
                 let trust = Arc::new(TrustStore::new(
                     self.0.manifest.root.clone(),
+                    Anchors::new(Arc::clone(&ports.anchors), &self.0.manifest.ledger),
                     Arc::clone(&ports.documents),
                     Arc::clone(&ports.clock),
                     KEPT_S,

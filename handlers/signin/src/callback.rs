@@ -4,7 +4,9 @@
 //! from whatever happens; why it failed only the log is told.
 
 use airlock_azure::hosting::{Refusal, chain};
-use airlock_core::{ledger::Happened, ports::Created, problem::Problem, secret::Secret};
+use airlock_core::{
+    digest::Digest, ledger::Happened, ports::Created, problem::Problem, secret::Secret,
+};
 use axum::{
     extract::{FromRequestParts, State},
     http::{StatusCode, header, request::Parts},
@@ -20,7 +22,7 @@ use crate::{
     homes::NotAtHome,
     issue::{self, Arrival, NotIssued},
     opaque::Opaque,
-    outside::NotGranted,
+    outside::{NotGranted, Tokens},
     redeem,
     return_to::ReturnTo,
     store::{At, NotKept, Spent},
@@ -121,18 +123,52 @@ async fn finish(
         return Err(NotFinished::Tried);
     }
     let tokens = desk.entra.redeem(begun.tenant, code, begun.verifier.clone()).await?;
-    let person = admission::admit(&begun, &tokens.id.says)?;
+    let arrived = arrive(desk, &begun, tokens, answered.session.as_ref()).await;
+    // Not before: only of who has signed in at Entra the ledger is told.
+    if let Some(what) = arrived.as_ref().err().and_then(NotFinished::contradiction) {
+        desk.reports.refused(begun.tenant, Digest::of(&[&begun.random]), what).await;
+    }
+    arrived
+}
+
+/// Lets in whoever Entra answered for.
+async fn arrive(
+    desk: &Desk,
+    begun: &Begun,
+    tokens: Tokens,
+    session: Option<&Opaque>,
+) -> Result<Arrived, NotFinished> {
+    let person = admission::admit(begun, &tokens.id.says)?;
     // Not before: only who has signed in at Entra makes us write.
-    spend(desk, &begun).await?;
+    spend(desk, begun).await?;
     let arrival = Arrival::new(person, tokens, begun.random, desk.now());
     match begun.return_to {
         ReturnTo::Portal(_) => {
             let issued = issue::issue(desk, &begun.jwk, arrival).await?;
-            Ok(Arrived::InBrowser(issued.keep(desk, answered.session.as_ref()).await?))
+            Ok(Arrived::InBrowser(issued.keep(desk, session).await?))
         }
         // No session yet: of a key whose holder never redeems the code there shall be none.
-        ReturnTo::Loopback(_) => {
-            Ok(Arrived::AtClient(redeem::issue(desk, &begun, &arrival).await?))
+        ReturnTo::Loopback(_) => Ok(Arrived::AtClient(redeem::issue(desk, begun, &arrival).await?)),
+    }
+}
+
+impl NotFinished {
+    /// What contradicts itself in the evidence for a person, in words for the ledger.
+    const fn contradiction(&self) -> Option<&'static str> {
+        match self {
+            Self::NotAdmitted(NotAdmitted::Tenant | NotAdmitted::Nonce) => {
+                Some("the ID token is of another sign-in")
+            }
+            Self::NotIssued(error) => error.contradiction(),
+            Self::NotAdmitted(NotAdmitted::AuthTime | NotAdmitted::StepUp)
+            | Self::Declined
+            | Self::NotBegun(_)
+            | Self::NotAtHome(_)
+            | Self::Tried
+            | Self::NotGranted(_)
+            | Self::Spent
+            | Self::NotKept(_)
+            | Self::NoCode(_) => None,
         }
     }
 }

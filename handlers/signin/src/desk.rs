@@ -5,6 +5,7 @@ use std::sync::Arc;
 use airlock_azure::Azure;
 use airlock_core::{
     jws::Verified,
+    ledger::Anchors,
     manifest::Manifest,
     ports::{PortError, Ports},
     time::Timestamp,
@@ -16,6 +17,7 @@ use tokio::sync::OnceCell;
 use crate::{
     homes::Homes,
     outside::{Entra, Intake},
+    reports::Reports,
     sealing::{NotSealed, NotUnsealed, Sealable, Sealing},
     store::Store,
     tried::Tried,
@@ -61,6 +63,8 @@ pub struct Desk {
     pub trust: Arc<TrustStore>,
     /// What is remembered.
     pub store: Store,
+    /// What the ledger is told.
+    pub reports: Reports,
     sealing: Sealing,
     /// Whose code was tried at Entra.
     pub tried: Tried,
@@ -105,13 +109,16 @@ impl Parts {
         let ports = self.connect.ports().await?;
         let trust = Arc::new(TrustStore::new(
             self.manifest.root.clone(),
+            Anchors::new(Arc::clone(&ports.anchors), &self.manifest.ledger),
             Arc::clone(&ports.documents),
             Arc::clone(&ports.clock),
             KEPT_S,
         ));
+        let reports = Reports::new(ports.clone(), Arc::clone(&trust));
         Ok(Desk {
             manifest: self.manifest.clone(),
-            store: Store::new(ports.clone(), Arc::clone(&trust)),
+            store: Store::new(ports.clone(), Arc::clone(&trust), reports.clone()),
+            reports,
             ports,
             trust,
             sealing: Sealing::default(),

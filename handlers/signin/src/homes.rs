@@ -59,7 +59,7 @@ async fn read(trust: &TrustStore) -> Result<HashSet<TenantId>, NotTrusted> {
     let keys = trust.trust().await?;
     let mut homes = HashSet::new();
     for tenant in trust.tenants().await.map_err(NotTrusted::Port)? {
-        match trust.scope(&keys, tenant).await {
+        match trust.scope_as_signed(&keys, tenant).await {
             Ok(scope) => homes.extend(scope.terms().home_tenants.iter().map(|home| home.tenant)),
             // Spoiling one tenant's binding must not lock out the people of all others.
             Err(error) if error.is_violation() => {

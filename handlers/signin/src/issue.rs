@@ -8,9 +8,10 @@ use airlock_core::{
     identity::{App, TenantId},
     jwk::PublicKey,
     jws::{NotSigned, NotVerified, Signed},
-    ledger::Happened,
+    ledger::{Happened, Statement},
     ports::{Created, PortError},
     problem::Problem,
+    recording::event,
     secret::Secret,
     session::{Confirms, PersonEvidence, Session},
     session_record::{ABSOLUTE_S, SessionRecord, document_id},
@@ -22,7 +23,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     admission::Admitted,
     desk::Desk,
-    exposed, live,
+    exposed,
+    live::{self, Why},
     opaque::{self, Opaque},
     outside::{NotAnswered, Tokens},
     refused::{passing, signing_problem, trust_problem},
@@ -34,6 +36,8 @@ pub struct Issued {
     cookie: Opaque,
     session: Session,
     record: SessionRecord,
+    /// What the ledger is to be told.
+    started: Signed<Statement>,
     /// Names the sign-in at Entra that it came of.
     sign_in: Option<Digest>,
 }
@@ -71,6 +75,21 @@ pub enum NotIssued {
     /// There is no randomness.
     #[error("no randomness")]
     Port(#[from] PortError),
+}
+
+impl NotIssued {
+    /// What contradicts itself in the evidence for a person, in words for the ledger.
+    #[must_use]
+    pub const fn contradiction(&self) -> Option<&'static str> {
+        match self {
+            // What `intake` answers to an ID token that does not bear the session out.
+            Self::NotConfirmed(NotAnswered::Refused(401)) => {
+                Some("intake does not see in the ID token what signin says")
+            }
+            Self::NotVerified(_) => Some("the confirmation is none of the session"),
+            _ => None,
+        }
+    }
 }
 
 /// What a person brought back from Entra. It has a JSON form to be encrypted, where it must wait
@@ -131,8 +150,16 @@ pub async fn issue(desk: &Desk, jwk: &PublicKey, arrival: Arrival) -> Result<Iss
     // stored here.
     evidence.verify(&desk.trust.trust().await?, desk.now())?;
     let sign_in = person.sign_in();
-    let record = record(desk, &session, evidence, person, refresh).await?;
-    Ok(Issued { cookie, session, record, sign_in })
+    let id = opaque::name(&*desk.ports.entropy)?;
+    let started = event::started(&session, &evidence.session, id, desk.now());
+    // Calls to the vault, at the same time.
+    let (started, record) = tokio::join!(
+        Signed::sign(&started, &*desk.ports.signer),
+        record(desk, &session, evidence, person, refresh),
+    );
+    let started = started?;
+    let record = SessionRecord { said: Some(started.digest()), ..record? };
+    Ok(Issued { cookie, session, record, started, sign_in })
 }
 
 async fn record(
@@ -160,6 +187,7 @@ async fn record(
         name: name?,
         refresh: refresh?,
         checked: session.iat,
+        said: None,
     })
 }
 
@@ -172,7 +200,7 @@ impl Issued {
     pub async fn keep(self, desk: &Desk, previous: Option<&Opaque>) -> Result<Opaque, NotIssued> {
         // First: of a new session without the end of the old one there would be two.
         if let Some(previous) = previous {
-            live::end(desk, &At::session(previous.digest())).await?;
+            live::end(desk, &At::session(previous.digest()), Some(Why::Replaced)).await?;
         }
         let id = self.session.cookie;
         // Before the session: an entry without one is harmless, and one without an entry would
@@ -181,7 +209,8 @@ impl Issued {
             created(desk.store.file(sign_in, OfSignIn::Session(id)).await?)?;
         }
         let at = At::session(id);
-        created(desk.store.create(&at, Happened::SessionStarted, &self.record).await?)?;
+        let (happened, started) = (Happened::SessionStarted, Some(self.started));
+        created(desk.store.create_and_report(&at, happened, &self.record, started).await?)?;
         tracing::info!(
             tenant = %self.session.tid,
             session = %self.session.sid_hash(),

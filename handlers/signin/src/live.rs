@@ -2,8 +2,10 @@
 
 use airlock_azure::hosting::Refusal;
 use airlock_core::{
-    ledger::{Document, Happened},
+    jws::Signed,
+    ledger::{Document, Happened, Statement},
     problem::Problem,
+    recording::event,
     revocation,
     session::{Person, Session},
     session_record::{self, IDLE_S, SessionRecord},
@@ -12,7 +14,7 @@ use airlock_core::{
 
 use crate::{
     desk::Desk,
-    opaque::Opaque,
+    opaque::{self, Opaque},
     refused,
     store::{At, NotKept, Replaced},
 };
@@ -81,6 +83,12 @@ impl Live {
         &self.document.body
     }
 
+    /// The session as two of our apps stand for it.
+    #[must_use]
+    pub const fn person(&self) -> &Person {
+        &self.person
+    }
+
     /// Its cookie.
     #[must_use]
     pub const fn cookie(&self) -> &Opaque {
@@ -126,26 +134,88 @@ pub fn idle_until(now: Timestamp, absolute: Timestamp) -> Timestamp {
     now.plus_s(IDLE_S).min(absolute)
 }
 
-/// Ends a session, if it is there and has not ended. The refresh token goes with it.
+/// Ends a session, if it is there and has not ended. The refresh token goes with it. The ledger is
+/// told why, if nobody has told it before.
 ///
 /// # Errors
 ///
 /// [`NotEnded`]. Repeating is safe.
-pub async fn end(desk: &Desk, at: &At) -> Result<(), NotEnded> {
+pub async fn end(desk: &Desk, at: &At, why: Option<Why>) -> Result<(), NotEnded> {
     for _ in 0..ATTEMPTS {
         let Some(document) = desk.store.read::<SessionRecord>(at).await? else { return Ok(()) };
         if document.body.ended.is_some() {
             return Ok(());
         }
+        let report = match why {
+            Some(why) => said(desk, &document.body, why).await?,
+            None => None,
+        };
         let record =
             SessionRecord { ended: Some(desk.now()), refresh: None, ..document.body.clone() };
         let happened = Happened::SessionEnded;
-        if desk.store.replace(at, &document, happened, &record).await? == Replaced::Yes {
+        let replaced =
+            desk.store.replace_and_report(at, &document, happened, &record, report).await?;
+        if replaced == Replaced::Yes {
             tracing::info!(document = at.id(), "session ended");
             return Ok(());
         }
     }
     Err(NotEnded::Contended)
+}
+
+/// What the ledger is to be told; nothing of a session that was over by itself.
+async fn said(
+    desk: &Desk,
+    record: &SessionRecord,
+    why: Why,
+) -> Result<Option<Signed<Statement>>, NotKept> {
+    let trust = desk.trust.trust().await?;
+    match record.person.verify(&trust, desk.now()) {
+        Ok(person) => Ok(Some(why.signed(desk, &person, record).await?)),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Why a session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Its person signed out.
+    SignedOut,
+    /// Its person signed out at Entra.
+    SignedOutAtEntra,
+    /// Its person signed in anew: it was brought along.
+    Replaced,
+    /// Entra no longer says what it says.
+    NotRenewed,
+}
+
+impl Why {
+    /// What the ledger is told.
+    ///
+    /// # Errors
+    ///
+    /// [`NotKept`] if our key did not sign, or there is no randomness.
+    pub async fn signed(
+        self,
+        desk: &Desk,
+        person: &Person,
+        record: &SessionRecord,
+    ) -> Result<Signed<Statement>, NotKept> {
+        let ports = &desk.ports;
+        let id = opaque::name(&*ports.entropy)?;
+        let words = self.words();
+        let statement = event::ended(person.session(), words, record.said, id, desk.now());
+        Ok(Signed::sign(&statement, &*ports.signer).await?)
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::SignedOut => "the person signed out",
+            Self::SignedOutAtEntra => "the person signed out at Entra",
+            Self::Replaced => "the person signed in anew",
+            Self::NotRenewed => "Entra no longer says what the session says",
+        }
+    }
 }
 
 impl From<NotEnded> for Refusal {
@@ -233,8 +303,8 @@ mod tests {
         let cookie = world.signed_in().await;
         let at = At::session(cookie.digest());
 
-        end(desk, &at).await.unwrap();
-        end(desk, &at).await.unwrap();
+        end(desk, &at, Some(Why::Replaced)).await.unwrap();
+        end(desk, &at, Some(Why::Replaced)).await.unwrap();
 
         let refusal = Live::find(desk, &cookie).await.err().unwrap();
         assert_eq!(refusal.problem(), Problem::NOT_SIGNED_IN);

@@ -7,7 +7,7 @@
 //! [`start`] (the browser is sent to Entra), [`confirm`] (by its person, if a program started
 //! it), [`callback`] (Entra's answer), [`admission`] (what the ID token must say), [`redeem`]
 //! (for a client that is no browser), [`issue`] (the session, signed, confirmed and stored). [`session`], [`sign_out`], [`revocations`] and
-//! [`call_the_api`] are what can be done with it.
+//! [`call_the_api`] are what can be done with it; [`reports`] tells the ledger.
 
 mod admission;
 mod call_the_api;
@@ -30,6 +30,7 @@ mod proof;
 mod redeem;
 mod refused;
 mod renewal;
+mod reports;
 mod return_to;
 mod revocations;
 mod routes;

@@ -27,7 +27,7 @@ use crate::{
     credential::Previous,
     desk::{Desk, Signin},
     issue::{self, Arrival},
-    live::Live,
+    live::{Live, Why},
     opaque::Opaque,
     origin::Visitor,
     proof::{self, Proved},
@@ -177,7 +177,11 @@ pub async fn redeem(
     let arrival = arrival(desk, &at, &found, &proved).await?;
     // First: a session that is lost on the way costs another sign-in, and there are never two.
     spend(desk, &at, &found).await?;
-    let issued = issue::issue(desk, &proved.jwk, arrival).await?;
+    let issued = issue::issue(desk, &proved.jwk, arrival).await;
+    if let Some(what) = issued.as_ref().err().and_then(issue::NotIssued::contradiction) {
+        desk.reports.refused(found.body.tenant, code.digest(), what).await;
+    }
+    let issued = issued?;
     let cookie = issued.keep(desk, previous.0.as_ref()).await?;
     let live = Live::find(desk, &cookie).await?;
     still_signed_in(desk, &at, &live).await?;
@@ -231,7 +235,7 @@ async fn still_signed_in(desk: &Desk, at: &At, live: &Live) -> Result<(), Refusa
     if found.is_some_and(|found| !found.body.signed_out) {
         return Ok(());
     }
-    revocations::end(desk, live.session()).await?;
+    revocations::end(desk, live.person(), live.record(), Why::SignedOutAtEntra).await?;
     Err(Refusal::new(Problem::NOT_SIGNED_IN))
 }
 

@@ -13,6 +13,12 @@ pub const fn passing(error: &PortError) -> Problem {
     if error.is_transient() { Problem::UNAVAILABLE } else { Problem::INTERNAL }
 }
 
+/// Store, bus or vault did not do what it was asked.
+pub fn port(error: PortError) -> Refusal {
+    let problem = passing(&error);
+    Refusal::because(problem, error)
+}
+
 /// Whom to trust could not be told.
 pub fn trust(error: NotTrusted) -> Refusal {
     let problem = trust_problem(&error);
@@ -25,6 +31,8 @@ pub const fn trust_problem(error: &NotTrusted) -> Problem {
         NotTrusted::NoBinding => Problem::NOT_ALLOWED,
         NotTrusted::NoKeyset => Problem::INTERNAL,
         NotTrusted::Form(_) | NotTrusted::NotVerified(_) => Problem::INTEGRITY,
+        NotTrusted::NotProven(error) if error.is_violation() => Problem::INTEGRITY,
+        NotTrusted::NotProven(_) | NotTrusted::Older => Problem::UNAVAILABLE,
         NotTrusted::Port(error) => passing(error),
     }
 }

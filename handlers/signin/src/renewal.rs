@@ -12,7 +12,7 @@ use airlock_core::{
 use crate::{
     desk::Desk,
     issue::{open_refresh, seal_refresh},
-    live::Live,
+    live::{Live, Why},
     outside::{IdToken, NotGranted, Tokens},
     refused::passing,
     revocations,
@@ -57,7 +57,7 @@ pub async fn renew(desk: &Desk, live: Live) -> Result<(Live, Secret), Refusal> {
     let tokens = match ask(desk, &live).await? {
         Ok(tokens) => tokens,
         Err(over) => {
-            revocations::end(desk, live.session()).await?;
+            revocations::end(desk, live.person(), live.record(), Why::NotRenewed).await?;
             return Err(Refusal::because(Problem::NOT_SIGNED_IN, over));
         }
     };

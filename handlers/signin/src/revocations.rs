@@ -7,10 +7,13 @@ use airlock_azure::hosting::{Json, Refusal};
 use airlock_core::{
     identity::{App, ObjectId, PersonId, Role},
     jws::{NotSigned, Signed},
+    ledger::Statement,
     ports::{BatchError, Found, Partition, PortError, Write},
     problem::Problem,
+    recording::event,
     revocation::{self, KIND, Revocation, StoredRevocation},
-    session::Session,
+    session::{Person, Session},
+    session_record::SessionRecord,
     time::{LEEWAY_S, Timestamp},
     trust::NotTrusted,
 };
@@ -20,9 +23,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     credential::Credential,
     desk::{Desk, Signin},
-    live::{self, Live, NotEnded},
+    live::{self, Live, NotEnded, Why},
+    opaque,
     refused::{passing, signing_problem, trust_problem},
-    store::At,
+    reports::Waiting,
+    store::{At, NotKept},
 };
 
 /// How often a revocation is tried against other writers of the same document.
@@ -40,6 +45,9 @@ pub enum NotRevoked {
     /// Whom to trust could not be told.
     #[error("whom to trust not known")]
     NotTrusted(#[from] NotTrusted),
+    /// What the ledger is to be told was not signed.
+    #[error("revocation not reported")]
+    NotReported(#[from] NotKept),
     /// The session's document could not be ended.
     #[error("session revoked, and not ended")]
     NotEnded(#[from] NotEnded),
@@ -78,7 +86,8 @@ pub async fn revoke_all(
     let desk = signin.desk().await?;
     let live = Live::find(desk, credential.cookie()).await?;
     let person = may_revoke(live.session(), asked.person)?;
-    let not_before = revoke(desk, person, None).await?;
+    let report = told(desk, live.session(), person).await.map_err(NotRevoked::from)?;
+    let not_before = revoke(desk, person, None, Some(report)).await?;
     tracing::info!(by = %live.session().sid_hash(), tenant = %person.tid, "sessions revoked");
     Ok(Json(Done { person: person.oid, not_before }))
 }
@@ -91,15 +100,33 @@ fn may_revoke(session: &Session, person: ObjectId) -> Result<PersonId, Refusal> 
         .ok_or_else(|| Refusal::new(Problem::NOT_ALLOWED))
 }
 
+/// What the ledger is told of the end of all of a person's sessions.
+async fn told(desk: &Desk, by: &Session, person: PersonId) -> Result<Signed<Statement>, NotKept> {
+    let id = opaque::name(&*desk.ports.entropy)?;
+    let statement = event::revoked(by, person, id, desk.now());
+    Ok(Signed::sign(&statement, &*desk.ports.signer).await?)
+}
+
 /// Ends one session for good: for the workers too.
 ///
 /// # Errors
 ///
 /// [`NotRevoked`]. Repeating is safe.
-pub async fn end(desk: &Desk, session: &Session) -> Result<(), NotRevoked> {
+pub async fn end(
+    desk: &Desk,
+    person: &Person,
+    record: &SessionRecord,
+    why: Why,
+) -> Result<(), NotRevoked> {
+    let session = person.session_value();
+    // Of one that has ended before, the ledger was told then.
+    let report = match record.ended {
+        None => Some(why.signed(desk, person, record).await?),
+        Some(_) => None,
+    };
     // First the word that everyone reads; the document is ours to read.
-    revoke(desk, session.person(), Some(&session.sid)).await?;
-    live::end(desk, &At::session(session.cookie)).await?;
+    revoke(desk, session.person(), Some(&session.sid), report).await?;
+    live::end(desk, &At::session(session.cookie), None).await?;
     Ok(())
 }
 
@@ -115,6 +142,7 @@ async fn revoke(
     desk: &Desk,
     person: PersonId,
     only: Option<&str>,
+    report: Option<Signed<Statement>>,
 ) -> Result<Timestamp, NotRevoked> {
     let now = desk.now();
     // One that was signed in this very second is among them, and one that an instance signed whose
@@ -136,25 +164,41 @@ async fn revoke(
         at: now.as_unix_s(),
         revocation: Signed::sign(&revocation, &*desk.ports.signer).await?,
     };
-    put(desk, &Partition::revocations(person.tid), stored, not_before).await?;
+    let partition = Partition::revocations(person.tid);
+    let report = report.map(|event| Waiting::new(&partition, event, now));
+    put(desk, &partition, (&stored, not_before), only.is_some(), report).await?;
     Ok(not_before)
 }
 
-/// Stores a revocation in the place of an earlier one.
+/// Stores a revocation in the place of an earlier one, and in the same write what the ledger is to
+/// be told of it. A session ends once; who revokes all of a person's sessions can do so again.
 async fn put(
     desk: &Desk,
     partition: &Partition,
-    stored: StoredRevocation,
-    not_before: Timestamp,
+    (stored, not_before): (&StoredRevocation, Timestamp),
+    is_told_once: bool,
+    report: Option<Waiting>,
 ) -> Result<(), NotRevoked> {
     for _ in 0..ATTEMPTS {
-        let write = match desk.ports.documents.read(partition, &stored.id).await? {
-            None => Write::Create(serde_json::to_value(&stored)?),
-            Some(found) if covers(desk, &found, &stored, not_before).await? => return Ok(()),
-            Some(found) => Write::Replace(serde_json::to_value(&stored)?, found.etag),
+        let json = serde_json::to_value(stored)?;
+        let (write, is_told) = match desk.ports.documents.read(partition, &stored.id).await? {
+            None => (Write::Create(json), false),
+            Some(found) => match standing(desk, &found, stored, not_before).await? {
+                Standing::Covers => return Ok(()),
+                Standing::Older => (Write::Replace(json, found.etag), is_told_once),
+                Standing::Spoiled => (Write::Replace(json, found.etag), false),
+            },
         };
-        match desk.ports.documents.batch(partition, &[write]).await {
-            Ok(_) => return Ok(()),
+        let report = report.as_ref().filter(|_| !is_told);
+        let mut writes = vec![write];
+        writes.extend(report.map(Waiting::write).transpose()?);
+        match desk.ports.documents.batch(partition, &writes).await {
+            Ok(etags) => {
+                if let (Some(report), [_, etag]) = (report, &*etags) {
+                    desk.reports.send_soon(partition, report.clone(), etag.clone());
+                }
+                return Ok(());
+            }
             // Somebody else's, or our own after a lost answer: the next look tells.
             Err(BatchError::Conflict(_)) => {}
             Err(BatchError::Port(error)) => return Err(error.into()),
@@ -163,28 +207,40 @@ async fn put(
     Err(NotRevoked::Contended)
 }
 
-/// Whether what is stored is genuine, will be found, and goes at least as far. What is not is
-/// written over; what goes further stays, because another instance's clock may be ahead.
-async fn covers(
+/// How what is stored compares with what is to be stored.
+enum Standing {
+    /// It is genuine and goes at least as far: another instance's clock may be ahead.
+    Covers,
+    /// It is genuine, and does not go as far.
+    Older,
+    /// It is not genuine, or would not be found: it is written over.
+    Spoiled,
+}
+
+async fn standing(
     desk: &Desk,
     found: &Found,
     new: &StoredRevocation,
     not_before: Timestamp,
-) -> Result<bool, NotRevoked> {
+) -> Result<Standing, NotRevoked> {
     let Ok(old) = serde_json::from_value::<StoredRevocation>(found.json.clone()) else {
-        return Ok(false);
+        return Ok(Standing::Spoiled);
     };
     let will_be_found =
         (&old.kind, &old.tenant, &old.person) == (&new.kind, &new.tenant, &new.person);
     let trust = desk.trust.trust().await?;
     let opened = trust.open(&old.revocation, desk.now());
-    Ok(will_be_found
-        && opened.is_ok_and(|revocation| {
-            let person = PersonId { tid: revocation.tid, oid: revocation.oid };
-            id(person, revocation.sid.as_deref()) == new.id
-                && person.tid.to_string() == new.tenant
-                && revocation.nbf >= not_before
-        }))
+    let genuine = opened.ok().filter(|revocation| {
+        let person = PersonId { tid: revocation.tid, oid: revocation.oid };
+        will_be_found
+            && id(person, revocation.sid.as_deref()) == new.id
+            && person.tid.to_string() == new.tenant
+    });
+    Ok(match genuine {
+        None => Standing::Spoiled,
+        Some(revocation) if revocation.nbf >= not_before => Standing::Covers,
+        Some(_) => Standing::Older,
+    })
 }
 
 /// Id of the document of a revocation.
@@ -198,7 +254,9 @@ impl From<NotRevoked> for Refusal {
             NotRevoked::NotSigned(error) => signing_problem(error),
             NotRevoked::Json(_) => Problem::INTERNAL,
             NotRevoked::NotTrusted(error) => trust_problem(error),
-            NotRevoked::NotEnded(NotEnded::NotKept(error)) => error.problem(),
+            NotRevoked::NotReported(error) | NotRevoked::NotEnded(NotEnded::NotKept(error)) => {
+                error.problem()
+            }
             NotRevoked::NotEnded(NotEnded::Contended) | NotRevoked::Contended => {
                 Problem::UNAVAILABLE
             }
@@ -250,7 +308,7 @@ mod tests {
         assert!(Live::find(desk, &ahead).await.is_ok());
         let person = world.live_unchecked(&ahead).await.person();
 
-        let not_before = revoke(desk, person, None).await.unwrap();
+        let not_before = revoke(desk, person, None, None).await.unwrap();
 
         assert_eq!(not_before, desk.now().plus_s(LEEWAY_S + 1));
         let refusal = Live::find(desk, &ahead).await.err().unwrap();
@@ -276,7 +334,7 @@ mod tests {
         world.put_spoiled_revocation(World::person(1));
 
         let live = world.live_unchecked(&cookie).await;
-        revoke(desk, live.person(), None).await.unwrap();
+        revoke(desk, live.person(), None, None).await.unwrap();
 
         let refusal = Live::find(desk, &cookie).await.err().unwrap();
         assert_eq!(refusal.problem(), Problem::NOT_SIGNED_IN);

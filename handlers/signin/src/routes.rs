@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     call_the_api::call_the_api, callback::callback, confirm, desk::Signin, origin, redeem::redeem,
-    revocations::revoke_all, session::session, sign_out, start,
+    reports, revocations::revoke_all, session::session, sign_out, start,
 };
 
 /// All routes of the app.
@@ -40,7 +40,10 @@ pub fn all(signin: Signin) -> Result<Router, InvalidHeaderValue> {
         .route("/auth/health", get(health));
     // Below the layer for scripts: the portal may read that it has to wait.
     let for_scripts = pace.hold(for_scripts, cost).layer(origin::cors(&signin.manifest().portal)?);
-    Ok(for_scripts.merge(pace.hold(for_people, cost)).with_state(signin))
+    // Nobody from outside can call it: the host does.
+    let for_the_host = Router::new().route("/resend", post(reports::resend));
+    let all = for_scripts.merge(pace.hold(for_people, cost)).merge(for_the_host);
+    Ok(all.with_state(signin))
 }
 
 /// What a call costs: nearly everything here signs, writes, or calls Entra.

@@ -22,7 +22,7 @@ use crate::{
     credential::Credential,
     desk::{Desk, Signin},
     issue::Profile,
-    live::Live,
+    live::{Live, Why},
     redeem, refused,
     renewal::not_opened,
     revocations,
@@ -66,7 +66,7 @@ pub async fn sign_out(
     let live = Live::find(desk, credential.cookie()).await?;
     let profile = Profile::open(desk, live.session(), live.record()).await.map_err(not_opened)?;
     let sign_out = end_session(desk, live.session(), &profile)?;
-    revocations::end(desk, live.session()).await?;
+    revocations::end(desk, live.person(), live.record(), Why::SignedOut).await?;
     let cleared = AppendHeaders([(header::SET_COOKIE, cookies::clear_session())]);
     Ok((cleared, AppendHeaders([CLEAR]), Json(SignedOut { sign_out })).into_response())
 }
@@ -169,7 +169,9 @@ async fn end(desk: &Desk, id: Digest) -> Result<(), Refusal> {
     };
     let trust = desk.trust.trust().await.map_err(refused::trust)?;
     match document.body.person.verify(&trust, desk.now()) {
-        Ok(person) => revocations::end(desk, person.session_value()).await?,
+        Ok(person) => {
+            revocations::end(desk, &person, &document.body, Why::SignedOutAtEntra).await?;
+        }
         // It ended by itself, or its keys were revoked: nobody relies on it.
         Err(error) => tracing::debug!(cause = chain(&error), "session not ended: over"),
     }

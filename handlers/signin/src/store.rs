@@ -6,6 +6,8 @@
 //! long as it counts by its own words (a session eight hours at the most), and is of use only to
 //! who also has the cookie and the client key.
 //!
+//! What happens to sessions the ledger is told ([`reports`](crate::reports)), in the same write.
+//!
 //! The database is told when it may forget each document, so that no token stays for ever, not even
 //! encrypted. Nothing relies on that: each document says until when it counts.
 
@@ -15,8 +17,8 @@ use airlock_azure::hosting::{Refusal, chain};
 use airlock_core::{
     digest::Digest,
     identity::{App, TenantId},
-    jws::NotSigned,
-    ledger::{Document, Happened, NotGenuine, Stored, document::Unsigned},
+    jws::{NotSigned, Signed},
+    ledger::{Document, Happened, NotGenuine, Statement, Stored, document::Unsigned},
     ports::{BatchError, Created, Found, Partition, PortError, Ports, Query, Write},
     problem::Problem,
     session_record::{self, ABSOLUTE_S, IDLE_S, SessionRecord, TTL},
@@ -29,6 +31,7 @@ use crate::{
     challenge::TRANSACTION_S,
     opaque,
     refused::{passing, signing_problem, trust_problem},
+    reports::{Reports, Waiting},
 };
 
 /// The most sessions and codes of one Entra sign-in that front-channel sign-out ends.
@@ -144,6 +147,7 @@ fn sign_in_partition(sign_in: Digest) -> Partition {
 pub struct Store {
     ports: Ports,
     trust: Arc<TrustStore>,
+    reports: Reports,
 }
 
 /// Nothing was read, or it is not known whether anything was written.
@@ -178,8 +182,8 @@ pub enum Replaced {
 impl Store {
     /// Documents over these ports.
     #[must_use]
-    pub const fn new(ports: Ports, trust: Arc<TrustStore>) -> Self {
-        Self { ports, trust }
+    pub const fn new(ports: Ports, trust: Arc<TrustStore>, reports: Reports) -> Self {
+        Self { ports, trust, reports }
     }
 
     /// Reads a document.
@@ -264,10 +268,27 @@ impl Store {
         happened: Happened,
         body: &T,
     ) -> Result<Created, NotKept> {
+        self.create_and_report(at, happened, body, None).await
+    }
+
+    /// Creates a document, as [`create`](Self::create) does, and in the same write what the ledger
+    /// is to be told of it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotKept`], as there.
+    pub async fn create_and_report<T: Kept>(
+        &self,
+        at: &At,
+        happened: Happened,
+        body: &T,
+        report: Option<Signed<Statement>>,
+    ) -> Result<Created, NotKept> {
         let now = self.ports.clock.now();
         let salt = opaque::random(&*self.ports.entropy)?;
         let stored = self.sign(at, T::KIND, now.as_unix_s(), salt, happened, body).await?;
-        let created = self.write(at, &stored, Write::Create(to_json::<T>(&stored)?)).await?;
+        let write = Write::Create(to_json::<T>(&stored)?);
+        let created = self.write(at, &stored, write, report).await?;
         Ok(if created { Created::New } else { Created::Existed })
     }
 
@@ -283,9 +304,26 @@ impl Store {
         happened: Happened,
         body: &T,
     ) -> Result<Replaced, NotKept> {
+        self.replace_and_report(at, read, happened, body, None).await
+    }
+
+    /// Replaces a document, as [`replace`](Self::replace) does, and writes with it what the ledger
+    /// is to be told of it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotKept`], as there.
+    pub async fn replace_and_report<T: Kept>(
+        &self,
+        at: &At,
+        read: &Document<T>,
+        happened: Happened,
+        body: &T,
+        report: Option<Signed<Statement>>,
+    ) -> Result<Replaced, NotKept> {
         let stored = self.sign(at, T::KIND, read.at, read.salt, happened, body).await?;
         let write = Write::Replace(to_json::<T>(&stored)?, read.etag.clone());
-        let replaced = self.write(at, &stored, write).await?;
+        let replaced = self.write(at, &stored, write, report).await?;
         Ok(if replaced { Replaced::Yes } else { Replaced::Changed })
     }
 
@@ -313,10 +351,26 @@ impl Store {
     }
 
     /// Whether this write is the one that counts.
-    async fn write(&self, at: &At, stored: &Stored, write: Write) -> Result<bool, NotKept> {
-        match self.ports.documents.batch(&at.partition, &[write]).await {
-            Ok(_) => Ok(true),
-            // The driver repeats a batch whose answer it lost, and then meets its own work.
+    async fn write(
+        &self,
+        at: &At,
+        stored: &Stored,
+        write: Write,
+        report: Option<Signed<Statement>>,
+    ) -> Result<bool, NotKept> {
+        let now = self.ports.clock.now();
+        let waiting = report.map(|event| Waiting::new(&at.partition, event, now));
+        let mut writes = vec![write];
+        writes.extend(waiting.as_ref().map(Waiting::write).transpose()?);
+        match self.ports.documents.batch(&at.partition, &writes).await {
+            Ok(etags) => {
+                if let (Some(waiting), [_, etag]) = (waiting, &*etags) {
+                    self.reports.send_soon(&at.partition, waiting, etag.clone());
+                }
+                Ok(true)
+            }
+            // The driver repeats a batch whose answer it lost, and then meets its own work. What
+            // is to be reported is sent by the timer then.
             Err(BatchError::Conflict(_)) => {
                 let found = self.ports.documents.read(&at.partition, &at.id).await?;
                 let statement = found.map(|found| found.json["statement"].clone());

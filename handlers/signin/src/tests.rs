@@ -3,6 +3,7 @@
 mod faults;
 mod origins;
 mod programs;
+mod reporting;
 mod sessions;
 mod signing_in;
 mod signing_out;
@@ -28,6 +29,7 @@ use crate::{
     opaque::Opaque,
     redeem::CODE_S,
     renewal::EVERY_S,
+    reports,
     world::{API, Answer, Lie, PORTAL, Trouble, World, client_key},
 };
 

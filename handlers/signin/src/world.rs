@@ -5,6 +5,7 @@ mod browser;
 mod deployment;
 mod entra;
 mod intake;
+mod line;
 mod stored;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use airlock_core::{
     jwk::PublicKey,
     jws::{Signed, Typ, Verified},
     manifest::Manifest,
-    memory::{Dice, Documented, Kept, LocalKey, Mask, Sent, SetClock},
+    memory::{Dice, Documented, Kept, LocalKey, Mask, SetClock},
     ports::{Clock as _, Ports},
     time::Timestamp,
 };
@@ -32,6 +33,7 @@ use deployment::{Connected, declare, listed, manifest};
 pub use browser::Answer;
 pub use entra::{FakeEntra, Trouble};
 pub use intake::{FakeIntake, Lie};
+pub use line::Line;
 
 pub const PORTAL: &str = "https://portal.example";
 pub const API: &str = "https://api.example";
@@ -48,6 +50,7 @@ pub struct World {
     pub manifest: Verified<Manifest>,
     pub entra: Arc<FakeEntra>,
     pub intake: Arc<FakeIntake>,
+    pub line: Arc<Line>,
     ports: Ports,
 }
 
@@ -68,6 +71,7 @@ impl World {
         let (intake, intake_key) = client_key(102);
         let clock = Arc::new(SetClock::at(NOON));
         let documents = Arc::new(Documented::default());
+        let line = Arc::new(Line::default());
         declare(
             &documents,
             &root,
@@ -85,7 +89,8 @@ impl World {
             wrapper: Arc::new(Mask),
             documents: documents.clone(),
             blobs: Arc::new(Kept::default()),
-            bus: Arc::new(Sent::default()),
+            anchors: Arc::new(Kept::default()),
+            bus: line.clone(),
         };
         Self {
             manifest: manifest.verify(&root_key, NOON).unwrap(),
@@ -93,6 +98,7 @@ impl World {
             intake: Arc::new(FakeIntake::new(intake, clock.clone())),
             clock,
             documents,
+            line,
             ports,
         }
     }

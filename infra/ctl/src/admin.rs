@@ -4,69 +4,90 @@
 //! may use it decides whom every handler believes, so it is used here and nowhere else, and
 //! what has not changed is not signed again.
 
+mod authority;
+mod bind;
 mod binding;
+mod deploying;
 mod deployment;
 mod erasing;
 mod hosted;
+mod keys;
 mod keyset;
+mod local;
 mod manifest;
 mod package;
 mod publish;
+mod recovering;
 mod store;
 mod vault;
 
 use std::{path::Path, sync::Arc};
 
 use airlock_core::{
-    digest::Digest,
-    identity::{App, PersonId, TenantId},
-    jwk::Thumbprint,
-    ports::{Clock, Entropy, Partition},
-    trust::{BINDING_ID, KEYSET_ID},
+    identity::{PersonId, TenantId},
+    ports::{Clock, Entropy},
 };
-use anyhow::Context as _;
-use futures::future::{try_join, try_join_all};
-use tokio::task::JoinSet;
+use anyhow::bail;
+use futures::future::try_join;
 
 use self::{
-    binding::Bindings,
+    authority::Authority,
     deployment::Deployment,
     hosted::Hosted,
-    keyset::{Listed, Plan},
-    publish::{Press, Published},
+    publish::{Press, Shelf},
+    recovering::Tree,
 };
-use crate::{Ending, Surroundings, cli::Admin, screen};
+pub use self::{deployment::KeyName, vault::Version};
+use crate::{
+    Ending, Surroundings,
+    cli::{Admin, BindOrder, Place, RecoverOrder, TreeName},
+    named,
+    screen::{self, Form},
+    stack::Stack,
+};
 
 /// Carries out a command of the admin plane.
 ///
 /// # Errors
 ///
 /// If anything that was to be signed was not.
-pub async fn carry_out(command: &Admin, surroundings: &Surroundings) -> anyhow::Result<Ending> {
-    let named = match command {
-        Admin::Bootstrap(deployed) => deployed,
-        Admin::Keyset(options) => &options.deployed,
-        Admin::Bind(options) => &options.deployed,
-        Admin::Manifest(options) => &options.deployed,
-        Admin::Erase(options) => &options.deployed,
+pub async fn carry_out(
+    command: &Admin,
+    place: &Place,
+    surroundings: &Surroundings,
+) -> anyhow::Result<Ending> {
+    let named = command.deployment();
+    // Nobody but its own platform gives a token for the local cloud.
+    let is_local = !surroundings.managed_identity && local::stack(place, named).is_some();
+    let Some(file) = named.filter(|_| !is_local) else { return Err(local::begin_again(place)?) };
+    let deployment = Deployment::read(file)?;
+    // Before anything is connected to: whoever says no has asked for nothing.
+    let order = match command {
+        Admin::Erase(options) => match erasing::meant(options, place, surroundings).await? {
+            Some(meant) => Some(meant),
+            None => return Ok(Ending::Refused),
+        },
+        _ => None,
     };
-    let deployment = Deployment::read(&named.deployment)?;
     let clock = Arc::clone(&surroundings.clock);
     let hosted = Hosted::connect(&deployment, surroundings.managed_identity)?;
     let entropy = Arc::clone(&surroundings.entropy);
-    let office = Office { deployment, hosted, clock, entropy };
-    match command {
-        Admin::Bootstrap(_) => office.bootstrap().await?,
-        Admin::Keyset(options) => office.keyset(&options.revoke).await?,
-        Admin::Bind(options) => office.bind(options.file.as_deref()).await?,
-        Admin::Manifest(options) => {
+    let stack = local::stack(place, Some(file));
+    let form = if place.json { Form::Json } else { Form::Text };
+    let office = Office { deployment, hosted, clock, entropy, stack, form };
+    match (command, order) {
+        (Admin::Bootstrap(_), _) => office.bootstrap().await?,
+        (Admin::Keys(options), _) => office.keys(&options.order, form).await?,
+        (Admin::Bind(options), _) => {
+            office.bind_by(options.file.as_deref(), options.order.as_ref()).await?;
+        }
+        (Admin::DeployManifest(options), _) => {
             let digest = package::digest(&options.package)?;
-            office.manifest(options.app, &options.package, digest).await?;
+            office.deploy_manifest(options.app, &options.package, digest).await?;
         }
-        Admin::Erase(options) => {
-            let tid = options.home.unwrap_or(options.tenant);
-            office.erase(options.tenant, PersonId { tid, oid: options.user }).await?;
-        }
+        (Admin::Recover(options), _) => office.recover(&options.order).await?,
+        (Admin::Erase(_), Some((tenant, person))) => office.erase(tenant, person).await?,
+        (Admin::Erase(_), None) => bail!("nobody is named to be erased"),
     }
     Ok(Ending::Done)
 }
@@ -77,129 +98,91 @@ struct Office {
     hosted: Hosted,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    /// The local cloud, if it is this deployment.
+    stack: Option<Stack>,
+    form: Form,
 }
 
 impl Office {
     /// Everything that a deployment needs before its handlers start.
     async fn bootstrap(&self) -> anyhow::Result<()> {
         // Packages are large: they are read while the vault is asked.
-        let mut packages = JoinSet::new();
-        for (app, folder) in self.deployment.packages.clone() {
-            packages.spawn_blocking(move || package::digest(&folder).map(|digest| (app, digest)));
-        }
-        self.keyset(&[]).await?;
+        let packages = self.read_packages();
+        self.publish_keys().await?;
         self.bind(None).await?;
-        let mut digests = Vec::new();
-        while let Some(read) = packages.join_next().await {
-            digests.push(read.context("a package was not read to its end")??);
-        }
-        digests.sort_unstable_by_key(|(app, _)| *app);
-        try_join_all(digests.into_iter().map(async |(app, digest)| {
-            let folder = self.deployment.packages.get(&app).context("package without folder")?;
-            self.manifest(app, folder, digest).await
-        }))
-        .await?;
-        Ok(())
+        self.deploy(packages).await
     }
 
-    /// Signs and publishes the keyset.
-    async fn keyset(&self, revoke: &[Thumbprint]) -> anyhow::Result<()> {
-        let Plan { wanted, notes } = keyset::plan(&self.deployment.identities)?;
-        for note in notes {
-            screen::note(note);
-        }
-        let read = wanted.into_iter().map(async |wanted| {
-            let key = self.hosted.vault().key(&wanted.key).await?;
-            anyhow::Ok(Listed { app: wanted.app, jwk: key.public, signs: wanted.signs })
-        });
-        let (listed, press) = try_join(try_join_all(read), self.press()).await?;
-        let now = self.clock.now();
-        let partition = Partition::deployment();
-        let published = press
-            .publish(&partition, KEYSET_ID, |previous| {
-                Ok(keyset::next(previous, &listed, revoke, now)?)
-            })
-            .await
-            .context("keyset not published")?;
-        match published {
-            Published::New(keyset) => screen::line(format_args!(
-                "keyset {} of {} keys, until {}",
-                keyset.ver,
-                keyset.keys.len(),
-                keyset.exp
-            ))?,
-            Published::Unchanged(keyset) => {
-                screen::line(format_args!("keyset {} is unchanged", keyset.ver))?;
+    async fn bind_by(&self, file: Option<&Path>, order: Option<&BindOrder>) -> anyhow::Result<()> {
+        match order {
+            None => self.bind(file).await,
+            Some(BindOrder::Plan) => self.plan_bindings(file).await,
+            Some(BindOrder::Sign(options)) => self.sign_bindings(file, &options.out).await,
+            Some(BindOrder::Apply(options)) => self.apply_bindings(&options.signed).await,
+            Some(BindOrder::History(options)) => {
+                let tenant = named::tenant(self.stack.as_ref(), &options.tenant).await?;
+                self.history(tenant, self.form).await
+            }
+            Some(BindOrder::RollForward(options)) => {
+                let tenant = named::tenant(self.stack.as_ref(), &options.tenant).await?;
+                self.roll_forward(tenant, options.to).await
             }
         }
-        Ok(())
     }
 
-    /// Signs and publishes every binding of a file.
-    async fn bind(&self, file: Option<&Path>) -> anyhow::Result<()> {
-        let file = file.unwrap_or(&self.deployment.bindings);
-        let bindings = Bindings::read(file, self.deployment.tenant)?;
-        let press = self.press().await?;
-        let now = self.clock.now();
-        let published = try_join_all(bindings.tenants.iter().map(async |wanted| {
-            let partition = Partition::bindings(wanted.tenant);
-            press
-                .publish(&partition, BINDING_ID, |previous| {
-                    Ok(binding::next(previous, wanted, now)?)
-                })
-                .await
-                .with_context(|| format!("binding of {} not published", wanted.terms.name))
-        }))
-        .await?;
-        for published in published {
-            match published {
-                Published::New(binding) => screen::line(format_args!(
-                    "binding {} of {} ({}), until {}",
-                    binding.ver, binding.terms.name, binding.tnt, binding.exp
-                ))?,
-                Published::Unchanged(binding) => screen::line(format_args!(
-                    "binding {} of {} ({}) is unchanged",
-                    binding.ver, binding.terms.name, binding.tnt
-                ))?,
+    async fn recover(&self, order: &RecoverOrder) -> anyhow::Result<()> {
+        match order {
+            RecoverOrder::Plan(options) => {
+                self.plan_recovery(self.tree(&options.tenant).await?).await
             }
+            RecoverOrder::Sign(options) => {
+                let tree = self.tree(&options.tenant).await?;
+                self.sign_recovery(tree, &options.reason, &options.out).await
+            }
+            RecoverOrder::Apply(options) => self.apply_recovery(&options.signed).await,
         }
-        Ok(())
     }
 
-    /// Signs an app's manifest into its package.
-    async fn manifest(&self, app: App, folder: &Path, digest: Digest) -> anyhow::Result<()> {
-        let root = self.hosted.root(&self.deployment).await?;
-        let now = self.clock.now();
-        let manifest = manifest::describe(&self.deployment, app, &*root, digest, now)?;
-        let outcome = if manifest::stands(folder, &manifest, now)? {
-            "is unchanged"
-        } else {
-            manifest::write(folder, &manifest, &*root, now).await?;
-            "is signed"
-        };
-        screen::line(format_args!("manifest of {app} {outcome}"))?;
-        Ok(())
+    async fn tree(&self, named: &TreeName) -> anyhow::Result<Tree> {
+        Ok(match named {
+            TreeName::Platform => Tree::Platform,
+            TreeName::Tenant(tenant) => {
+                Tree::Tenant(named::tenant(self.stack.as_ref(), tenant).await?)
+            }
+        })
     }
 
     /// Orders that a person is erased from a tenant.
     async fn erase(&self, tenant: TenantId, person: PersonId) -> anyhow::Result<()> {
-        let root = self.hosted.root(&self.deployment);
-        let store = self.hosted.store(&self.deployment);
-        let (root, store) = try_join(root, store).await?;
+        let (authority, store) = try_join(self.authority(), self.store()).await?;
         let tools = (&*self.clock, &*self.entropy);
-        let order = erasing::order(tenant, person, &*store, &*root, tools).await?;
+        let order = erasing::order(tenant, person, &*store, &*authority.signer, tools).await?;
         screen::line(format_args!(
             "order {} stands until {}: intake erases what names the person, and what has not ended \
              once it has; the ledger says airlock.erasure.done when nothing is left",
             order.jti, order.exp
         ))?;
+        // The admin plane has no key to what is stored, so it must not pretend to know.
+        screen::note(
+            "Whether any request names that person is not known here, because only intake and the \
+             workers can decrypt requests: intake's log says how many it erased, and 0 if none did.",
+        );
         Ok(())
     }
 
     async fn press(&self) -> anyhow::Result<Press<'_>> {
-        let root = self.hosted.root(&self.deployment);
-        let store = self.hosted.store(&self.deployment);
-        let (root, store) = try_join(root, store).await?;
-        Ok(Press::new(store, root, &*self.clock))
+        self.press_of(self.authority().await?).await
+    }
+
+    async fn press_of(&self, authority: Arc<Authority>) -> anyhow::Result<Press<'_>> {
+        Ok(Press::new(self.store().await?, authority, &*self.clock))
+    }
+
+    async fn authority(&self) -> anyhow::Result<Arc<Authority>> {
+        self.hosted.authority(&self.deployment, self.clock.now()).await
+    }
+
+    async fn store(&self) -> anyhow::Result<Arc<dyn Shelf>> {
+        self.hosted.store(&self.deployment).await
     }
 }

@@ -8,7 +8,7 @@ use axum::Router;
 
 use crate::person::api::Api;
 
-pub use desk::desk;
+pub use desk::{desk, signed_in};
 pub use request::{NOW, Requested, person};
 pub use terminal::Typist;
 

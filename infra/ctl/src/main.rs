@@ -1,11 +1,14 @@
 //! `airlockctl`: Airlock on the command line, for people and for the admin plane.
 
 mod admin;
+mod again;
 mod cli;
 mod clock;
 #[cfg(test)]
 mod fake;
 mod foreign;
+mod named;
+mod nearest;
 mod origin;
 mod person;
 mod private_file;
@@ -15,6 +18,7 @@ mod screen;
 mod stack;
 mod terminal;
 mod try_it;
+mod verify;
 
 use std::{
     fmt,
@@ -84,7 +88,11 @@ async fn main() -> ExitCode {
 
 async fn carry_out(cli: &Cli, surroundings: Surroundings) -> anyhow::Result<Ending> {
     match &cli.command {
-        Command::Admin(command) => admin::carry_out(command, &surroundings).await,
+        // Boxed: it is larger than all the others together.
+        Command::Admin(command) => {
+            Box::pin(admin::carry_out(command, &cli.place, &surroundings)).await
+        }
+        Command::Verify(command) => verify::carry_out(command, &cli.place, surroundings).await,
         Command::Try(options) => try_it::play(&cli.place, options, &surroundings).await,
         command => Desk::new(&cli.place, surroundings)?.carry_out(command).await,
     }

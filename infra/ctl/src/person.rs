@@ -1,12 +1,15 @@
 //! Commands of people: sign in, ask, decide, see.
 
 pub mod api;
+mod asking;
 pub mod browser;
 pub mod client_key;
 mod deciding;
 pub mod loopback;
 pub mod me;
+pub mod people;
 pub mod profile;
+mod revealing;
 mod session;
 pub mod sign_in;
 pub mod view;
@@ -14,22 +17,23 @@ pub mod view;
 use std::sync::Arc;
 
 use airlock_core::{
-    identity::{ObjectId, TenantId},
     ports::{Clock, Entropy},
-    record::{REVEAL_S, State},
+    time::Timestamp,
 };
 use anyhow::{Context as _, bail};
 
 use self::{
     api::{Api, NotDone},
-    me::{Me, NotPrepared, Order},
-    profile::{Profile, Profiles},
-    view::{Operations, Progress, RequestView, Reveal, Review},
+    me::Me,
+    people::People,
+    profile::{NoProfile, Profile, ProfileName, Profiles},
 };
 use crate::{
-    Ending, Surroundings, Usage,
-    cli::{self, Command, Place, UserName},
-    screen::{Form, line, note},
+    Ending, Surroundings,
+    again::Again,
+    cli::{Command, Place},
+    origin::Origin,
+    screen::Form,
     stack::{NoStack, Stack},
     terminal::Terminal,
 };
@@ -40,9 +44,37 @@ pub struct Desk {
     stack: Option<Stack>,
     profiles: Profiles,
     form: Form,
+    again: Again,
     terminal: Option<Arc<dyn Terminal>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+}
+
+/// There is nobody in whose name something could be done.
+#[derive(Debug, thiserror::Error)]
+enum Nobody {
+    /// Nobody signed in, under this name.
+    #[error("nobody is signed in at {api} under the profile {profile}{others}: run `{sign_in}`")]
+    Signed {
+        /// Where.
+        api: Origin,
+        /// As whom.
+        profile: ProfileName,
+        /// Profiles under which somebody is.
+        others: String,
+        /// How to sign in.
+        sign_in: String,
+    },
+    /// Somebody did, and it is over.
+    #[error("your session at {api} was over at {at}: run `{sign_in}`")]
+    Over {
+        /// Where.
+        api: Origin,
+        /// When it was over.
+        at: Timestamp,
+        /// How to sign in.
+        sign_in: String,
+    },
 }
 
 impl Desk {
@@ -62,12 +94,14 @@ impl Desk {
             (None, Some(stack)) => stack.api.clone(),
             (None, None) => return Err(NoStack::NotRunning(place.stack.clone()).into()),
         };
+        let again = Again::of(place);
         let folder = surroundings
             .config
             .context("no folder to keep a session in: set HOME or XDG_CONFIG_HOME")?;
         Ok(Self {
             profiles: Profiles::new(&folder, &origin, &place.profile),
-            api: Api::new(origin)?,
+            api: Api::new(origin)?.called_by(&again),
+            again,
             stack,
             form: if place.json { Form::Json } else { Form::Text },
             terminal: surroundings.terminal,
@@ -95,136 +129,37 @@ impl Desk {
             Command::Withdraw(options) => self.withdraw(options).await,
             Command::Review(options) => self.review(options).await,
             Command::Reveal(options) => self.reveal(options).await,
-            Command::Try(_) | Command::Admin(_) => bail!("not a command of a person"),
-        }
-    }
-
-    /// The tenant that somebody named, or the local cloud's own.
-    async fn tenant(&self, named: Option<&str>) -> anyhow::Result<TenantId> {
-        let parsed = named.map(str::parse::<TenantId>);
-        match (named, parsed, &self.stack) {
-            (_, Some(Ok(tenant)), _) => Ok(tenant),
-            (Some(domain), _, Some(stack)) => stack
-                .directory()
-                .await?
-                .tenant(domain)
-                .ok_or_else(|| Usage(format!("the local cloud has no tenant {domain}")).into()),
-            (Some(_), _, None) => Err(Usage("--tenant takes the id of a tenant".to_owned()).into()),
-            (None, _, Some(stack)) => Ok(stack.tenant),
-            (None, _, None) => Err(Usage("--tenant is needed with --api".to_owned()).into()),
-        }
-    }
-
-    /// The user that somebody named. Only the local cloud tells who has which name: elsewhere
-    /// no outer app may look into the directory.
-    async fn user(&self, named: &UserName) -> anyhow::Result<ObjectId> {
-        match (named, &self.stack) {
-            (UserName::Id(id), _) => Ok(*id),
-            (UserName::Name(name), Some(stack)) => {
-                let found = stack.directory().await?.person(name).map(|(_, person)| person.id);
-                found.ok_or_else(|| Usage(format!("the local cloud has no user {name}")).into())
-            }
-            (UserName::Name(_), None) => {
-                Err(Usage("--user takes the object id of a user".to_owned()).into())
+            Command::Verify(_) | Command::Try(_) | Command::Admin(_) => {
+                bail!("not a command of a person")
             }
         }
     }
 
-    async fn operations(&self) -> anyhow::Result<Ending> {
-        let (me, _) = self.me()?;
-        let operations: Operations = me.api().get("/api/operations").await?;
-        self.form.result(&operations, &operations)?;
-        Ok(Ending::Done)
+    /// The API, called as whoever is signed in.
+    ///
+    /// # Errors
+    ///
+    /// If nobody is.
+    pub fn api(&self) -> anyhow::Result<Api> {
+        let (_, profile) = self.me()?;
+        Ok(self.api.with(profile.cookie))
     }
 
-    async fn ask(&self, options: &cli::Ask) -> anyhow::Result<Ending> {
-        let (me, profile) = self.me()?;
-        let order = Order {
-            operation: options.operation.clone(),
-            user: self.user(&options.user).await?,
-            tenant: options.tenant.unwrap_or(profile.person.tid),
-            parameters: parameters(&options.parameters)?,
-            purpose: options.purpose.clone(),
-            ticket: options.ticket.clone(),
-            break_glass: options.break_glass,
-            lifetime_s: options.hours * 3600,
-        };
-        let prepared = me.prepare(&order).await.map_err(|error| match error {
-            NotPrepared::NotUnderstood(_) | NotPrepared::Purpose | NotPrepared::Ticket => {
-                Usage(error.to_string()).into()
-            }
-            error => anyhow::Error::from(error),
-        })?;
-        if let Some(key) = prepared.reveal.clone() {
-            let now = self.clock.now();
-            // The secret can be seen for a while after the request was carried out.
-            let until = prepared.expires.plus_s(REVEAL_S);
-            self.profiles.await_secret(prepared.id, key, until, now)?;
-        }
-        let view = me.send(&prepared).await?;
-        if view.id != prepared.id {
-            bail!("the API took another request than the one that was signed");
-        }
-        if options.wait {
-            note(view.id);
-            return self.follow(&me, &cli::Watch { request: view.id, seconds: None }).await;
-        }
-        self.form.result(&view, &view)?;
-        Ok(ending(&view))
-    }
-
-    async fn requests(&self, options: &cli::Requests) -> anyhow::Result<Ending> {
-        let (me, profile) = self.me()?;
-        let tenant = options.tenant.unwrap_or(profile.person.tid);
-        let state = options.state.map(cli::StateName::as_str);
-        let requests = me.requests(tenant, state).await?;
-        self.form.result(&requests, &requests)?;
-        Ok(Ending::Done)
-    }
-
-    async fn watch(&self, options: &cli::Watch) -> anyhow::Result<Ending> {
-        let (me, _) = self.me()?;
-        self.follow(&me, options).await
-    }
-
-    async fn follow(&self, me: &Me, options: &cli::Watch) -> anyhow::Result<Ending> {
-        let until = options.seconds.map(|seconds| self.clock.now().plus_s(seconds.into()));
-        let told = |view: &RequestView| note(view.standing());
-        let view = me.watch(options.request, until, told).await?;
-        self.form.result(&view, &view)?;
-        if view.reveal == Some(Reveal::Ready) {
-            note(format_args!("See its secret with: airlockctl reveal {}", view.id));
-        }
-        if view.review == Some(Review::Due) {
-            note(format_args!("Somebody else must look at it: airlockctl review {}", view.id));
-        }
-        Ok(if view.state.is(State::Succeeded) { Ending::Done } else { Ending::Refused })
-    }
-
-    async fn reveal(&self, options: &cli::Reveal) -> anyhow::Result<Ending> {
-        let (me, _) = self.me()?;
-        let key = self
-            .profiles
-            .key_for(options.request)?
-            .context("no key for that secret: only the profile that asked can see it, and once")?;
-        let secret = me.reveal(options.request, &key).await?;
-        note(match secret.expose().lines().count() {
-            1 => "The next line is the secret:".to_owned(),
-            lines => format!("The next {lines} lines are the secret:"),
-        });
-        line(secret.expose())?;
-        self.profiles.seen(options.request)?;
-        note("This was the only time that it is shown.");
-        Ok(Ending::Done)
+    /// Where sessions are kept.
+    #[cfg(test)]
+    pub const fn profiles(&self) -> &Profiles {
+        &self.profiles
     }
 
     /// Whoever is signed in.
     fn me(&self) -> anyhow::Result<(Me, Profile)> {
-        let nobody = || NotDone::NotSignedIn(self.api.origin().clone());
-        let profile = self.profiles.read()?.ok_or_else(nobody)?;
+        let profile = self.profiles.read()?;
         // A session is sent to no other API than the one that gave it, whatever the file's name.
-        if profile.api != self.api.origin().as_str() || profile.expires <= self.clock.now() {
-            return Err(nobody().into());
+        let profile = profile.filter(|profile| profile.api == self.api.origin().as_str());
+        let Some(profile) = profile else { return Err(self.nobody()?.into()) };
+        if profile.expires <= self.clock.now() {
+            let (api, at) = (self.api.origin().clone(), profile.expires);
+            return Err(Nobody::Over { api, at, sign_in: self.again.with("sign-in") }.into());
         }
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         let api = self.api.with(profile.cookie.clone());
@@ -233,29 +168,41 @@ impl Desk {
             profile,
         ))
     }
-}
 
-/// Whether a request that was just sent is refused already.
-const fn ending(view: &RequestView) -> Ending {
-    match view.state {
-        Progress::Recorded(
-            State::Pending | State::Permitted | State::Executing | State::Succeeded,
-        ) => Ending::Done,
-        Progress::Expired
-        | Progress::Recorded(
-            State::Refused | State::Failed | State::Unknown | State::TurnedDown | State::Withdrawn,
-        ) => Ending::Refused,
+    /// Nobody signed in under this name; perhaps under another.
+    fn nobody(&self) -> Result<Nobody, NoProfile> {
+        let kept = self.profiles.kept()?;
+        let others = if kept.is_empty() {
+            String::new()
+        } else {
+            format!(" (signed in there: {})", kept.join(", "))
+        };
+        Ok(Nobody::Signed {
+            api: self.api.origin().clone(),
+            profile: self.profiles.name().clone(),
+            others,
+            sign_in: self.again.with("sign-in"),
+        })
     }
-}
 
-fn parameters(
-    typed: &[cli::Parameter],
-) -> Result<serde_json::Map<String, serde_json::Value>, Usage> {
-    let mut parameters = serde_json::Map::new();
-    for each in typed {
-        if parameters.insert(each.name.clone(), each.value.clone()).is_some() {
-            return Err(Usage(format!("parameter {} is given twice", each.name)));
+    /// Whom this program can call by name beside whoever uses it.
+    async fn people(&self, me: &Me) -> People {
+        // Programs are shown ids.
+        let stack = self.stack.as_ref().filter(|_| self.form == Form::Text);
+        People::around(stack, me.person()).await
+    }
+
+    /// Says more of an answer that says little on purpose: there is no such request, or none for
+    /// this caller.
+    fn not_there(&self, error: NotDone) -> anyhow::Error {
+        if !error.is_refusal(404) {
+            return error.into();
         }
+        let list = self.again.with("requests");
+        let next = format!(
+            "no request of that id that you may see: whoever asked sees it, and whoever approves \
+             or audits in its tenant (see `{list}`)"
+        );
+        anyhow::Error::from(error).context(next)
     }
-    Ok(parameters)
 }

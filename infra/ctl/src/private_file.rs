@@ -52,6 +52,26 @@ pub fn read(path: &Path) -> Result<Option<Zeroizing<String>>, NotKept> {
     Ok(Some(text))
 }
 
+/// The names of what is in a folder; none if there is no folder.
+///
+/// # Errors
+///
+/// [`NotKept::Io`].
+pub fn names(folder: &Path) -> Result<Vec<String>, NotKept> {
+    let failed = |error| NotKept::Io(folder.to_owned(), error);
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        // Ours are plain text.
+        names.extend(entry.map_err(failed)?.file_name().into_string().ok());
+    }
+    Ok(names)
+}
+
 /// Writes a file and the folders above it, for their owner alone.
 ///
 /// # Errors

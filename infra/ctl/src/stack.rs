@@ -25,6 +25,10 @@ pub struct Stack {
     pub pages: Origin,
     /// Tenant of the deployment.
     pub tenant: TenantId,
+    /// What the admin plane is told of it.
+    pub deployment: PathBuf,
+    /// What the platform gives to a process of the admin plane. Holds a secret.
+    pub admin: BTreeMap<String, String>,
     #[serde(deserialize_with = "origin")]
     control: Origin,
     control_key: String,
@@ -248,6 +252,8 @@ mod tests {
             "control": "http://127.0.0.1:7073",
             "control_key": "k",
             "tenant": "605d9d43-3534-4810-8152-9d01a268ad22",
+            "deployment": "/x/deployment.json",
+            "admin": { "IDENTITY_HEADER": "h" },
         });
         std::fs::write(&file, stack.to_string()).unwrap();
 

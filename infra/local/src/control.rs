@@ -5,6 +5,7 @@
 
 mod processes;
 mod requests;
+mod rotation;
 mod store;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -105,6 +106,9 @@ impl Control {
             (&Method::POST, ["bus", queue]) => {
                 let message = read::<Injection>(asked.body())?.message().map_err(bad)?;
                 done(self.cloud.bus.inject(queue, message))
+            }
+            (method, ["rotation", rest @ ..]) => {
+                rotation::outcome(&self.cloud, method, rest, asked.body())
             }
             (&Method::GET, ["blobs"]) => Ok(self.cloud.blobs.snapshot()),
             (&Method::GET, ["directory"]) => Ok(self.cloud.directory.snapshot()),

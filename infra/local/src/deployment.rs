@@ -83,6 +83,7 @@ pub fn describe(
         "bus": names.bus,
         "blobs": format!("https://{}", names.blobs),
         "anchors": format!("https://{}", names.anchors),
+        "ledger": "ledger.airlock.example",
         "portal": names.portal,
         "api": names.api,
         "confirmations": confirmations,

@@ -101,8 +101,8 @@ mod tests {
     use super::*;
 
     fn take(faults: &Faults, service: Service, method: &str) -> Option<Effect> {
-        let (app, operation, trace) = (None, None, None);
-        faults.take(&Call { service, method, path: "/", app, operation, trace })
+        let (caller, app, operation, trace) = (None, None, None, None);
+        faults.take(&Call { service, method, path: "/", caller, app, operation, trace })
     }
 
     fn rule(text: &str) -> Rule {

@@ -29,6 +29,13 @@ pub struct Identities {
 pub struct Identity {
     /// Key Vault keys.
     pub keys: Keys,
+    /// Key Vault keys of which it may make new versions, and change versions: enable and disable
+    /// them, give them an end. Not use them: that is [`Keys`].
+    #[serde(default)]
+    pub rotates: Vec<String>,
+    /// Key Vault secrets, by name or by the beginning of names, and the rights on each.
+    #[serde(default)]
+    pub secrets: BTreeMap<SecretNames, Vec<SecretRight>>,
     /// What its signing keys may sign. Read by the keyset, not by the cloud.
     pub signs: Vec<String>,
     /// Cosmos DB containers, named likewise, and the rights on each.
@@ -51,6 +58,50 @@ pub struct Keys {
     pub sign: Vec<String>,
     /// RSA keys: `wrapKey`, `unwrapKey` and `get`.
     pub wrap: Vec<String>,
+}
+
+/// Secrets by their name, or all whose names begin alike: `client-secret-*`.
+///
+/// Key Vault does not tell capitals from small letters, and neither does this.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(try_from = "String")]
+pub struct SecretNames(String);
+
+impl TryFrom<String> for SecretNames {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let start = text.strip_suffix('*').unwrap_or(&text);
+        // A star alone would grant every secret of the vault.
+        if start.is_empty() || !start.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-') {
+            return Err("a secret is named by letters, digits and hyphens, and a `*` at the end");
+        }
+        Ok(Self(text.to_ascii_lowercase()))
+    }
+}
+
+impl SecretNames {
+    /// Whether a secret is one of these.
+    #[must_use]
+    pub fn include(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        match self.0.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => name == self.0,
+        }
+    }
+}
+
+/// A right on secrets.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretRight {
+    /// Read the value of a version.
+    Get,
+    /// Add a version, and change the attributes of versions.
+    Set,
+    /// See which versions there are, without their values.
+    List,
 }
 
 /// A right on a container. `create` allows what does not exist yet and nothing else.
@@ -103,6 +154,15 @@ pub struct Container {
     /// documents stay, whatever they say.
     #[serde(default)]
     pub default_ttl: Option<i32>,
+}
+
+impl Identity {
+    /// Whether it holds this right on this secret.
+    #[must_use]
+    pub fn may_secret(&self, right: SecretRight, name: &str) -> bool {
+        let mut rights = self.secrets.iter().filter(|(names, _)| names.include(name));
+        rights.any(|(_, rights)| rights.contains(&right))
+    }
 }
 
 impl Identities {
@@ -161,8 +221,70 @@ pub fn application_id(application: &str) -> Uuid {
     stable_id("application", application)
 }
 
+/// The object id of an app registration, in the tenant of the deployment.
+#[must_use]
+pub fn registration_id(application: &str) -> Uuid {
+    stable_id("registration", application)
+}
+
 /// The object id of an application's service principal in one tenant.
 #[must_use]
 pub fn service_principal_id(application: &str, tenant: Uuid) -> Uuid {
     stable_id("service-principal", &format!("{application}/{tenant}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> Result<SecretNames, &'static str> {
+        SecretNames::try_from(text.to_owned())
+    }
+
+    #[test]
+    fn secrets_are_named_one_by_one_or_by_how_they_begin() {
+        let one = names("Operator-Sign-In").unwrap();
+        assert!(one.include("operator-sign-in"));
+        assert!(!one.include("operator-sign-in-2"));
+
+        let several = names("client-secret-*").unwrap();
+        assert!(several.include("CLIENT-secret-contoso"));
+        assert!(!several.include("client-secre"));
+    }
+
+    #[test]
+    fn nobody_is_granted_every_secret_by_a_slip() {
+        for text in ["*", "", "a*b", "a/b", "**", "a b"] {
+            assert!(names(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_rotator_sets_secrets_and_makes_versions_and_never_of_the_root() {
+        let identities = Identities::parse(crate::IDENTITIES).unwrap();
+
+        for (name, identity) in &identities.identities {
+            let secrets: Vec<_> = identity.secrets.values().flatten().collect();
+            match name.as_str() {
+                "rotate" => {
+                    assert!(!identity.rotates.is_empty());
+                    assert!(!identity.rotates.contains(&"admin-root".to_owned()));
+                    assert!(!identity.may_secret(SecretRight::Get, "operator-sign-in"));
+                }
+                "signin" => assert_eq!(secrets, [&SecretRight::Get]),
+                _ => assert!(secrets.is_empty(), "{name}"),
+            }
+            assert!(name == "rotate" || identity.rotates.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn whoever_makes_versions_of_a_key_signs_with_none_of_another_apps() {
+        let identities = Identities::parse(crate::IDENTITIES).unwrap();
+        let rotate = &identities.identities["rotate"];
+
+        for key in rotate.rotates.iter().filter(|key| *key != "rotate-signing") {
+            assert!(!rotate.keys.sign.contains(key), "{key}");
+        }
+    }
 }

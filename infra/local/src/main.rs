@@ -9,6 +9,7 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     fs,
+    io::{self, Write as _},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     process::{ExitCode, Stdio},
@@ -19,7 +20,6 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     cloud::{Cloud, Names, Shared},
@@ -42,6 +42,7 @@ mod cosmos;
 mod deployment;
 mod directory;
 mod door;
+mod ending;
 mod entra;
 mod faults;
 mod front;
@@ -92,7 +93,7 @@ async fn main() -> ExitCode {
     let stack = OnceLock::new();
     let outcome = tokio::select! {
         outcome = run(&options, &host, &stack) => outcome.map(|never| match never {}),
-        outcome = asked_to_end() => outcome,
+        outcome = ending::asked() => outcome.context("signals"),
     };
     if let Some(host) = host.get() {
         host.shut_down().await;
@@ -101,20 +102,11 @@ async fn main() -> ExitCode {
     match outcome.and(removed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("airlock: {error:#}");
+            // Nobody is left to tell if the terminal is gone.
+            drop(writeln!(io::stderr().lock(), "airlock: {error:#}"));
             ExitCode::FAILURE
         }
     }
-}
-
-async fn asked_to_end() -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
 }
 
 /// Starts everything, and then runs until it is dropped.

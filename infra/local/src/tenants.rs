@@ -65,9 +65,11 @@ fn add_container(identities: &mut Identities, name: String) -> anyhow::Result<()
 }
 
 fn add_key(identities: &mut Identities, name: &str) {
-    for Identity { keys, .. } in identities.identities.values_mut() {
-        if keys.wrap.iter().any(|key| key == KEY) {
-            keys.wrap.push(name.to_owned());
+    for Identity { keys, rotates, .. } in identities.identities.values_mut() {
+        for granted in [&mut keys.wrap, rotates] {
+            if granted.iter().any(|key| key == KEY) {
+                granted.push(name.to_owned());
+            }
         }
     }
 }
@@ -99,6 +101,8 @@ mod tests {
                 assert_eq!(of(&own), of(CONTAINER), "{name}");
                 let wraps = |key: &str| identity.keys.wrap.iter().any(|own| own == key);
                 assert_eq!(wraps(&format!("{KEY}-{TENANT}")), wraps(KEY), "{name}");
+                let rotates = |key: &str| identity.rotates.iter().any(|own| own == key);
+                assert_eq!(rotates(&format!("{KEY}-{TENANT}")), rotates(KEY), "{name}");
             }
             assert!(!identities.identities["signin"].cosmos.contains_key(&own));
         }

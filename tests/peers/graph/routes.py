@@ -1,7 +1,8 @@
-"""Every route that the local Graph offers below v1.0.
+"""Every route that the local Graph offers below v1.0, but one: a secret of an application is removed
+by the id that making it told, and so where one is made (rotation.py).
 
-`{user}` is a person, `{principal}` a service principal, `{key}` a recovery key, `{fido2}` and the
-like a method of that kind.
+`{user}` is a person, `{principal}` a service principal, `{application}` an app registration,
+`{key}` a recovery key, `{fido2}` and the like a method of that kind.
 """
 
 READS = [
@@ -30,6 +31,9 @@ READS = [
     "/organization",
     "/servicePrincipals",
     "/servicePrincipals/{principal}",
+    "/applications",
+    "/applications/{application}",
+    "/applications/{application}/owners",
 ]
 WRITES = [
     ("PATCH", "/users/{user}", {"accountEnabled": True}),
@@ -55,6 +59,7 @@ WRITES = [
         "/users/{user}/assignLicense",
         {"addLicenses": [{"skuId": "{sku}", "disabledPlans": []}], "removeLicenses": []},
     ),
+    ("POST", "/applications/{application}/addPassword", {"passwordCredential": {}}),
     ("POST", "/identityProtection/riskyUsers/dismiss", {"userIds": ["{user}"]}),
     ("DELETE", "/users/{user}/authentication/emailMethods/{email}", None),
     ("DELETE", "/users/{user}/authentication/fido2Methods/{fido2}", None),

@@ -43,17 +43,20 @@ class Stage:
         portal = cloud.names["applications"]["airlock-portal"]
         self.principal = portal["service_principals"][self.contoso]
         self.in_contoso = self._places(
-            self.contoso, "Travel Booking", "NINA-LAPTOP", "nina@contoso.example"
+            self.contoso, "Travel Booking", "NINA-LAPTOP", "nina@contoso.example", "timesheets"
         )
-        self.in_fabrikam = self._places(self.fabrikam, "Print Room", "FLORA-LAPTOP", FLORA)
+        self.in_fabrikam = self._places(
+            self.fabrikam, "Print Room", "FLORA-LAPTOP", FLORA, "order-desk"
+        )
 
-    def _places(self, tenant, group, device, user):
+    def _places(self, tenant, group, device, user, application):
         """What stands for the names in paths, in one tenant."""
         here = self.directory[tenant]
         [recovery_key] = here["devices"][device]["recoveryKeys"]
         methods = {method["kind"]: method["id"] for method in here["people"][user]["methods"]}
         return methods | {
             "principal": self.principal,
+            "application": here["applications"][application]["id"],
             "group": here["groups"][group]["id"],
             "device": here["devices"][device]["deviceId"],
             "key": recovery_key["id"],

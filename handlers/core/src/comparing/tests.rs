@@ -60,13 +60,7 @@ async fn wanting(world: &World, tenant: TenantId) {
 
 fn comparer(world: &World, policies: Arc<dyn AccessPolicies>) -> Comparer {
     let ports = world.ports(App::Drift);
-    let trust = TrustStore::new(
-        world.root_key(),
-        Arc::clone(&ports.documents),
-        Arc::clone(&ports.clock),
-        0,
-    );
-    Comparer::new(ports, trust, policies)
+    Comparer::new(ports, world.trust_store(), policies)
 }
 
 async fn verdict(world: &World) -> Option<Verdict> {
@@ -110,7 +104,7 @@ async fn what_stands_is_written_again_only_to_renew_it_or_when_it_changes() {
     let mut written = Vec::new();
     for _ in 0..4 {
         written.push(comparer.compare().await.unwrap());
-        world.clock.advance_s(RENEW_S - 1);
+        world.pass(RENEW_S - 1).await;
     }
     *tenant.0.lock().unwrap() = Ok(vec![]);
     written.push(comparer.compare().await.unwrap());
@@ -131,7 +125,7 @@ async fn an_outage_changes_nothing_and_a_refusal_shows_nothing() {
     *tenant.0.lock().unwrap() = Err(|| PortError::Unavailable("down".into()));
     assert_eq!(comparer.compare().await.unwrap(), 0);
     assert_eq!(verdict(&world).await, Some(Verdict::Match));
-    world.clock.advance_s(BACKED_S);
+    world.pass(BACKED_S).await;
     assert_eq!(comparer.compare().await.unwrap(), 0);
     assert_eq!(verdict(&world).await, None, "over");
     *tenant.0.lock().unwrap() = Err(|| PortError::Denied("403".into()));
@@ -171,6 +165,8 @@ async fn what_another_context_was_found_to_be_does_not_stand_for_this_one() {
         markers: Vec::new(),
         counts: Vec::new(),
         outgoing: Vec::new(),
+        subject: None,
+        artefact: None,
     };
     comparer.ledger.commit(&partition, commit, world.now()).await.unwrap();
 

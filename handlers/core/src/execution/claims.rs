@@ -1,12 +1,15 @@
 //! Claims and outcomes as create-only blobs: what is remembered even if the database forgets.
 
-use super::{End, NotHandled, Opened, Worker, broken};
+use super::{End, NotHandled, Opened, Worker};
 use crate::{
     claim::{CONTAINER, Claim, Ending, OutcomeBlob, RESUME_S, claim_blob, outcome_blob},
     digest::Digest,
+    erasure::Concerned,
     identity::TenantId,
     jws::{Signed, Verified},
+    keyset::Trust,
     ports::{Created, PortError},
+    record::Record,
     request::{Authorized, NotPermitted, Principal, Request},
     time::Timestamp,
 };
@@ -30,7 +33,7 @@ pub(super) enum Claimed {
 /// What stands for a request already.
 pub(super) enum Standing {
     /// Its claim, or none.
-    Claim(Option<(Verified<Claim>, Signed<Claim>)>),
+    Claim(Option<Box<(Verified<Claim>, Signed<Claim>)>>),
     /// Its outcome.
     Ended(Box<OutcomeBlob>),
     /// A claim under which nothing more may be done.
@@ -51,7 +54,7 @@ impl Worker {
         if opened.document.body.claim.is_none() && !again {
             return Ok(Standing::Claim(None));
         }
-        if let Some(blob) = self.kept_outcome(opened).await? {
+        if let Some(blob) = self.kept_outcome(&opened.trust, tenant, request).await? {
             return Ok(Standing::Ended(Box::new(blob)));
         }
         let Some(signed) = self.kept_claim(tenant, request).await? else {
@@ -69,7 +72,7 @@ impl Worker {
                 Standing::Never(End::of(Ending::Refused, "it was refused before"))
             }
             Ok(claim) if fits(&claim) && claim.resume_until > now => {
-                Standing::Claim(Some((claim, signed)))
+                Standing::Claim(Some(Box::new((claim, signed))))
             }
             Ok(claim) if fits(&claim) => {
                 Standing::Never(End::of(Ending::Refused, "its time is over").after(true))
@@ -107,10 +110,11 @@ impl Worker {
             tnt: request.tenant(),
             req: request.digest(),
             jti: permit.jti,
-            op_hash: request.change().digest(),
+            op_hash: request.op_hash(),
             iat: now,
             resume_until: now.plus_s(RESUME_S),
             void: false,
+            concerned: concerned(&opened.document.body),
         };
         let claim = Signed::sign(&claim, &*self.ports.signer).await?;
         let name = claim_blob(request.tenant(), request.digest());
@@ -138,6 +142,7 @@ impl Worker {
             iat: now,
             resume_until: now,
             void: true,
+            concerned: concerned(&opened.document.body),
         };
         let claim = Signed::sign(&claim, &*self.ports.signer).await?;
         let name = claim_blob(tenant, request);
@@ -148,30 +153,38 @@ impl Worker {
         &self,
         tenant: TenantId,
         request: Digest,
-    ) -> Result<Option<Signed<Claim>>, NotHandled> {
+    ) -> Result<Option<Signed<Claim>>, PortError> {
         let name = claim_blob(tenant, request);
         let Some(bytes) = self.ports.blobs.read(CONTAINER, &name).await? else { return Ok(None) };
-        let text = String::from_utf8(bytes).map_err(|_| broken("claim blob is not text"))?;
-        Signed::parse(text).map(Some).map_err(|error| PortError::Broken(error.into()).into())
+        let text = String::from_utf8(bytes).map_err(|error| PortError::Broken(error.into()))?;
+        Signed::parse(text).map(Some).map_err(|error| PortError::Broken(error.into()))
     }
 
     pub(super) async fn kept_outcome(
         &self,
-        opened: &Opened,
-    ) -> Result<Option<OutcomeBlob>, NotHandled> {
-        let (tenant, request) = (opened.scope.tenant(), opened.document.body.request);
+        trust: &Trust,
+        tenant: TenantId,
+        request: Digest,
+    ) -> Result<Option<OutcomeBlob>, PortError> {
         let name = outcome_blob(tenant, request);
         let Some(bytes) = self.ports.blobs.read(CONTAINER, &name).await? else { return Ok(None) };
-        let blob: OutcomeBlob = serde_json::from_slice(&bytes)?;
-        let outcome = opened
-            .trust
+        let blob: OutcomeBlob =
+            serde_json::from_slice(&bytes).map_err(|error| PortError::Broken(error.into()))?;
+        let outcome = trust
             .open(&blob.outcome, self.ports.clock.now())
             .map_err(|error| PortError::Broken(error.into()))?;
         if outcome.req != request || outcome.tnt != tenant || outcome.iss != self.app {
-            return Err(broken("outcome blob is another request's"));
+            return Err(PortError::Broken("outcome blob is another request's".into()));
         }
         Ok(Some(blob))
     }
+}
+
+/// Whom a request names, as far as its evidence says.
+fn concerned(record: &Record) -> Option<Concerned> {
+    Concerned::of(record)
+        .inspect_err(|error| tracing::error!(error = %error, "nobody in the request is readable"))
+        .ok()
 }
 
 /// What a requester is told about a permit that does not permit.

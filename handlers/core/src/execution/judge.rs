@@ -69,8 +69,8 @@ impl Worker {
         let operation = request.change().entry().name;
         let documents = &*self.ports.documents;
         let now = self.ports.clock.now();
-        let backed =
-            Backed::read(documents, trust, scope, operation, now).await.map_err(not_told)?;
+        let read = Backed::read(documents, trust, scope, operation, &self.newest, now).await;
+        let backed = read.map_err(not_told)?;
         let by_what = Deciding {
             request: &request,
             scope,

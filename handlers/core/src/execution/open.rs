@@ -8,7 +8,7 @@ use crate::{
     digest::Digest,
     jws::{Signed, Verified},
     keyset::Trust,
-    ledger::{Document, NotRead},
+    ledger::{Document, NotProven, NotRead},
     permit::{Permit, PermittedChange},
     ports::{Partition, PortError},
     record::{Record, document_id},
@@ -31,8 +31,10 @@ pub(super) enum Unopened {
     /// It, or what is stored, is not what our apps signed. Where that is recorded depends on
     /// how far the tenant is known.
     Violation { scope: Option<Box<TenantScope>>, request: Option<Digest>, what: &'static str },
-    /// The request has ended already, or was erased since.
+    /// The request has ended already, and may have been erased since.
     Ended(Digest),
+    /// The ledger is not proven.
+    NotProven(NotProven),
     /// Something was not read.
     Port(PortError),
 }
@@ -75,16 +77,20 @@ impl Worker {
         let partition = Partition::tenant(&scope);
         let found = self.ports.documents.read(&partition, &document_id(request)).await?;
         let found = found.ok_or_else(|| violation("the request is not stored"))?;
+        let order = found.json.get("erased").cloned();
         let keys = self.keys.of(&trust, &partition);
-        let document: Document<Record> =
-            Document::open_sealed(found, keys, now).await.map_err(|error| match error {
-                NotRead::Erased => Unopened::Ended(request),
-                NotRead::Port(error) => error.into(),
-                NotRead::NotGenuine(error) => {
-                    tracing::error!(error = %error, "stored request not genuine");
-                    violation("the stored request is not genuine")
-                }
-            })?;
+        let document: Document<Record> = match Document::open_sealed(found, keys, now).await {
+            Ok(document) => document,
+            Err(NotRead::Port(error)) => return Err(error.into()),
+            Err(NotRead::Erased) => {
+                let wrong = self.erased(&trust, &scope, request, order).await?;
+                return Err(wrong.map_or(Unopened::Ended(request), violation));
+            }
+            Err(NotRead::NotGenuine(error)) => {
+                tracing::error!(error = %error, "stored request not genuine");
+                return Err(violation("the stored request is not genuine"));
+            }
+        };
         if !is_recorded(change, request, &document.body) {
             return Err(violation("the message is not what was recorded"));
         }
@@ -95,17 +101,19 @@ impl Worker {
     }
 }
 
-/// Whether a message carries, to the letter, the permit that is stored with the request that it
-/// names.
+/// Whether a message carries the permit that is stored with the request that it names. Compared
+/// is what was signed: the twin of its signature, which anybody can make, makes no other permit.
 fn is_recorded(change: &PermittedChange, request: Digest, record: &Record) -> bool {
     record.request == request
         && record.evidence.digest() == request
-        && record.permit.as_ref().map(Signed::as_str) == Some(change.permit.as_str())
+        && record.permit.as_ref().map(Signed::digest) == Some(change.permit.digest())
 }
 
 fn untrusted(error: NotTrusted, request: Option<Digest>) -> Unopened {
     let what = match error {
         NotTrusted::Port(error) => return error.into(),
+        NotTrusted::NotProven(error) => return Unopened::NotProven(error),
+        NotTrusted::Older => return PortError::Unavailable(error.into()).into(),
         NotTrusted::NoBinding => "the tenant has no binding",
         NotTrusted::NoKeyset => "the deployment has no keyset",
         NotTrusted::Form(_) | NotTrusted::NotVerified(_) => {

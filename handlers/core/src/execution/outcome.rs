@@ -1,11 +1,17 @@
 //! How requests end: outcomes, and what is recorded when a message leads nowhere.
 
-use super::{NotHandled, Opened, Step, Worker, broken, open::Unopened, retry::pause_s};
+use super::{
+    NotHandled, Opened, Step, Worker, broken,
+    open::Unopened,
+    retry::{STOPPED_S, back_off_s, pause_s},
+};
+use std::error::Error;
+
 use crate::{
     claim::{CONTAINER, Ending, Outcome, OutcomeBlob, outcome_blob},
     digest::Digest,
     jws::Signed,
-    ledger::{Commit, Document, Happened},
+    ledger::{Commit, Document, Happened, NotCommitted, NotProven},
     ports::{Created, Partition},
     record::{Record, State},
     tenancy::TenantScope,
@@ -70,6 +76,7 @@ impl Worker {
                 self.violated(scope.as_deref(), request, what).await?;
                 Ok(Step::Over)
             }
+            Unopened::NotProven(error) => self.unproven(&error, None, attempt).await,
             Unopened::Port(error) if error.is_transient() => {
                 tracing::warn!(error = %error, "not read");
                 Ok(Step::Later(pause_s(&error, attempt + 1)))
@@ -88,7 +95,7 @@ impl Worker {
     ) -> Result<(), NotHandled> {
         let concluded = self.conclude(opened, &end, traceparent).await;
         if concluded.is_err() {
-            self.unkept.remember(opened.document.body.request, end);
+            self.unkept.remember(opened.document.body.request, end, self.ports.clock.now());
         }
         concluded
     }
@@ -120,7 +127,7 @@ impl Worker {
         let (blob, what) = match created {
             Created::New => (blob, end.is_violation.then_some(end.reason)),
             Created::Existed => {
-                let kept = self.kept_outcome(opened).await?;
+                let kept = self.kept_outcome(&opened.trust, tenant, request).await?;
                 (kept.ok_or_else(|| broken("outcome neither created nor found"))?, None)
             }
         };
@@ -183,14 +190,47 @@ impl Worker {
         tracing::error!(what, "integrity violation; nothing was done");
         let partition = scope.map_or_else(Partition::platform, Partition::tenant);
         let now = self.ports.clock.now();
-        if scope.is_none() && !self.strangers.is_recorded(now) {
-            tracing::error!(what, "too many in this hour: not recorded");
-            return Ok(());
+        let (ledger, entropy) = ((&*self.ledger, self.app), &*self.ports.entropy);
+        let record = async |partition| {
+            self.violations.record(ledger, partition, request, what, entropy, now).await
+        };
+        let platform = Partition::platform();
+        let mut recorded = record(&partition).await;
+        // Nothing is added to a tree that is not proven.
+        if matches!(recorded, Err(NotCommitted::NotProven(_))) && partition != platform {
+            recorded = record(&platform).await;
         }
-        let entropy = &*self.ports.entropy;
-        let commit = violation::commit(self.app, &partition, request, what, None, entropy, now)?;
-        self.ledger.commit(&partition, commit, now).await?;
-        Ok(())
+        match recorded {
+            Err(NotCommitted::NotProven(error)) => {
+                let error = &error as &(dyn Error + 'static);
+                tracing::error!(what, error, "integrity violation; no ledger to record it in");
+                Ok(())
+            }
+            recorded => Ok(recorded?),
+        }
+    }
+
+    /// What becomes of a message while the ledger that it leads to is not proven. Nothing was done.
+    pub(super) async fn unproven(
+        &self,
+        error: &NotProven,
+        request: Option<Digest>,
+        attempt: u32,
+    ) -> Result<Step, NotHandled> {
+        {
+            let error = error as &(dyn Error + 'static);
+            tracing::warn!(error, "ledger not proven");
+        }
+        let pause_s = match error {
+            NotProven::Violation(_) | NotProven::Anchor(_) => {
+                self.violated(None, request, "a ledger is not what was sealed").await?;
+                return Ok(Step::Over);
+            }
+            NotProven::Refused => STOPPED_S,
+            NotProven::Port(error) => pause_s(error, attempt.saturating_add(1)),
+            NotProven::Stale | NotProven::NoKeyset => back_off_s(attempt.saturating_add(1)),
+        };
+        Ok(Step::Later(pause_s))
     }
 
     /// Records that a message goes to the dead letters; the broker keeps its envelope.
@@ -213,5 +253,7 @@ fn undeliverable(what: &'static str) -> Commit {
         markers: Vec::new(),
         counts: Vec::new(),
         outgoing: Vec::new(),
+        subject: None,
+        artefact: None,
     }
 }

@@ -27,12 +27,14 @@ impl Worker {
     /// trouble with is logged, and keeps none of the others waiting.
     pub async fn reclaim(&self) -> Result<usize, NotHandled> {
         self.keys.forget_old();
+        self.unkept.forget_old(self.ports.clock.now());
         let mut count = 0;
         for key in self.ports.documents.partitions(Container::Bindings, "binding").await? {
             let Ok(tenant) = key.parse() else { continue };
             let entered = async {
                 let trust = self.trust.trust().await?;
-                let scope = self.trust.scope(&trust, tenant).await?;
+                // Each request that is found is opened anew, and its ledger proven then.
+                let scope = self.trust.scope_as_signed(&trust, tenant).await?;
                 Ok::<_, NotTrusted>((trust, scope))
             };
             match entered.await {

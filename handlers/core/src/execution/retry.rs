@@ -33,10 +33,18 @@ impl Worker {
     }
 }
 
+/// How long to wait for a tree that stopped, in seconds: until somebody orders how it goes on.
+pub(super) const STOPPED_S: i64 = 60;
+
+/// How long to wait before an attempt: longer before each.
+pub(super) fn back_off_s(attempt: u32) -> i64 {
+    let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+    BACK_OFF_S[index.min(BACK_OFF_S.len() - 1)]
+}
+
 /// How long to wait: as long as the service said, or longer with each attempt.
 pub(super) fn pause_s(error: &PortError, attempt: u32) -> i64 {
-    let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
-    let own = BACK_OFF_S[index.min(BACK_OFF_S.len() - 1)];
+    let own = back_off_s(attempt);
     match error {
         PortError::Throttled { after_s: Some(after_s) } => {
             i64::try_from(*after_s).unwrap_or(own).clamp(1, 300)

@@ -6,13 +6,16 @@
 //!
 //! Writers of one process are joined: whoever holds a tenant's lane takes everyone who waits
 //! into one batch (group commit), so that they do not race each other for the head.
+//!
+//! A head that this process did not write itself is built upon only once it is
+//! [proven](super::proven).
 
 mod batch;
 mod counters;
 mod driver;
 mod stored;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 use tokio::sync::{Mutex, oneshot};
@@ -21,23 +24,33 @@ use tracing::Instrument as _;
 use super::{
     document::{Contents, Form, Stored},
     merkle::Frontier,
-    statement::{Data, Happened, Statement, commitment},
+    proven::{NotProven, Proven, Tree},
+    statement::{ArtefactVersion, Data, Happened, Statement, commitment},
 };
 use crate::{
     digest::Digest,
     identity::App,
+    jwk::Thumbprint,
     jws::{NotSigned, Signed},
-    ports::{Documents, Entropy, Etag, Message, Partition, PortError, Signer},
+    keyset::Trust,
+    ports::{Clock, Documents, Entropy, Etag, Message, Partition, PortError, Ports, Signer},
     time::Timestamp,
+    trust::TrustStore,
 };
 
 use counters::Counters;
 use driver::Driver;
-use stored::read_head;
-pub use stored::{StoredLeaf, StoredMessage};
+pub use stored::{StoredHead, StoredLeaf, StoredMessage, leaf_id};
 
-/// Id of a tree's head.
-const HEAD: &str = "head";
+/// Id, and `kind`, of a tree's head.
+pub const HEAD: &str = "head";
+
+/// Bytes of the largest statement: what an entry of a tile can hold.
+pub const MAX_LEAF_BYTES: usize = u16::MAX as usize;
+
+/// How old a statement may be that is sent to the store, in seconds. `drift` takes no leaf that is
+/// much older than the tree around it.
+const UNSENT_S: i64 = 120;
 
 /// `kind` of a leaf.
 pub const LEAF: &str = "leaf";
@@ -67,6 +80,10 @@ pub struct Commit {
     pub counts: Vec<Count>,
     /// What goes out because of it.
     pub outgoing: Vec<Outgoing>,
+    /// What it is about, if that is neither the document that changes nor a request.
+    pub subject: Option<String>,
+    /// The version of an artefact that it is about.
+    pub artefact: Option<ArtefactVersion>,
 }
 
 /// A document as it shall be.
@@ -118,14 +135,12 @@ pub struct Outgoing {
 /// Something was committed.
 #[derive(Clone, Debug)]
 pub struct Committed {
-    /// Position of its leaf.
+    /// Which of the partition's trees it is in.
+    pub epoch: u32,
+    /// Position of its leaf there.
     pub index: u64,
     /// The changed document's new version.
     pub etag: Option<Etag>,
-    /// The tree after it.
-    pub size: u64,
-    /// Its root.
-    pub root: Digest,
 }
 
 /// Nothing was committed, or nobody knows.
@@ -143,13 +158,13 @@ pub enum NotCommitted {
     /// There was no randomness.
     #[error("no randomness")]
     NoEntropy(#[source] PortError),
-    /// The stored head contradicts itself: nothing may be added to such a tree.
-    #[error("ledger head is not genuine")]
-    Head,
+    /// The tree is not what was sealed, or not sealed for too long for what was to be done.
+    #[error("ledger not proven")]
+    NotProven(#[from] NotProven),
     /// It has no JSON form.
     #[error("commit not written as JSON")]
     Form(#[source] serde_json::Error),
-    /// The store did not answer, or too many others were faster. It may have been written.
+    /// The store did not answer, or others were faster for too long. It may have been written.
     #[error("commit not decided")]
     Undecided(#[source] Option<PortError>),
 }
@@ -160,18 +175,21 @@ pub struct Ledger {
     documents: Arc<dyn Documents>,
     signer: Arc<dyn Signer>,
     entropy: Arc<dyn Entropy>,
+    clock: Arc<dyn Clock>,
+    trust: Arc<TrustStore>,
     lanes: Mutex<HashMap<Partition, Arc<Lane>>>,
 }
 
 /// One tenant's writers in this process.
-#[derive(Default)]
 struct Lane {
+    tree: Arc<Tree>,
     waiting: Mutex<Vec<Waiting>>,
     head: Mutex<Option<Head>>,
 }
 
 #[derive(Clone)]
 struct Head {
+    epoch: u32,
     frontier: Frontier,
     etag: Option<Etag>,
     /// Counters as they are under this head: none changes without it.
@@ -186,6 +204,13 @@ struct Waiting {
 
 struct Prepared {
     statement: Signed<Statement>,
+    /// What the statement says it is about, and when it was signed.
+    subject: String,
+    iat: Timestamp,
+    /// Whether it may only be written to a tree that is proven at that time.
+    decides: bool,
+    /// From when on it is no longer sent.
+    until: Timestamp,
     changed: Option<(Value, Option<Etag>)>,
     creates: Vec<Value>,
     counts: Vec<Count>,
@@ -193,21 +218,26 @@ struct Prepared {
 }
 
 impl Ledger {
-    /// The ledgers, written in the name of `app`.
+    /// The ledgers, written in the name of `app`, as far as these trust them.
     #[must_use]
-    pub fn new(
-        app: App,
-        documents: Arc<dyn Documents>,
-        signer: Arc<dyn Signer>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Self {
-        Self { app, documents, signer, entropy, lanes: Mutex::default() }
+    pub fn new(app: App, ports: &Ports, trust: Arc<TrustStore>) -> Self {
+        Self {
+            app,
+            documents: Arc::clone(&ports.documents),
+            signer: Arc::clone(&ports.signer),
+            entropy: Arc::clone(&ports.entropy),
+            clock: Arc::clone(&ports.clock),
+            trust,
+            lanes: Mutex::default(),
+        }
     }
 
     /// Commits.
     ///
-    /// Remote calls: one signature and one batch; one read more for the first commit of this
-    /// process to a tree, and for each race that is lost.
+    /// Remote calls: one signature and one batch, as long as no other process writes to the tree.
+    /// For each race that is lost one read of the head and one query of the leaves that others
+    /// wrote. For the first commit of this process to a tree that it has not proven yet, what
+    /// [proving](super::proven::Trees::proven) it costs.
     ///
     /// # Errors
     ///
@@ -218,41 +248,104 @@ impl Ledger {
         commit: Commit,
         now: Timestamp,
     ) -> Result<Committed, NotCommitted> {
-        let prepared = self.prepare(partition, commit, now).await?;
-        let lane = Arc::clone(self.lanes.lock().await.entry(partition.clone()).or_default());
+        let prepared = self.prepare(partition, commit, None, now).await?;
+        self.join(partition, prepared).await
+    }
+
+    /// Commits what another app said that writes to no tree: its statement, as it was signed,
+    /// stands whole in the leaf. That it is that app's is for the caller to know.
+    ///
+    /// The leaf is this app's own, signed now: so what was said long ago, because something was in
+    /// the way, is no leaf from long ago.
+    ///
+    /// # Errors
+    ///
+    /// [`NotCommitted`].
+    pub async fn record(
+        &self,
+        partition: &Partition,
+        commit: Commit,
+        event: Signed<Statement>,
+        now: Timestamp,
+    ) -> Result<Committed, NotCommitted> {
+        let prepared = self.prepare(partition, commit, Some(event), now).await?;
+        self.join(partition, prepared).await
+    }
+
+    /// Proves a tree. Every writer does so before it decides; see
+    /// [`Trees::proven`](super::proven::Trees::proven).
+    ///
+    /// # Errors
+    ///
+    /// [`NotProven`].
+    pub async fn proven(
+        &self,
+        partition: &Partition,
+        trust: &Trust,
+        now: Timestamp,
+    ) -> Result<Proven, NotProven> {
+        self.trust.trees().proven(partition, trust, now).await
+    }
+
+    /// Whom to trust about something that `key` signed and that a document holds whose statement
+    /// is this one: if the key was revoked after that statement was anchored, it still counts.
+    ///
+    /// Remote calls: none for a key that was not revoked; else what
+    /// [`Trees::anchored_at`](super::proven::Trees::anchored_at) says, once for each statement.
+    ///
+    /// # Errors
+    ///
+    /// [`NotProven`].
+    pub(crate) async fn trust_about<'t>(
+        &self,
+        partition: &Partition,
+        statement: Digest,
+        key: Thumbprint,
+        trust: &'t Trust,
+        now: Timestamp,
+    ) -> Result<Cow<'t, Trust>, NotProven> {
+        let Some(revoked) = trust.revoked(key) else { return Ok(Cow::Borrowed(trust)) };
+        let anchored = self.trust.trees().anchored_at(partition, statement, trust, now).await?;
+        Ok(match anchored {
+            Some(anchored) if anchored < revoked => Cow::Owned(trust.as_of(anchored)),
+            Some(_) | None => Cow::Borrowed(trust),
+        })
+    }
+
+    async fn join(
+        &self,
+        partition: &Partition,
+        prepared: Prepared,
+    ) -> Result<Committed, NotCommitted> {
+        let lane = self.lane(partition).await;
         let (done, result) = oneshot::channel();
         lane.waiting.lock().await.push(Waiting { prepared, done });
         // A task of its own: whoever asked may go away, but others wait in the same batch.
         let driver = Driver {
             documents: Arc::clone(&self.documents),
             entropy: Arc::clone(&self.entropy),
+            clock: Arc::clone(&self.clock),
+            trust: Arc::clone(&self.trust),
             partition: partition.clone(),
         };
         tokio::spawn(async move { driver.drive(&lane).await }.in_current_span());
         result.await.unwrap_or(Err(NotCommitted::Undecided(None)))
     }
 
-    /// The tree as this process last saw it; read if it has not seen it yet.
-    ///
-    /// # Errors
-    ///
-    /// [`NotCommitted`] if it cannot be read or is not genuine.
-    pub async fn head(&self, partition: &Partition) -> Result<(u64, Digest), NotCommitted> {
-        let lane = Arc::clone(self.lanes.lock().await.entry(partition.clone()).or_default());
-        let mut head = lane.head.lock().await;
-        if head.is_none() {
-            *head = Some(read_head(&*self.documents, partition).await?);
-        }
-        Ok(head.as_ref().map_or_else(
-            || (0, Frontier::empty().root()),
-            |head| (head.frontier.size(), head.frontier.root()),
-        ))
+    async fn lane(&self, partition: &Partition) -> Arc<Lane> {
+        let mut lanes = self.lanes.lock().await;
+        let lane = lanes.entry(partition.clone()).or_insert_with(|| {
+            let tree = self.trust.trees().tree(partition);
+            Arc::new(Lane { tree, waiting: Mutex::default(), head: Mutex::default() })
+        });
+        Arc::clone(lane)
     }
 
     async fn prepare(
         &self,
         partition: &Partition,
         commit: Commit,
+        event: Option<Signed<Statement>>,
         now: Timestamp,
     ) -> Result<Prepared, NotCommitted> {
         let kept = commit.change.as_ref().and_then(|change| change.contents.salt());
@@ -266,14 +359,13 @@ impl Ledger {
         let mut id = [0; 16];
         self.entropy.fill(&mut id).map_err(NotCommitted::NoEntropy)?;
         let id = uuid::Builder::from_random_bytes(id).into_uuid();
-        let subject = commit.change.as_ref().map_or_else(
-            || {
-                commit
-                    .request
-                    .map_or_else(|| id.to_string(), |request| format!("request-{request}"))
-            },
-            |change| change.id.clone(),
-        );
+        let changed = commit.change.as_ref().map(|change| change.id.clone());
+        let subject = changed
+            .or(commit.subject)
+            .or_else(|| commit.request.map(|request| format!("request-{request}")))
+            .unwrap_or_else(|| id.to_string());
+        let decides = commit.happened.decides();
+        let about = subject.clone();
         let statement = Statement {
             specversion: "1.0".to_owned(),
             id,
@@ -291,9 +383,16 @@ impl Ledger {
                 request: commit.request,
                 reason: commit.reason,
                 outgoing: commit.outgoing.iter().map(Outgoing::digest).collect(),
+                opened: None,
+                artefact: commit.artefact,
+                after: None,
+                event,
             },
         };
         let statement = Signed::sign(&statement, &*self.signer).await?;
+        if statement.as_str().len() > MAX_LEAF_BYTES {
+            return Err(NotSigned::TooLarge.into());
+        }
         let mut creates = Vec::new();
         for marker in commit.markers {
             creates.push(serde_json::json!({
@@ -324,12 +423,16 @@ impl Ledger {
                 Some((stored.to_json().map_err(NotCommitted::Form)?, change.replaces))
             }
         };
-        Ok(Prepared { statement, changed, creates, counts: commit.counts, at: now })
+        Ok(Prepared {
+            statement,
+            subject: about,
+            iat: now,
+            decides,
+            until: now.plus_s(UNSENT_S),
+            changed,
+            creates,
+            counts: commit.counts,
+            at: now,
+        })
     }
-}
-
-/// Id of the leaf at a position.
-#[must_use]
-pub fn leaf_id(index: u64) -> String {
-    format!("leaf-{index:012}")
 }

@@ -4,12 +4,18 @@
 //! document whose body, id or tenant was changed is not genuine, whoever may write to the
 //! database. What may name people is encrypted, together with the salt of its commitments; what
 //! was erased says by whose order, and nothing else.
+//!
+//! A statement by a key that was revoked since counts if it was anchored before that
+//! ([`Ledger::trust_about`](super::Ledger)); where nothing is anchored, it does not.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::statement::{Data, Happened, Statement, commitment};
+use super::{
+    proven::NotProven,
+    statement::{Data, Happened, Statement, commitment},
+};
 use crate::{
     base64url,
     data_keys::{NoKey, Sealed, SealedContents, TenantKeys},
@@ -147,6 +153,22 @@ pub enum NotRead {
     Port(#[source] PortError),
 }
 
+/// What is not proven does not make a document genuine.
+impl From<NotProven> for NotRead {
+    fn from(error: NotProven) -> Self {
+        match error {
+            NotProven::Port(error) => Self::Port(error),
+            NotProven::Stale | NotProven::Refused | NotProven::NoKeyset => {
+                Self::Port(PortError::Unavailable(error.into()))
+            }
+            NotProven::Violation(_) | NotProven::Anchor(_) => {
+                tracing::error!(error = %error, "document not proven to be older than a revocation");
+                NotGenuine::Contents("ledger").into()
+            }
+        }
+    }
+}
+
 impl From<NoKey> for NotRead {
     fn from(error: NoKey) -> Self {
         match error {
@@ -235,7 +257,8 @@ impl<T: DeserializeOwned> Document<T> {
         now: Timestamp,
     ) -> Result<Self, NotRead> {
         let stored: Stored = serde_json::from_value(found.json).map_err(NotGenuine::Form)?;
-        let statement = stored.verified(keys.partition(), keys.trust(), now)?;
+        let trust = keys.trust_about(&stored.statement, now).await?;
+        let statement = stored.verified(keys.partition(), &trust, now)?;
         let opened = match stored.held()? {
             Held::Sealed(sealed) => keys.open(&stored.id, sealed).await?,
             Held::Erased(order) => {
@@ -282,6 +305,16 @@ impl Stored {
             return Err(NotGenuine::Contents("tenant"));
         }
         Ok(statement)
+    }
+
+    /// The statement that a document was found with, unread.
+    ///
+    /// # Errors
+    ///
+    /// [`NotGenuine::Form`].
+    pub(crate) fn statement_of(found: &Found) -> Result<Signed<Statement>, NotGenuine> {
+        let stored: Self = serde_json::from_value(found.json.clone()).map_err(NotGenuine::Form)?;
+        Ok(stored.statement)
     }
 
     fn held(&self) -> Result<Held<'_>, NotGenuine> {

@@ -51,7 +51,24 @@ pub fn node_hash(left: Digest, right: Digest) -> Digest {
     Digest::of(&[&[1], left.as_bytes(), right.as_bytes()])
 }
 
+/// The root over a power of two of nodes that stand side by side.
+pub(super) fn perfect_root(nodes: &[Digest]) -> Digest {
+    match nodes {
+        [] => Digest::of(&[]),
+        [one] => *one,
+        many => {
+            let (left, right) = many.split_at(many.len() / 2);
+            node_hash(perfect_root(left), perfect_root(right))
+        }
+    }
+}
+
 impl Frontier {
+    /// INVARIANT: as many hashes as `size` has one-bits, largest subtree first.
+    pub(super) const fn of_parts(size: u64, hashes: Vec<Digest>) -> Self {
+        Self { size, hashes }
+    }
+
     /// The empty tree.
     #[must_use]
     pub const fn empty() -> Self {

@@ -7,16 +7,17 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::recovery::Recovery;
 use crate::{
     digest::Digest,
     identity::App,
-    jws::{Artefact, Typ},
+    jws::{Artefact, Signed, Typ},
     keyset::Issued,
     time::Timestamp,
 };
 
 /// A signed leaf of the ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
     /// Always `1.0`.
@@ -48,7 +49,7 @@ pub struct Statement {
 }
 
 /// The facts of a statement: digests, and words of ours.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
     /// Commitment to the document as it is after this.
@@ -63,6 +64,40 @@ pub struct Data {
     /// Digests of the messages that go out because of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outgoing: Vec<Digest>,
+    /// Of the first leaf of an epoch after the first: what it goes on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened: Option<Opened>,
+    /// The version of an artefact of the admin plane that was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artefact: Option<ArtefactVersion>,
+    /// Digest of the statement that must stand before this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Digest>,
+    /// The statement that was written down, as the app signed it that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<Signed<Statement>>,
+}
+
+/// What a new epoch goes on from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opened {
+    /// The last good checkpoint of the epoch before: the signed note.
+    pub previous: String,
+    /// By whose order, if leaves of the epoch before were left behind. Without one, the epoch
+    /// before was sealed to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Signed<Recovery>>,
+}
+
+/// A version of something that the admin plane signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArtefactVersion {
+    /// The version.
+    pub ver: u64,
+    /// Digest of what was signed.
+    pub digest: Digest,
 }
 
 /// Everything that can happen.
@@ -114,6 +149,15 @@ pub enum Happened {
     /// A session was ended.
     #[serde(rename = "airlock.session.ended")]
     SessionEnded,
+    /// All sessions of a person were revoked.
+    #[serde(rename = "airlock.sessions.revoked")]
+    SessionsRevoked,
+    /// A sign-in was refused, because of evidence that contradicts itself.
+    #[serde(rename = "airlock.sign-in.refused")]
+    SignInRefused,
+    /// What an app said that writes to no tree was written down: its statement stands within.
+    #[serde(rename = "airlock.event.recorded")]
+    Recorded,
     /// A data key was made, under which documents are encrypted.
     #[serde(rename = "airlock.data-key.made")]
     DataKeyMade,
@@ -132,6 +176,147 @@ pub enum Happened {
     /// A message could not be processed in all its deliveries and goes to the dead letters.
     #[serde(rename = "airlock.message.undeliverable")]
     Undeliverable,
+    /// A new epoch of the tree begins: always its first leaf.
+    #[serde(rename = "airlock.ledger.opened")]
+    EpochOpened,
+    /// What is stored is no proven extension of what was anchored: the tree is not sealed.
+    #[serde(rename = "airlock.ledger.refused")]
+    SealRefused,
+    /// The admin plane published a version of the keyset.
+    #[serde(rename = "airlock.keyset.published")]
+    KeysetPublished,
+    /// The admin plane published a version of the tenant's binding.
+    #[serde(rename = "airlock.binding.published")]
+    BindingPublished,
+    /// The admin plane published what an app of the deployment trusts.
+    #[serde(rename = "airlock.deployment.published")]
+    DeploymentPublished,
+    /// A secret that was there before is changed on schedule from now on.
+    #[serde(rename = "airlock.secret.adopted")]
+    SecretAdopted,
+    /// A secret is about to be changed.
+    #[serde(rename = "airlock.secret.planned")]
+    SecretPlanned,
+    /// A change of a secret that was left unfinished goes on.
+    #[serde(rename = "airlock.secret.resumed")]
+    SecretResumed,
+    /// A new credential was added beside the one in use.
+    #[serde(rename = "airlock.secret.added")]
+    SecretAdded,
+    /// A new credential is where its users find it.
+    #[serde(rename = "airlock.secret.stored")]
+    SecretStored,
+    /// A new credential was proved by use.
+    #[serde(rename = "airlock.secret.proved")]
+    SecretProved,
+    /// A new credential is the one in use.
+    #[serde(rename = "airlock.secret.rotated")]
+    SecretRotated,
+    /// An old credential was removed.
+    #[serde(rename = "airlock.secret.retired")]
+    SecretRetired,
+    /// A new credential did not prove good and was removed: the one before stays in use.
+    #[serde(rename = "airlock.secret.proof-failed")]
+    SecretProofFailed,
+    /// A data key was wrapped again, by a newer version of its wrapping key.
+    #[serde(rename = "airlock.data-key.rewrapped")]
+    DataKeyRewrapped,
+}
+
+impl Happened {
+    /// Whether it says that somebody decided something, or is about to do it: then it is written
+    /// only to a tree that is proven, and sealed not long ago. What has happened all the same is
+    /// written to any tree that is whole.
+    #[must_use]
+    pub const fn decides(self) -> bool {
+        match self {
+            Self::Received
+            | Self::Permitted
+            | Self::Decided
+            | Self::TurnedDown
+            | Self::Withdrawn
+            | Self::BrokeGlass
+            | Self::Reviewed
+            | Self::Claimed
+            | Self::Resumed
+            | Self::Revealed
+            | Self::Erased
+            | Self::ErasureDone
+            | Self::SecretAdopted
+            | Self::SecretPlanned
+            | Self::SecretResumed => true,
+            Self::Ended
+            | Self::SignInProgressed
+            | Self::SessionStarted
+            | Self::SessionContinued
+            | Self::SessionEnded
+            | Self::SessionsRevoked
+            | Self::SignInRefused
+            | Self::Recorded
+            | Self::DataKeyMade
+            | Self::Compared
+            | Self::Violation
+            | Self::Undeliverable
+            | Self::EpochOpened
+            | Self::SealRefused
+            | Self::KeysetPublished
+            | Self::BindingPublished
+            | Self::DeploymentPublished
+            | Self::SecretAdded
+            | Self::SecretStored
+            | Self::SecretProved
+            | Self::SecretRotated
+            | Self::SecretRetired
+            | Self::SecretProofFailed
+            | Self::DataKeyRewrapped => false,
+        }
+    }
+
+    /// Whether an app that writes to no tree says so, and another writes it down.
+    #[must_use]
+    pub const fn is_reported(self) -> bool {
+        match self {
+            Self::SessionStarted
+            | Self::SessionEnded
+            | Self::SessionsRevoked
+            | Self::SignInRefused => true,
+            Self::SignInProgressed
+            | Self::SessionContinued
+            | Self::Recorded
+            | Self::Received
+            | Self::Permitted
+            | Self::Decided
+            | Self::TurnedDown
+            | Self::Withdrawn
+            | Self::BrokeGlass
+            | Self::Reviewed
+            | Self::Claimed
+            | Self::Resumed
+            | Self::Revealed
+            | Self::Erased
+            | Self::ErasureDone
+            | Self::Ended
+            | Self::DataKeyMade
+            | Self::Compared
+            | Self::Violation
+            | Self::Undeliverable
+            | Self::EpochOpened
+            | Self::SealRefused
+            | Self::KeysetPublished
+            | Self::BindingPublished
+            | Self::DeploymentPublished
+            | Self::SecretAdopted
+            | Self::SecretPlanned
+            | Self::SecretResumed
+            | Self::SecretAdded
+            | Self::SecretStored
+            | Self::SecretProved
+            | Self::SecretRotated
+            | Self::SecretRetired
+            | Self::SecretProofFailed
+            | Self::DataKeyRewrapped => false,
+        }
+    }
 }
 
 impl Artefact for Statement {

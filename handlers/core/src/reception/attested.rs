@@ -217,7 +217,8 @@ impl Reception {
         let name = found.json["points_to"].as_str().and_then(RequestName::parse);
         let name = name.filter(|name| name.tenant == scope.tenant());
         let name = name.ok_or_else(|| NotReceived::Violation("marker names no request".into()))?;
-        let record = self.read(scope, trust, name.digest, now).await?.body;
+        let document = self.read(scope, trust, name.digest, now).await?;
+        let record = &document.body;
         let asked_at = record.summary.asked_at;
         let earlier = Request::authenticate(&record.evidence, trust, Some(scope), asked_at)?;
         let is_same = earlier.principal().to_string() == by
@@ -227,8 +228,8 @@ impl Reception {
         if !is_same {
             return Err(NotReceived::KeyReused);
         }
-        let outcome = Self::outcome(&record, trust, now)?;
-        Ok(Some(view(name, &record, outcome.as_ref(), now)))
+        let outcome = self.outcome(&document, scope, trust, now).await?;
+        Ok(Some(view(name, record, outcome.as_ref(), now)))
     }
 }
 

@@ -80,7 +80,7 @@ impl Reception {
         let request = Request::authenticate(&record.evidence, trust, Some(scope), at)?;
         let operation = request.change().entry().name;
         let documents = &*self.ports.documents;
-        let backed = Backed::read(documents, trust, scope, operation, now).await?;
+        let backed = Backed::read(documents, trust, scope, operation, &self.newest, now).await?;
         let by_what = Deciding {
             request: &request,
             scope,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{NotReceived, Reception};
 use crate::{
-    erasure::{self, ERASED, Order, StoredOrder},
+    erasure::{self, Concern, ERASED, Order, Proof, StoredOrder, may_follow, proof_id},
     identity::TenantId,
     keyset::Trust,
     ledger::{
@@ -36,6 +36,9 @@ pub(crate) const PAUSE_S: i64 = 10 * 60;
 /// `kind` of the marker of an order that is carried out.
 const DONE: &str = "erasure-done";
 
+/// `kind` of what shows that an order is about what it erased.
+const PROOF: &str = "erasure-proof";
+
 /// What one round came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Erased {
@@ -47,12 +50,13 @@ pub struct Erased {
     pub orders: usize,
 }
 
-/// How one request stands to an order.
-enum Concern {
+/// What is to be done with one request for an order.
+enum Task {
     /// It is about others.
     None,
-    /// It names the person, and nothing more happens to it.
-    Ended(Box<Document<Record>>),
+    /// It names the person, and nothing more happens to it. Erased with this proof, unless it was
+    /// never permitted.
+    Erase(Box<Document<Record>>, Option<Proof>),
     /// It names the person and has not ended, or could not be read.
     Waits,
 }
@@ -136,11 +140,11 @@ impl Reception {
             let oldest = page.last().and_then(|found| found.json["at"].as_i64());
             for found in page {
                 if seen.insert(found.json["id"].to_string()) {
-                    match self.concern(scope, trust, order, found).await? {
-                        Concern::None => {}
-                        Concern::Waits => erased.waiting += 1,
-                        Concern::Ended(document) => {
-                            if self.give_way(&partition, &document, order).await? {
+                    match self.task(scope, trust, order, found).await? {
+                        Task::None => {}
+                        Task::Waits => erased.waiting += 1,
+                        Task::Erase(document, proof) => {
+                            if self.give_way(&partition, &document, order, proof).await? {
                                 erased.requests += 1;
                             } else {
                                 erased.waiting += 1;
@@ -180,49 +184,70 @@ impl Reception {
         self.paused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn concern(
+    async fn task(
         &self,
         scope: &TenantScope,
         trust: &Trust,
         order: &Order,
         found: Found,
-    ) -> Result<Concern, NotReceived> {
+    ) -> Result<Task, NotReceived> {
         let partition = Partition::tenant(scope);
         let keys = self.keys.of(trust, &partition);
         let now = self.ports.clock.now();
         match Document::<Record>::open_sealed(found, keys, now).await {
             Ok(document) => {
-                let is_concerned = order.concerns(&document.body).unwrap_or_else(|error| {
-                    tracing::error!(error = %error, "stored request not understood");
-                    true
-                });
-                Ok(match (is_concerned, is_over(&document, now)) {
-                    (false, _) => Concern::None,
-                    (true, true) => Concern::Ended(Box::new(document)),
-                    (true, false) => Concern::Waits,
+                let proof = match order.concerns(&document.body) {
+                    Ok(Concern::None) => return Ok(Task::None),
+                    Ok(Concern::Party) => order.proof(&document.body).map(Some),
+                    Ok(Concern::Reviewer) => Ok(Some(Proof::Reviewer)),
+                    Err(error) => Err(error.into()),
+                };
+                Ok(match proof {
+                    Ok(_) if !is_over(&document, now) => Task::Waits,
+                    Ok(proof) => {
+                        // Nobody but us has seen what was never permitted: nobody asks.
+                        let proof = proof.filter(|_| document.body.permit.is_some());
+                        Task::Erase(Box::new(document), proof)
+                    }
+                    // None of us stores what cannot be read: whoever looks must see it.
+                    Err(error) => {
+                        tracing::error!(error = %error, "stored request not understood");
+                        Task::Waits
+                    }
                 })
             }
-            Err(NotRead::Erased) => Ok(Concern::None),
+            Err(NotRead::Erased) => Ok(Task::None),
             Err(NotRead::Port(error)) => Err(error.into()),
             Err(NotRead::NotGenuine(error)) => {
                 tracing::error!(error = %error, "stored request not genuine");
                 self.notice(Some(scope.tenant()), None).await;
-                Ok(Concern::Waits)
+                Ok(Task::Waits)
             }
         }
     }
 
-    /// Puts the order in the place of what a document holds; `false` if it changed meanwhile.
+    /// Puts the order in the place of what a document holds, and beside it what shows that the
+    /// order is about it; `false` if it changed meanwhile.
     async fn give_way(
         &self,
         partition: &Partition,
         document: &Document<Record>,
         order: &Order,
+        proof: Option<Proof>,
     ) -> Result<bool, NotReceived> {
+        let request = document.body.request;
+        let id = proof_id(request, order.says());
+        let mut markers = Vec::new();
+        // It stands there already if the document was erased before, and put back.
+        if let Some(proof) = proof
+            && self.ports.documents.read(partition, &id).await?.is_none()
+        {
+            markers.push(Marker { id, kind: PROOF, points_to: proof.to_string() });
+        }
         let commit = Commit {
             happened: Happened::Erased,
             principal: None,
-            request: Some(document.body.request),
+            request: Some(request),
             reason: None,
             traceparent: None,
             change: Some(Change {
@@ -233,9 +258,11 @@ impl Reception {
                 contents: Contents::Erased(order.signed().clone()),
                 replaces: Some(document.etag.clone()),
             }),
-            markers: Vec::new(),
+            markers,
             counts: Vec::new(),
             outgoing: Vec::new(),
+            subject: None,
+            artefact: None,
         };
         match self.ledger.commit(partition, commit, self.ports.clock.now()).await {
             Ok(_) => Ok(true),
@@ -256,6 +283,8 @@ impl Reception {
             markers: vec![Marker { points_to: id.clone(), id, kind: DONE }],
             counts: Vec::new(),
             outgoing: Vec::new(),
+            subject: None,
+            artefact: None,
         };
         match self.ledger.commit(partition, commit, self.ports.clock.now()).await {
             Ok(_) | Err(NotCommitted::Conflict) => Ok(()),
@@ -269,8 +298,10 @@ impl Reception {
 fn is_over(document: &Document<Record>, now: Timestamp) -> bool {
     let record = &document.body;
     let is_shown = record.result.is_none() || now.since_s(document.statement.iat) > REVEAL_S;
-    match record.state {
+    let is_over = match record.state {
         State::Pending => record.summary.expires.plus_s(LEEWAY_S) <= now,
         state => state.is_final() && !record.is_review_due() && is_shown,
-    }
+    };
+    // And whoever reads the ledger sees it too.
+    is_over && may_follow(&document.statement, now)
 }

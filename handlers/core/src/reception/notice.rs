@@ -6,9 +6,7 @@ use super::{NotReceived, Reception};
 use crate::{
     digest::Digest,
     identity::{App, TenantId},
-    ledger::NotCommitted,
     ports::Partition,
-    violation,
 };
 
 /// Places of violations that one process remembers to have recorded.
@@ -27,14 +25,11 @@ impl Reception {
         let now = self.ports.clock.now();
         let partition = self.where_to_record(tenant).await;
         let what = "a stored document or artefact is not genuine";
-        let entropy = &*self.ports.entropy;
-        let commit = violation::commit(App::Intake, &partition, request, what, None, entropy, now);
-        let recorded = match commit {
-            Ok(commit) => self.ledger.commit(&partition, commit, now).await.map(|_| ()),
-            Err(error) => Err(NotCommitted::NoEntropy(error)),
-        };
+        let (ledger, entropy) = ((&*self.ledger, App::Intake), &*self.ports.entropy);
+        let recorded =
+            self.violations.record(ledger, &partition, request, what, entropy, now).await;
         match recorded {
-            Ok(()) => tracing::error!(what, "integrity violation; recorded"),
+            Ok(()) => tracing::error!(what, "integrity violation"),
             Err(error) => {
                 tracing::error!(error = %error, what, "integrity violation; not recorded");
             }
@@ -47,7 +42,7 @@ impl Reception {
         request: Option<Digest>,
         result: Result<T, NotReceived>,
     ) -> Result<T, NotReceived> {
-        if matches!(result, Err(NotReceived::Violation(_))) {
+        if result.as_ref().is_err_and(NotReceived::is_violation) {
             self.notice(tenant, request).await;
         }
         result
@@ -63,7 +58,7 @@ impl Reception {
         seen.insert((tenant, request))
     }
 
-    /// The tenant's ledger, if its terms can be verified; else the platform's.
+    /// The tenant's ledger, if its terms can be verified and it is proven; else the platform's.
     async fn where_to_record(&self, tenant: Option<TenantId>) -> Partition {
         let Some(tenant) = tenant else { return Partition::platform() };
         let entered = async {

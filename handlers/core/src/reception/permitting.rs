@@ -12,7 +12,8 @@ use crate::{
     keyset::Trust,
     ledger::{Commit, Count, Document, Happened, Outgoing, commit::Marker},
     permit::{
-        AuthorizationDetail, DETAIL_TYPE, LedgerSeen, Permit, PermittedChange, Reference, Version,
+        AuthorizationDetail, DETAIL_TYPE, LedgerSeen, OpHashAlg, Permit, PermittedChange,
+        Reference, Version,
     },
     ports::{Message, Partition, PortError},
     record::{Record, State},
@@ -53,6 +54,8 @@ impl Entry<'_> {
             markers: self.markers,
             counts: self.counts,
             outgoing: message.into_iter().chain(self.told).collect(),
+            subject: None,
+            artefact: None,
         })
     }
 
@@ -80,14 +83,13 @@ impl Reception {
         trust: &Trust,
         now: Timestamp,
     ) -> Result<(), NotReceived> {
-        let (size, root) = self.ledger.head(&Partition::tenant(scope)).await?;
+        let proven = self.ledger.proven(&Partition::tenant(scope), trust, now).await;
+        let proven = proven.map_err(NotReceived::NotProven)?;
         let entry = request.change().entry();
         let permit = Permit {
             iss: App::Intake,
             aud: entry.worker,
-            sub: request.principal().to_string(),
             jti: self.uuid()?,
-            txn: request.id(),
             iat: now,
             nbf: now,
             exp: now.plus_s(entry.risk.permit_lifetime_s()),
@@ -96,7 +98,8 @@ impl Reception {
             authorization_details: [AuthorizationDetail {
                 r#type: DETAIL_TYPE.to_owned(),
                 actions: [entry.name.to_owned()],
-                op_hash: request.change().digest(),
+                op_hash: request.op_hash(),
+                op_hash_alg: OpHashAlg::BlindedByRequest,
             }],
             pol: self.policies.reference().clone(),
             apr: request.approvals().to_vec(),
@@ -106,7 +109,11 @@ impl Reception {
                 hash: scope.binding().digest(),
             },
             ks: Version { ver: trust.version() },
-            lgr: LedgerSeen { origin: origin(scope), size, root },
+            lgr: LedgerSeen {
+                origin: proven.origin.to_string(),
+                size: proven.size,
+                root: proven.root,
+            },
         };
         record.permit = Some(Signed::sign(&permit, &*self.ports.signer).await?);
         record.state = State::Permitted;
@@ -159,9 +166,4 @@ impl Reception {
         self.ports.entropy.fill(&mut bytes)?;
         Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())
     }
-}
-
-/// The name of a tenant's tree.
-fn origin(scope: &TenantScope) -> String {
-    format!("airlock.invalid/ledger/{}", scope.tenant())
 }

@@ -4,7 +4,7 @@ use crate::{
     data_keys::{NoKey, NotSealed},
     decision::NotDecided,
     jws::NotSigned,
-    ledger::{NotCommitted, NotGenuine, NotRead},
+    ledger::{NotCommitted, NotGenuine, NotProven, NotRead},
     ports::PortError,
     request::{NotAuthenticated, NotAuthorized},
     revocation::Revoked,
@@ -52,6 +52,9 @@ pub enum NotReceived {
     /// A stored document or artefact is not what we stored.
     #[error("integrity violation")]
     Violation(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The tenant's ledger is not proven: nothing is decided there.
+    #[error("ledger not proven")]
+    NotProven(#[from] NotProven),
     /// It could not be signed.
     #[error("not signed")]
     NotSigned(#[from] NotSigned),
@@ -69,12 +72,45 @@ pub enum NotReceived {
     Port(#[from] PortError),
 }
 
+impl NotReceived {
+    /// Whether something that is stored is not what one of us signed.
+    #[must_use]
+    pub const fn is_violation(&self) -> bool {
+        match self {
+            Self::Violation(_) => true,
+            Self::NotProven(error) | Self::NotCommitted(NotCommitted::NotProven(error)) => {
+                error.is_violation()
+            }
+            Self::NotAuthenticated(_)
+            | Self::NotFresh
+            | Self::TooLarge
+            | Self::NotThere
+            | Self::NotAllowed(_)
+            | Self::NotDecided(_)
+            | Self::State
+            | Self::Gone
+            | Self::Erased
+            | Self::KeyReused
+            | Self::Revoked(_)
+            | Self::NotSigned(_)
+            | Self::NotCommitted(_)
+            | Self::NotSealed(_)
+            | Self::Form(_)
+            | Self::Port(_) => false,
+        }
+    }
+}
+
 impl From<NotTrusted> for NotReceived {
     fn from(error: NotTrusted) -> Self {
         match error {
             NotTrusted::NoBinding => Self::NotThere,
             NotTrusted::Port(error) => Self::Port(error),
-            violation => Self::Violation(violation.into()),
+            NotTrusted::NotProven(error) => Self::NotProven(error),
+            NotTrusted::Older => Self::Port(PortError::Unavailable(error.into())),
+            NotTrusted::NoKeyset | NotTrusted::Form(_) | NotTrusted::NotVerified(_) => {
+                Self::Violation(error.into())
+            }
         }
     }
 }

@@ -124,7 +124,7 @@ impl Reception {
     ) -> Result<View, NotReceived> {
         match self.read(scope, trust, name.digest, now).await {
             Ok(document) => {
-                let outcome = Self::outcome(&document.body, trust, now)?;
+                let outcome = self.outcome(&document, scope, trust, now).await?;
                 Ok(view(name, &document.body, outcome.as_ref(), now))
             }
             Err(NotReceived::NotThere) => {

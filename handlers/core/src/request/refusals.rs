@@ -51,7 +51,7 @@ pub enum NotAuthorized {
 /// Why a permit does not permit this request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotPermitted {
-    /// It is for another worker, tenant, request, operation or caller.
+    /// It is for another worker, tenant, request or operation.
     #[error("permit is for another {0}")]
     Other(&'static str),
     /// It rests on approvals that are not there.

@@ -197,6 +197,7 @@ async fn a_manifest_cannot_be_for_another_app_or_move_trust_unasked() {
         bus: "bus.example".to_owned(),
         blobs: "https://blobs.example".to_owned(),
         anchors: "https://anchors.example".to_owned(),
+        ledger: "ledger.example".to_owned(),
         portal: "https://portal.example".to_owned(),
         api: "https://api.example".to_owned(),
         confirmations: "https://intake.example".to_owned(),

@@ -224,7 +224,7 @@ async fn a_taken_over_intake_gets_no_more_done_for_a_service_than_the_quota() {
         assert_eq!(reason, "as much as the tenant allows was done for the service in this hour");
         assert_eq!(world.contoso_ledger().await.last().unwrap(), "airlock.request.ended");
     }
-    world.clock.advance_s(3600);
+    world.pass(3600).await;
     let id = attack(&world, Forged::attested(&world, "hr-system", "sessions.revoke").await).await;
     assert_eq!((world.state(&id).await.0, world.effects()), ("succeeded", 4));
 }
@@ -370,8 +370,7 @@ async fn a_taken_over_intake_makes_up_no_event() {
         evidence: RequestEvidence::Produced { event: signed },
         decisions: Vec::new(),
         op: event.data().op.clone(),
-        sub: "producer:siem".to_owned(),
-        txn: event.request_id(),
+        by: "producer:siem".to_owned(),
     };
     let invented = event(&world, "1", "sessions.revoke");
     let by_intake = Signed::sign(&invented, world.key_of(App::Intake)).await.unwrap();

@@ -6,7 +6,7 @@ use super::world::World;
 use crate::{
     identity::App,
     ledger::{
-        Commit, Contents, Frontier, Happened, Ledger, NotCommitted,
+        Commit, Contents, Frontier, Happened, Ledger, NotCommitted, NotProven,
         commit::{Change, StoredLeaf},
         merkle::leaf_hash,
     },
@@ -16,7 +16,7 @@ use crate::{
 
 fn ledger(world: &World) -> Ledger {
     let ports = world.ports(App::Intake);
-    Ledger::new(App::Intake, ports.documents, ports.signer, ports.entropy)
+    Ledger::new(App::Intake, &ports, Arc::new(world.trust_store()))
 }
 
 fn creating(id: &str) -> Commit {
@@ -37,6 +37,8 @@ fn creating(id: &str) -> Commit {
         markers: Vec::new(),
         counts: Vec::new(),
         outgoing: Vec::new(),
+        subject: None,
+        artefact: None,
     }
 }
 
@@ -123,7 +125,10 @@ async fn a_head_that_contradicts_itself_takes_no_more_leaves() {
 
     let refused = ledger(&world).commit(&partition, creating("b"), world.now()).await;
 
-    assert!(matches!(refused, Err(NotCommitted::Head)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(NotCommitted::NotProven(NotProven::Violation(_)))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -60,7 +60,7 @@ async fn another_process_waits_until_the_lease_of_a_dead_one_is_over() {
     assert!(world.deliver(&world.worker(), 1).await);
     assert_eq!((world.state(&id).await.0, world.effects()), ("executing", 0));
 
-    world.clock.advance_s(LEASE_S + 1);
+    world.pass(LEASE_S + 1).await;
     assert!(world.deliver(&world.worker(), 1).await);
     assert_eq!((world.state(&id).await.0, world.effects()), ("succeeded", 1));
 }
@@ -72,7 +72,7 @@ async fn what_was_claimed_is_finished_even_after_its_permit_and_its_message_are_
     world.directory.faults.lock().unwrap().push_back(Fault::Fails);
     assert!(world.deliver(&world.worker(), 1).await);
 
-    world.clock.advance_s(crate::claim::RESUME_S - 60);
+    world.pass(crate::claim::RESUME_S - 60).await;
     assert_eq!(world.worker().reclaim().await.unwrap(), 1);
 
     assert_eq!((world.state(&id).await.0, world.effects()), ("succeeded", 1));
@@ -85,7 +85,7 @@ async fn what_was_not_finished_in_time_is_unknown_and_never_tried_again() {
     world.directory.faults.lock().unwrap().push_back(Fault::Fails);
     assert!(world.deliver(&world.worker(), 1).await);
 
-    world.clock.advance_s(crate::claim::RESUME_S + 1);
+    world.pass(crate::claim::RESUME_S + 1).await;
     assert_eq!(world.worker().reclaim().await.unwrap(), 1);
 
     let (state, reason) = world.state(&id).await;
@@ -99,7 +99,7 @@ async fn a_permit_that_nobody_claimed_in_time_is_refused() {
     let world = World::new().await;
     let id = permitted(&world).await;
 
-    world.clock.advance_s(601);
+    world.pass(601).await;
     assert!(world.deliver(&world.worker(), 1).await);
 
     let (state, reason) = world.state(&id).await;
@@ -139,8 +139,8 @@ async fn a_database_put_back_cannot_make_a_change_happen_again() {
     for (document, json) in before {
         world.documents.overwrite(&partition, &document, json);
     }
-    for leaf in 1..3 {
-        world.documents.forget(&partition, &crate::ledger::commit::leaf_id(leaf));
+    for leaf in 2..4 {
+        world.documents.forget(&partition, &crate::ledger::commit::leaf_id(0, leaf));
     }
     assert_eq!(world.state(&id).await.0, "permitted", "the database has forgotten");
     // The claim is found by creating it; then a copy of the message looks at what is kept.
@@ -160,7 +160,7 @@ async fn a_secret_survives_a_crash_between_the_kept_outcome_and_its_commit() {
     world.documents.next_batches([Fault::Fails; 12]);
     assert!(!world.deliver(&world.worker(), 1).await);
 
-    world.clock.advance_s(LEASE_S + 1);
+    world.pass(LEASE_S + 1).await;
     assert!(world.deliver(&world.worker(), 2).await);
 
     assert_eq!((world.state(&id).await.0, world.effects()), ("succeeded", 1));
@@ -267,6 +267,7 @@ async fn claimed_elsewhere(world: &World, void: bool) {
         iat: world.now(),
         resume_until: if void { world.now() } else { world.now().plus_s(RESUME_S) },
         void,
+        concerned: None,
     };
     let claim = Signed::sign(&claim, world.key_of(App::Execute)).await.unwrap();
     let name = claim_blob(CONTOSO, permit.req);

@@ -4,6 +4,8 @@
 //! also stores a request document that is genuine by `intake`'s key, so that what refuses it
 //! is the evidence.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use uuid::Uuid;
 
@@ -19,12 +21,14 @@ use crate::{
     jws::{Artefact, Signed},
     ledger::{Commit, Happened, Ledger},
     permit::{
-        AuthorizationDetail, DETAIL_TYPE, LedgerSeen, Permit, PermittedChange, Reference, Version,
+        AuthorizationDetail, DETAIL_TYPE, LedgerSeen, OpHashAlg, Permit, PermittedChange,
+        Reference, Version,
     },
     policy::Policies,
-    ports::Partition,
+    ports::{Partition, Signer as _},
     reception::RequestName,
     record::{Record, State, Summary},
+    request::Blinding,
     session::PersonEvidence,
 };
 
@@ -33,19 +37,12 @@ pub(super) struct Forged {
     pub(super) evidence: RequestEvidence,
     pub(super) decisions: Vec<DecisionEvidence>,
     pub(super) op: Asked,
-    pub(super) sub: String,
-    pub(super) txn: Uuid,
+    pub(super) by: String,
 }
 
 impl Forged {
-    fn of(evidence: RequestEvidence, ask: &Ask, sub: &Client) -> Self {
-        Self {
-            evidence,
-            decisions: Vec::new(),
-            op: ask.op.clone(),
-            sub: sub.id().to_string(),
-            txn: ask.jti,
-        }
+    fn of(evidence: RequestEvidence, ask: &Ask, by: &Client) -> Self {
+        Self { evidence, decisions: Vec::new(), op: ask.op.clone(), by: by.id().to_string() }
     }
 
     /// What `intake` attests for a service, without having seen any token.
@@ -56,8 +53,7 @@ impl Forged {
             evidence: RequestEvidence::Attested { attestation: signed },
             decisions: Vec::new(),
             op: attestation.op,
-            sub: format!("service:{service}"),
-            txn: attestation.jti,
+            by: format!("service:{service}"),
         }
     }
 }
@@ -71,9 +67,7 @@ pub(super) async fn attack(world: &World, forged: Forged) -> String {
     let permit = Permit {
         iss: App::Intake,
         aud: App::Execute,
-        sub: forged.sub.clone(),
         jti: Uuid::new_v4(),
-        txn: forged.txn,
         iat: now,
         nbf: now,
         exp: now.plus_s(100),
@@ -82,7 +76,8 @@ pub(super) async fn attack(world: &World, forged: Forged) -> String {
         authorization_details: [AuthorizationDetail {
             r#type: DETAIL_TYPE.to_owned(),
             actions: [forged.op.name.clone()],
-            op_hash: change.digest(),
+            op_hash: Blinding::of(&forged.evidence).unwrap().op_hash(&change),
+            op_hash_alg: OpHashAlg::BlindedByRequest,
         }],
         pol: Policies::standard().unwrap().reference().clone(),
         apr: forged.decisions.iter().map(|evidence| evidence.decision.digest()).collect(),
@@ -108,7 +103,7 @@ pub(super) async fn attack(world: &World, forged: Forged) -> String {
         summary: Summary {
             operation: forged.op.name,
             target: NINA,
-            requester: forged.sub,
+            requester: forged.by,
             purpose: "none of your business".to_owned(),
             ticket: None,
             break_glass: false,
@@ -120,7 +115,7 @@ pub(super) async fn attack(world: &World, forged: Forged) -> String {
     let partition = Partition::tenant(&scope);
     let (trust, keys) = (world.trust().await, world.data_keys());
     let change = record.change(None, keys.of(&trust, &partition), now).await.unwrap();
-    let ledger = Ledger::new(App::Intake, ports.documents, ports.signer, ports.entropy);
+    let ledger = Ledger::new(App::Intake, &ports, Arc::new(world.trust_store()));
     let commit = Commit {
         happened: Happened::Permitted,
         principal: None,
@@ -131,6 +126,8 @@ pub(super) async fn attack(world: &World, forged: Forged) -> String {
         markers: Vec::new(),
         counts: Vec::new(),
         outgoing: Vec::new(),
+        subject: None,
+        artefact: None,
     };
     // A request that is already there is attacked as it stands.
     let _ = ledger.commit(&partition, commit, now).await;
@@ -257,6 +254,20 @@ async fn an_operation_changed_after_it_was_signed_is_not_done() {
 }
 
 #[tokio::test]
+async fn a_permit_for_another_target_permits_nothing() {
+    let world = World::new().await;
+    let sam = world.sign_in(CONTOSO, 1, &[SeniorAgent]).await;
+    let ask = world.ask(&sam, "sessions.revoke", NINA);
+    let request = Signed::sign(&ask, &sam.key).await.unwrap();
+    let mut forged = Forged::of(sam.proven(request), &ask, &sam);
+    forged.op.target.user = SVEN;
+
+    let id = attack(&world, forged).await;
+
+    assert_refused(&world, &id, 0).await;
+}
+
+#[tokio::test]
 async fn the_twin_of_a_used_signature_is_the_same_request() {
     let world = World::new().await;
     let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
@@ -277,7 +288,7 @@ async fn the_twin_of_a_used_signature_is_the_same_request() {
 }
 
 /// (r, n - s) verifies wherever (r, s) does.
-fn twin<T: Artefact>(signed: &Signed<T>) -> Signed<T> {
+pub(super) fn twin<T: Artefact>(signed: &Signed<T>) -> Signed<T> {
     let (input, signature) = signed.as_str().rsplit_once('.').unwrap();
     let bytes = crate::base64url::decode(signature).unwrap();
     let signature = p256::ecdsa::Signature::from_slice(&bytes).unwrap();
@@ -303,7 +314,7 @@ async fn a_person_of_another_tenant_gets_nothing_here() {
 async fn what_was_signed_after_the_session_ended_does_not_count() {
     let world = World::new().await;
     let sam = world.sign_in(CONTOSO, 1, &[SeniorAgent]).await;
-    world.clock.advance_s(9 * 3600);
+    world.pass(9 * 3600).await;
     let ask = world.ask(&sam, "sessions.revoke", NINA);
     let request = Signed::sign(&ask, &sam.key).await.unwrap();
 
@@ -400,22 +411,47 @@ async fn no_byte_of_a_stored_request_can_be_changed() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_not_what_was_recorded_changes_nothing_about_the_request() {
-    // The owner of the bus puts the twin of the permit's signature there, which verifies too.
+async fn a_permit_that_was_not_recorded_changes_nothing_about_the_request() {
+    let world = World::new().await;
+    let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+    let ask = world.ask(&harriet, "sessions.revoke", NINA);
+    let view = world.submit(&harriet, &ask).await.unwrap();
+    let mut change = world.last_change();
+    let intake = world.key_of(App::Intake);
+    let mut permit = change.permit.verify(intake.key(), world.now()).unwrap().value().clone();
+    permit.jti = Uuid::new_v4();
+    change.permit = Signed::sign(&permit, intake).await.unwrap();
+
+    let body = serde_json::to_vec(&change).unwrap();
+    assert!(world.worker().handle(&body, 1, None).await.is_ok());
+    assert_eq!((world.state(&view.id).await.0, world.effects()), ("permitted", 0));
+    assert_eq!(world.contoso_ledger().await.last().unwrap(), "airlock.integrity.violation");
+
+    assert!(world.deliver(&world.worker(), 1).await);
+    assert_eq!((world.state(&view.id).await.0, world.effects()), ("succeeded", 1));
+}
+
+#[tokio::test]
+async fn the_twin_of_a_permits_signature_is_the_same_permit() {
+    // Whoever owns the bus can make it, and it verifies too.
     let world = World::new().await;
     let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
     let ask = world.ask(&harriet, "sessions.revoke", NINA);
     let view = world.submit(&harriet, &ask).await.unwrap();
     let mut change = world.last_change();
     change.permit = twin(&change.permit);
-
+    assert_ne!(change.permit.as_str(), world.last_change().permit.as_str());
     let body = serde_json::to_vec(&change).unwrap();
-    assert!(world.worker().handle(&body, 1, None).await.is_ok());
-    assert_eq!(world.state(&view.id).await.0, "permitted");
-    assert_eq!(world.contoso_ledger().await.last().unwrap(), "airlock.integrity.violation");
 
-    assert!(world.deliver(&world.worker(), 1).await);
+    let worker = world.worker();
+    for _ in 0..3 {
+        assert!(worker.handle(&body, 1, None).await.is_ok());
+    }
+
     assert_eq!((world.state(&view.id).await.0, world.effects()), ("succeeded", 1));
+    let ledger = world.contoso_ledger().await;
+    let done = ["permitted", "claimed", "ended"].map(|way| format!("airlock.request.{way}"));
+    assert_eq!(ledger, done);
 }
 
 #[tokio::test]

@@ -79,8 +79,7 @@ fn data_key(world: &World, partition: &Partition) -> (String, Value) {
 fn other_process(world: &World) -> (DataKeys, Arc<Counting>) {
     let counting = Arc::new(Counting::default());
     let ports = Ports { wrapper: counting.clone(), ..world.ports(App::Execute) };
-    let (documents, signer) = (ports.documents.clone(), ports.signer.clone());
-    let ledger = Ledger::new(App::Execute, documents, signer, ports.entropy.clone());
+    let ledger = Ledger::new(App::Execute, &ports, Arc::new(world.trust_store()));
     (DataKeys::new(&ports, Arc::new(ledger)), counting)
 }
 
@@ -133,7 +132,7 @@ async fn a_tenants_data_key_is_made_once_and_unwrapped_anew_every_five_minutes()
     }
     assert_eq!(vault.0.load(SeqCst), 1);
 
-    world.clock.advance_s(KEPT_S - 1);
+    world.pass(KEPT_S - 1).await;
     assert!(read(&world, &keys, &first.id).await.is_ok());
     assert_eq!(vault.0.load(SeqCst), 1);
     world.clock.advance_s(1);
@@ -148,7 +147,7 @@ async fn after_thirty_days_another_key_encrypts_and_the_old_one_still_opens() {
     let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
     let old = world.submit(&harriet, &world.ask(&harriet, "sessions.revoke", NINA)).await.unwrap();
 
-    world.clock.advance_s(30 * 24 * 3600);
+    world.pass(30 * 24 * 3600).await;
     let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
     let new = world.submit(&harriet, &world.ask(&harriet, "sessions.revoke", NINA)).await.unwrap();
 
@@ -289,14 +288,20 @@ async fn documents_that_were_spoiled_do_not_make_us_ask_the_vault_for_each() {
 async fn after_its_makers_key_was_revoked_a_data_key_has_a_successor() {
     let world = World::new().await;
     let (partition, trust) = (partition(&world).await, world.trust().await);
-    world.data_keys().of(&trust, &partition).seal("request-1", None, "text").await.unwrap();
+    let before = world.data_keys();
+    let before = before.of(&trust, &partition).seal("request-1", None, "text").await.unwrap();
     let (first, _) = data_key(&world, &partition);
+    world.pass(1).await;
 
     world.revoke_key_of(App::Intake).await;
     let (keys, _) = other_process(&world);
     let trust = world.trust().await;
     let contents = keys.of(&trust, &partition).seal("request-2", None, "text").await.unwrap();
 
+    assert_eq!(contents.sealed.key, format!("{first}.1"));
+    let again = keys.of(&trust, &partition).open("request-1", &before.sealed).await;
+    assert_eq!(again.unwrap().text(), "text", "anchored before: still read, no longer used");
+    let contents = keys.of(&trust, &partition).seal("request-2", None, "text").await.unwrap();
     assert_eq!(contents.sealed.key, format!("{first}.1"));
     let opened = other_process(&world).0;
     let opened = opened.of(&trust, &partition).open("request-2", &contents.sealed).await;

@@ -179,12 +179,50 @@ async fn a_step_up_counts_only_while_something_shows_what_is_behind_it() {
 }
 
 #[tokio::test]
+async fn an_earlier_finding_that_is_put_back_backs_nothing_where_a_later_one_was_seen() {
+    let world = World::new().await;
+    let c1 = Context::try_from("c1".to_owned()).unwrap();
+    want(&world, Conditions { step_up: Some(c1.clone()), ..Conditions::default() }).await;
+    let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
+    let april = world.step_up(CONTOSO, 3, &[Approver], &["c1"]).await;
+    let [view, other] =
+        [asked(&world, &harriet).await.unwrap(), asked(&world, &harriet).await.unwrap()];
+    let partition = Partition::tenant(&world.scope(CONTOSO).await);
+    let id = crate::step_up::document_id(&c1);
+    world.find(&c1, Match).await;
+    assert_eq!(world.decide(&april, &other.id, Approve).await.unwrap().state, "permitted");
+    let earlier = world.documents.all(&partition)[&id].clone();
+    world.clock.advance_s(1);
+    world.find(&c1, Drift).await;
+    let worker = world.worker();
+    // Reception and worker both come upon the later one.
+    let decided = world.decide(&april, &view.id, Approve).await;
+    assert!(matches!(decided, Err(NotReceived::NotDecided(_))), "{decided:?}");
+    assert!(world.deliver(&worker, 1).await);
+    assert_eq!(world.state(&other.id).await.0, "refused");
+    let ledger = world.contoso_ledger().await;
+
+    world.documents.overwrite(&partition, &id, earlier);
+
+    let decided = world.decide(&april, &view.id, Approve).await;
+    assert!(matches!(decided, Err(NotReceived::NotDecided(_))), "{decided:?}");
+    assert_eq!((world.state(&view.id).await.0, world.effects()), ("pending", 0));
+    assert_eq!(world.contoso_ledger().await, ledger);
+    // What drift finds next counts again.
+    world.clock.advance_s(1);
+    world.find(&c1, Match).await;
+    assert_eq!(world.decide(&april, &view.id, Approve).await.unwrap().state, "permitted");
+    assert!(world.deliver(&worker, 1).await);
+    assert_eq!((world.state(&view.id).await.0, world.effects()), ("succeeded", 1));
+}
+
+#[tokio::test]
 async fn an_old_finding_backs_nothing_and_a_forged_one_is_a_violation() {
     let world = World::new().await;
     let c1 = Context::try_from("c1".to_owned()).unwrap();
     want(&world, Conditions { step_up: Some(c1.clone()), ..Conditions::default() }).await;
     world.find(&c1, Match).await;
-    world.clock.advance_s(BACKED_S);
+    world.pass(BACKED_S).await;
     let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
     let april = world.step_up(CONTOSO, 3, &[Approver], &["c1"]).await;
     let view = asked(&world, &harriet).await.unwrap();
@@ -235,7 +273,7 @@ async fn an_emergency_waits_for_nobody_and_is_reviewed_before_there_is_another()
     assert!(why(again(uuid::Uuid::new_v4()).await).contains("not been reviewed"));
 
     // Long after the request's own time.
-    world.clock.advance_s(2 * 3600);
+    world.pass(2 * 3600).await;
     let april = world.sign_in(CONTOSO, 2, &[Approver]).await;
     let tara = world.sign_in(CONTOSO, 1, &[TenantAdmin]).await;
     let own = world.decide(&tara, &view.id, Review).await;
@@ -302,7 +340,7 @@ async fn quotas_are_counted_with_what_they_count_for_each_hour() {
         asked(&world, &henry).await.unwrap();
     }
     assert!(over(asked(&world, &henry).await), "the tenant's own");
-    world.clock.advance_s(3600);
+    world.pass(3600).await;
     let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
     asked(&world, &harriet).await.unwrap();
 }

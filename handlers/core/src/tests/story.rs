@@ -89,7 +89,7 @@ async fn a_secret_that_nobody_fetched_is_gone_after_minutes() {
     let view = world.submit(&sam, &world.ask(&sam, "tap.issue", NINA)).await.unwrap();
     assert!(world.deliver(&world.worker(), 1).await);
 
-    world.clock.advance_s(crate::record::REVEAL_S + 1);
+    world.pass(crate::record::REVEAL_S + 1).await;
 
     let name = RequestName::parse(&view.id).unwrap();
     let late = world.reception.reveal(&sam.caller, name, None).await;
@@ -169,7 +169,7 @@ async fn an_old_request_is_not_taken() {
     let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
     let ask = world.ask(&harriet, "sessions.revoke", NINA);
 
-    world.clock.advance_s(61);
+    world.pass(61).await;
 
     let stale = world.submit(&harriet, &ask).await;
     assert!(matches!(stale, Err(NotReceived::NotFresh)), "{stale:?}");

@@ -2,8 +2,10 @@
 
 mod admin;
 mod ledger;
+mod passing;
 mod people;
 mod requests;
+mod sealing;
 mod workers;
 
 use std::sync::Arc;
@@ -11,11 +13,13 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 pub use people::Client;
+pub use sealing::Counted;
 
 use crate::{
     identity::{App, ObjectId, TenantId},
     jwe,
     jwk::PublicKey,
+    ledger::Anchors,
     memory::{Dice, Documented, Kept, Listed, LocalKey, Mask, Sent, SetClock},
     policy::{Policies, TargetFacts},
     ports::{Clock as _, Ports, Signer as _},
@@ -23,6 +27,9 @@ use crate::{
     time::Timestamp,
     trust::TrustStore,
 };
+
+/// Name of the ledger.
+pub const LEDGER: &str = "ledger.airlock.example";
 
 pub const NOON: i64 = 1_790_000_000;
 
@@ -42,10 +49,14 @@ pub struct World {
     pub clock: Arc<SetClock>,
     pub documents: Arc<Documented>,
     pub blobs: Arc<Kept>,
+    pub anchors: Arc<Kept>,
     pub bus: Arc<Sent>,
     pub directory: Arc<Listed>,
     pub root: LocalKey,
     pub keys: Vec<(App, Arc<LocalKey>)>,
+    /// What `drift` signs checkpoints with.
+    pub checkpoints: Arc<Counted>,
+    outside: Ports,
     pub reception: Reception,
 }
 
@@ -57,7 +68,8 @@ impl World {
     pub async fn new() -> Self {
         let clock = Arc::new(SetClock::at(Timestamp::from_unix_s(NOON)));
         let documents = Arc::new(Documented::default());
-        let blobs = Arc::new(Kept::default());
+        let blobs = Arc::new(Kept::by(clock.clone()));
+        let anchors = Arc::new(Kept::by(clock.clone()));
         let bus = Arc::new(Sent::default());
         let directory = Arc::new(Listed::default());
         let ordinary = TargetFacts { protected: false, synced: false };
@@ -71,35 +83,43 @@ impl World {
         let root = key();
         let apps = [App::Signin, App::Intake, App::Execute, App::Rotate, App::Drift];
         let keys: Vec<_> = apps.map(|app| (app, Arc::new(key()))).into();
-        let ports = Self::ports_of(&clock, &documents, &blobs, &bus, &keys, App::Intake);
+        let checkpoints = Arc::new(Counted::new(key()));
+        let outside = Ports {
+            clock: clock.clone(),
+            entropy: Arc::new(Dice),
+            signer: Arc::new(key()),
+            wrapper: Arc::new(Mask),
+            documents: documents.clone(),
+            blobs: blobs.clone(),
+            anchors: anchors.clone(),
+            bus: bus.clone(),
+        };
+        let ports = Self::ports_of(&outside, &keys, App::Intake);
         let reception = Self::desk_of(root.key(), ports);
-        let world = Self { clock, documents, blobs, bus, directory, root, keys, reception };
+        let world = Self {
+            clock,
+            documents,
+            blobs,
+            anchors,
+            bus,
+            directory,
+            root,
+            keys,
+            checkpoints,
+            outside,
+            reception,
+        };
         world.declare().await;
         world
     }
 
-    fn ports_of(
-        clock: &Arc<SetClock>,
-        documents: &Arc<Documented>,
-        blobs: &Arc<Kept>,
-        bus: &Arc<Sent>,
-        keys: &[(App, Arc<LocalKey>)],
-        app: App,
-    ) -> Ports {
+    fn ports_of(outside: &Ports, keys: &[(App, Arc<LocalKey>)], app: App) -> Ports {
         let signer = keys.iter().find(|(other, _)| *other == app).unwrap().1.clone();
-        Ports {
-            clock: clock.clone(),
-            entropy: Arc::new(Dice),
-            signer,
-            wrapper: Arc::new(Mask),
-            documents: documents.clone(),
-            blobs: blobs.clone(),
-            bus: bus.clone(),
-        }
+        Ports { signer, ..outside.clone() }
     }
 
     pub fn ports(&self, app: App) -> Ports {
-        Self::ports_of(&self.clock, &self.documents, &self.blobs, &self.bus, &self.keys, app)
+        Self::ports_of(&self.outside, &self.keys, app)
     }
 
     fn desk_of(root: &PublicKey, ports: Ports) -> Reception {
@@ -109,7 +129,14 @@ impl World {
     }
 
     fn trust_of(root: &PublicKey, ports: &Ports) -> TrustStore {
-        TrustStore::new(root.clone(), Arc::clone(&ports.documents), Arc::clone(&ports.clock), 0)
+        let anchors = Anchors::new(Arc::clone(&ports.anchors), LEDGER);
+        let (documents, clock) = (Arc::clone(&ports.documents), Arc::clone(&ports.clock));
+        TrustStore::new(root.clone(), anchors, documents, clock, 0)
+    }
+
+    /// Whom to trust, as a process over these ports reads it.
+    pub fn trust_over(&self, ports: &Ports) -> TrustStore {
+        Self::trust_of(self.root.key(), ports)
     }
 
     /// A process of `intake`'s over these ports.

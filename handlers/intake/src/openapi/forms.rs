@@ -6,8 +6,10 @@
 use airlock_core::{
     ask::{Ask, Attestation, MAX_LIFETIME_S, MAX_PURPOSE_BYTES, MAX_TICKET_BYTES},
     catalog::OPERATIONS,
+    claim::Outcome,
     decision::{Decision, MAX_REASON_BYTES},
     jws::Artefact,
+    ledger::Statement,
     producer::Event,
     reception::MAX_TAKEN_BYTES,
     session::{Confirmation, Session},
@@ -79,6 +81,8 @@ macro_rules! signed {
 }
 
 forms! {
+    /// Whose tree: a tenant's id, or `platform` for the deployment's own.
+    Tree(String) = text(format!("^({UUID}|platform)$"));
     /// Id of an Entra tenant.
     TenantId(String) = uuid();
     /// Object id of a user in their Entra tenant.
@@ -110,6 +114,8 @@ forms! {
         .maximum(Some(MAX_LIFETIME_S));
     /// Why it is decided so: at most 1000 bytes of UTF-8.
     Reason(String) = words(0, MAX_REASON_BYTES);
+    /// An authentication context of Entra's: `c1` to `c99`.
+    ContextName(String) = text("^c[1-9][0-9]?$".to_owned());
     /// Name of an operation of the catalog.
     OperationName(String) = ObjectBuilder::new()
         .schema_type(Type::String)
@@ -139,6 +145,10 @@ signed! {
     SignedSession = Session as shapes::Session;
     /// The confirmation of a session, signed by this service: compact JWS (RFC 7515), ES256.
     SignedConfirmation = Confirmation as shapes::Confirmation;
+    /// What an app of the service says that happened: compact JWS (RFC 7515), ES256.
+    SignedStatement = Statement as shapes::Statement;
+    /// A worker's word on how a request ended: compact JWS (RFC 7515), ES256.
+    SignedOutcome = Outcome as shapes::OutcomeClaims;
 }
 
 fn text(pattern: String) -> ObjectBuilder {

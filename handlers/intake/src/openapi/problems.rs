@@ -103,6 +103,8 @@ problems! {
     NotListed = OF_A_PERSON, &[Problem::NOT_UNDERSTOOD, Problem::NOT_FOUND];
     /// Of one request.
     NotShown = OF_A_PERSON, &[Problem::NOT_FOUND];
+    /// Of the proof of how a request ended.
+    NotProven = OF_A_PERSON, &[Problem::NOT_FOUND, Problem::CONFLICT, Problem::NOT_SEALED];
     /// Of a decision.
     NotDecided = OF_A_PERSON, OF_A_BODY, &[
         Problem::NOT_VERIFIED,

@@ -8,11 +8,12 @@
 
 mod asked;
 mod catalog;
+mod proven;
 mod signed;
 mod told;
 mod words;
 
-pub use self::{asked::*, catalog::*, signed::*, told::*, words::*};
+pub use self::{asked::*, catalog::*, proven::*, signed::*, told::*, words::*};
 
 #[cfg(test)]
 mod tests;

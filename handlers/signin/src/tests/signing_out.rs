@@ -35,7 +35,7 @@ fn frame(sid: &str) -> Request<Body> {
 }
 
 /// What such a frame is answered.
-async fn framed(world: &World, sid: &str) -> (u16, Value) {
+pub(super) async fn framed(world: &World, sid: &str) -> (u16, Value) {
     let answer = World::answered_by(world.router(), frame(sid)).await;
     (answer.status.as_u16(), answer.json)
 }

@@ -22,8 +22,13 @@ use crate::desk::Connect;
 
 /// A keyset of these keys, and the binding of the one tenant.
 pub(super) async fn declare(documents: &Documented, root: &LocalKey, keys: &[KeysetKey]) {
-    let keyset =
-        Keyset { ver: 1, iat: NOON, exp: NOON.plus_s(30 * 24 * 3600), keys: keys.to_vec() };
+    let keyset = Keyset {
+        ver: 1,
+        iat: NOON,
+        exp: NOON.plus_s(30 * 24 * 3600),
+        keys: keys.to_vec(),
+        replacements: Vec::new(),
+    };
     let keyset = artefact(KEYSET_ID, "platform", Signed::sign(&keyset, root).await.unwrap());
     documents.overwrite(&Partition::deployment(), KEYSET_ID, keyset);
     let home: TenantId = World::HOME.parse().unwrap();
@@ -37,6 +42,7 @@ pub(super) async fn declare(documents: &Documented, root: &LocalKey, keys: &[Key
             home_tenants: vec![HomeTenant { tenant: home, roles: Role::ALL.to_vec() }],
             ..Terms::default()
         },
+        secrets: None,
     };
     let binding = artefact(BINDING_ID, World::HOME, Signed::sign(&binding, root).await.unwrap());
     documents.overwrite(&Partition::bindings(home), BINDING_ID, binding);
@@ -72,6 +78,7 @@ pub(super) fn manifest(root: PublicKey) -> Manifest {
         bus: "b.servicebus.windows.net".to_owned(),
         blobs: "https://b.blob.core.windows.net".to_owned(),
         anchors: "https://a.blob.core.windows.net".to_owned(),
+        ledger: "ledger.contoso.example".to_owned(),
         portal: PORTAL.to_owned(),
         api: API.to_owned(),
         confirmations: "https://intake.example/internal/confirmations".to_owned(),

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::{World, client_key};
 use crate::{
     opaque::Opaque,
+    reports,
     store::{self, At},
 };
 
@@ -36,7 +37,9 @@ impl World {
 
     /// The stored document of a session.
     pub fn session_versions(&self, cookie: &Opaque) -> BTreeMap<String, Value> {
-        self.documents.all(&Partition::session(&cookie.digest().to_string()))
+        let mut all = self.documents.all(&Partition::session(&cookie.digest().to_string()));
+        all.retain(|_, document| document["kind"] != reports::KIND);
+        all
     }
 
     /// How many documents there are of each kind.
@@ -70,7 +73,19 @@ impl World {
     /// Ids of all stored revocations.
     pub fn revocations(&self) -> Vec<String> {
         let partition = Partition::revocations(Self::HOME.parse().unwrap());
-        self.documents.all(&partition).into_keys().collect()
+        let mut all = self.documents.all(&partition);
+        all.retain(|_, document| document["kind"] != reports::KIND);
+        all.into_keys().collect()
+    }
+
+    /// What waits to be reported.
+    pub async fn waiting(&self) -> Vec<Value> {
+        let sessions = self.documents.partitions(Container::Sessions, reports::KIND).await;
+        let mut partitions: Vec<Partition> =
+            sessions.unwrap().iter().map(|key| Partition::session(key)).collect();
+        partitions.push(Partition::revocations(Self::HOME.parse().unwrap()));
+        let all = partitions.iter().flat_map(|partition| self.documents.all(partition));
+        all.map(|(_, json)| json).filter(|json| json["kind"] == reports::KIND).collect()
     }
 
     pub async fn sealing_keys(&self) -> usize {

@@ -13,6 +13,7 @@ use std::{
 
 use airlock_core::{
     identity::{App, ObjectId, TenantId},
+    ledger::checkpoint::is_ledger_name,
     manifest::TRUST_MOVERS,
 };
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -44,6 +45,8 @@ pub struct Deployment {
     pub blobs: Address,
     /// Storage account of anchors.
     pub anchors: Address,
+    /// Name of the ledger.
+    pub ledger: LedgerName,
     /// Origin of the portal.
     #[serde(deserialize_with = "origin")]
     pub portal: Origin,
@@ -113,6 +116,11 @@ pub struct Address(String);
 #[serde(try_from = "String")]
 pub struct HostName(String);
 
+/// The name of a ledger. For good: another name is another ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct LedgerName(String);
+
 /// The name of a setting that moves trust.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -150,7 +158,7 @@ macro_rules! text {
     )*};
 }
 
-text! { KeyName Address HostName Override }
+text! { KeyName Address HostName LedgerName Override }
 
 impl TryFrom<String> for KeyName {
     type Error = &'static str;
@@ -192,6 +200,18 @@ impl TryFrom<String> for HostName {
             Ok(Self(text))
         } else {
             Err("not a host name")
+        }
+    }
+}
+
+impl TryFrom<String> for LedgerName {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if is_ledger_name(&text) {
+            Ok(Self(text))
+        } else {
+            Err("not the name of a ledger: small letters, digits, dots and hyphens")
         }
     }
 }

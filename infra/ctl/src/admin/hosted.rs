@@ -2,11 +2,16 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{self, Arc, PoisonError},
     time::Duration,
 };
 
-use airlock_core::{identity::App, ports::Signer};
+use airlock_azure::reading;
+use airlock_core::{
+    identity::App,
+    ports::{Blobs, Documents},
+    time::Timestamp,
+};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use azure_core::{
@@ -18,9 +23,10 @@ use azure_identity::{
     DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
     UserAssignedId,
 };
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::{
+    authority::Authority,
     deployment::{Deployment, NotDescribed},
     publish::Shelf,
     store::Store,
@@ -41,7 +47,7 @@ const LEFT: Duration = Duration::from_mins(5);
 pub struct Hosted {
     vault: Vault,
     credential: Arc<dyn TokenCredential>,
-    root: OnceCell<Arc<dyn Signer>>,
+    authority: Mutex<Option<Arc<Authority>>>,
     store: OnceCell<Arc<Store>>,
 }
 
@@ -87,7 +93,7 @@ impl Hosted {
             Arc::new(Remembering::new(DeveloperToolsCredential::new(None)?))
         };
         let vault = Vault::new(deployment.vault.as_str(), Arc::clone(&credential), options)?;
-        Ok(Self { vault, credential, root: OnceCell::new(), store: OnceCell::new() })
+        Ok(Self { vault, credential, authority: Mutex::default(), store: OnceCell::new() })
     }
 
     /// The vault.
@@ -96,19 +102,29 @@ impl Hosted {
         &self.vault
     }
 
-    /// The root key, which signs everything here.
+    /// The root, which signs everything here.
     ///
     /// # Errors
     ///
-    /// If there is not exactly one, or the vault does not show it.
-    pub async fn root(&self, deployment: &Deployment) -> anyhow::Result<Arc<dyn Signer>> {
-        let connect = async || {
-            let name = deployment.root()?.clone();
-            let key = self.vault.key(&name).await?;
-            let root: Arc<dyn Signer> = Arc::new(self.vault.signer(name, key));
-            anyhow::Ok(root)
-        };
-        Ok(Arc::clone(self.root.get_or_try_init(connect).await?))
+    /// If it cannot be told who it is, or the vault does not show it.
+    pub async fn authority(
+        &self,
+        deployment: &Deployment,
+        now: Timestamp,
+    ) -> anyhow::Result<Arc<Authority>> {
+        // Held while looking: one look for all who wait.
+        let mut found = self.authority.lock().await;
+        if let Some(authority) = &*found {
+            return Ok(Arc::clone(authority));
+        }
+        let store = self.store(deployment).await?;
+        let authority = Authority::find(&self.vault, &*store, deployment.root()?, now).await?;
+        Ok(Arc::clone(found.insert(Arc::new(authority))))
+    }
+
+    /// From now on this is the root.
+    pub async fn succeeded_by(&self, authority: Arc<Authority>) {
+        *self.authority.lock().await = Some(authority);
     }
 
     /// The store.
@@ -128,11 +144,36 @@ impl Hosted {
     }
 }
 
+impl Hosted {
+    /// What tenants' trees are read through. Nothing is written with it.
+    ///
+    /// # Errors
+    ///
+    /// If the store does not answer.
+    pub async fn documents(&self, deployment: &Deployment) -> anyhow::Result<Arc<dyn Documents>> {
+        let (address, database) = (deployment.cosmos.as_str(), &deployment.database);
+        let credential = Arc::clone(&self.credential);
+        let documents = reading::documents(address, database, credential).await;
+        documents.context("store not reached")
+    }
+
+    /// Where anchors are read.
+    ///
+    /// # Errors
+    ///
+    /// If there is no HTTP client.
+    pub fn anchors(&self, deployment: &Deployment) -> anyhow::Result<Arc<dyn Blobs>> {
+        let (address, authority) = (deployment.anchors.as_str(), deployment.authority.as_str());
+        let blobs = reading::blobs(address, authority, Arc::clone(&self.credential));
+        blobs.context("no way to the anchors")
+    }
+}
+
 /// The developer tools start a process for every token, and the store asks for one at every
 /// call: this keeps the last token of each scope while it lasts.
 struct Remembering {
     inner: Arc<dyn TokenCredential>,
-    tokens: Mutex<Vec<(String, AccessToken)>>,
+    tokens: sync::Mutex<Vec<(String, AccessToken)>>,
 }
 
 impl fmt::Debug for Remembering {
@@ -143,7 +184,7 @@ impl fmt::Debug for Remembering {
 
 impl Remembering {
     fn new(inner: Arc<dyn TokenCredential>) -> Self {
-        Self { inner, tokens: Mutex::default() }
+        Self { inner, tokens: sync::Mutex::default() }
     }
 
     fn kept(&self, scope: &str) -> Option<AccessToken> {

@@ -4,6 +4,8 @@
 //! being revoked, which nothing undoes. A new version is signed only for a change, or when a
 //! third of the old one's life is over.
 
+mod change;
+
 use std::collections::BTreeMap;
 
 use airlock_core::{
@@ -11,6 +13,7 @@ use airlock_core::{
     jwk::{PublicKey, Thumbprint},
     jws::Typ,
     keyset::{Keyset, KeysetKey},
+    root::MAX_REPLACEMENTS,
     time::{LEEWAY_S, Timestamp},
 };
 use serde::{
@@ -18,17 +21,28 @@ use serde::{
     de::{IntoDeserializer as _, value::Error},
 };
 
+pub use self::change::{admitted, handed_over, revoked};
 use super::{
     deployment::{Identity, KeyName},
     publish::{LIFETIME_S, RENEW_S},
 };
 
 /// What identities sign that is no artefact of the keyset: not a JWS of ours, or not yet.
-const OUTSIDE: [&str; 3] = ["rotation", "checkpoint", "recovery"];
+const OUTSIDE: [&str; 1] = ["rotation"];
 
 /// What only the root or a person's client key signs: no app's key may ever be listed for it.
-const NEVER_AN_APPS: [Typ; 6] =
-    [Typ::Keyset, Typ::Binding, Typ::Deployment, Typ::SignIn, Typ::Request, Typ::Decision];
+const NEVER_AN_APPS: [Typ; 10] = [
+    Typ::Keyset,
+    Typ::Root,
+    Typ::Binding,
+    Typ::SecretBinding,
+    Typ::Deployment,
+    Typ::Erasure,
+    Typ::Recovery,
+    Typ::SignIn,
+    Typ::Request,
+    Typ::Decision,
+];
 
 /// A key that shall be listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,11 +110,32 @@ pub enum NotPlanned {
     /// There is nothing to revoke.
     #[error("key {0} is not listed")]
     NotListed(Thumbprint),
+    /// It would count again.
+    #[error("key {key} was revoked from {from} on, and nothing undoes that")]
+    Revoked {
+        /// The key.
+        key: Thumbprint,
+        /// From when on.
+        from: Timestamp,
+    },
+    /// What was signed before would come to count.
+    #[error("a key counts from now on, or from later, and not from {0}")]
+    Past(Timestamp),
+    /// Nobody could tell whether it had been meant when the time comes.
+    #[error("a key is revoked from now on, or from earlier, and not from {0}")]
+    Future(Timestamp),
+    /// The root signs for nobody else, and no app for it.
+    #[error("key {0} is a root of this deployment")]
+    Root(Thumbprint),
+    /// Every reader would have too much to verify.
+    #[error("the root was replaced {MAX_REPLACEMENTS} times: no keyset carries more")]
+    TooOften,
 }
 
 /// Reads which keys shall be listed, and for what.
 ///
-/// A key that is named for something outside the keyset (`drift-checkpoint`) serves that alone.
+/// A key that is named for something that the app signs (`drift-checkpoint`) serves that alone,
+/// and nothing else serves it: checkpoints and statements are never signed with one key.
 ///
 /// # Errors
 ///
@@ -118,29 +153,40 @@ pub fn plan(identities: &BTreeMap<App, Identity>) -> Result<Plan, NotPlanned> {
         if app == App::Admin {
             continue;
         }
-        let mut signs = Vec::new();
+        let mut inside: BTreeMap<&str, Typ> = BTreeMap::new();
         let mut outside = Vec::new();
         for name in &identity.signs {
             match meaning(app, name)? {
-                Some(typ) => signs.push(typ),
+                Some(typ) => drop(inside.insert(name, typ)),
                 None => outside.push(name.as_str()),
             }
         }
+        let prefix = format!("{app}-");
+        let purpose = |key: &KeyName| -> Option<&str> {
+            let suffix = key.as_str().strip_prefix(&prefix)?;
+            identity.signs.iter().map(String::as_str).find(|name| *name == suffix)
+        };
+        let (own, shared): (Vec<_>, Vec<_>) =
+            identity.keys.sign.iter().partition(|key| purpose(key).is_some());
+        let mut signs: Vec<Typ> = inside
+            .iter()
+            .filter(|(name, _)| !own.iter().any(|key| purpose(key) == Some(**name)))
+            .map(|(_, typ)| *typ)
+            .collect();
         signs.sort_unstable();
-        signs.dedup();
-        let mut dedicated = Vec::new();
-        for key in &identity.keys.sign {
-            let suffix = key.as_str().strip_prefix(&format!("{app}-"));
-            match suffix.filter(|suffix| outside.contains(suffix)) {
-                Some(_) => dedicated.push(key.as_str()),
-                None => plan.wanted.push(Wanted { app, key: key.clone(), signs: signs.clone() }),
-            }
+        for key in shared {
+            plan.wanted.push(Wanted { app, key: key.clone(), signs: signs.clone() });
         }
         for name in outside {
             plan.notes.push(format!("{app} signs {name}, which is outside the keyset"));
         }
-        for key in dedicated {
-            plan.notes.push(format!("key {key} is outside the keyset"));
+        for key in own {
+            match purpose(key).and_then(|name| inside.get(name)) {
+                Some(typ) => {
+                    plan.wanted.push(Wanted { app, key: key.clone(), signs: vec![*typ] });
+                }
+                None => plan.notes.push(format!("key {} is outside the keyset", key.as_str())),
+            }
         }
     }
     Ok(plan)
@@ -167,7 +213,6 @@ fn meaning(app: App, name: &str) -> Result<Option<Typ>, NotPlanned> {
 pub fn next(
     previous: Option<&Keyset>,
     listed: &[Listed],
-    revoke: &[Thumbprint],
     now: Timestamp,
 ) -> Result<Option<Keyset>, NotPlanned> {
     let mut keys = previous.map(|keyset| keyset.keys.clone()).unwrap_or_default();
@@ -194,17 +239,17 @@ pub fn next(
             }
         }
     }
-    for revoked in revoke {
-        let key = keys
-            .iter_mut()
-            .find(|key| key.jwk.thumbprint() == *revoked)
-            .ok_or(NotPlanned::NotListed(*revoked))?;
-        changed |= key.revoked.is_none();
-        key.revoked = key.revoked.or(Some(now));
+    if !changed {
+        return Ok(None);
     }
-    let ver = previous.map_or(1, |keyset| keyset.ver + 1);
-    let next = Keyset { ver, iat: now, exp: now.plus_s(LIFETIME_S), keys };
-    Ok(changed.then_some(next))
+    let replacements = previous.map(|keyset| keyset.replacements.clone()).unwrap_or_default();
+    Ok(Some(Keyset {
+        ver: previous.map_or(1, |keyset| keyset.ver + 1),
+        iat: now,
+        exp: now.plus_s(LIFETIME_S),
+        keys,
+        replacements,
+    }))
 }
 
 #[cfg(test)]

@@ -69,6 +69,7 @@ pub fn describe(
         bus: text(deployment.bus.as_str()),
         blobs: text(deployment.blobs.as_str()),
         anchors: text(deployment.anchors.as_str()),
+        ledger: text(deployment.ledger.as_str()),
         portal: text(deployment.portal.as_str()),
         api: text(deployment.api.as_str()),
         confirmations: text(deployment.confirmations.as_str()),
@@ -80,24 +81,34 @@ pub fn describe(
     })
 }
 
-/// Whether the package holds this very manifest already, but for the time of its signature.
+/// Id of an app's manifest as it is stored, in the deployment's partition.
+#[must_use]
+pub fn document_id(app: App) -> String {
+    format!("deployment-{app}")
+}
+
+/// The manifest in the package, if it is this very one but for the time of its signature.
 ///
 /// # Errors
 ///
 /// [`NotWritten`] if the file cannot be read.
-pub fn stands(folder: &Path, wanted: &Manifest, now: Timestamp) -> Result<bool, NotWritten> {
+pub fn stands(
+    folder: &Path,
+    wanted: &Manifest,
+    now: Timestamp,
+) -> Result<Option<Signed<Manifest>>, NotWritten> {
     let path = folder.join(MANIFEST);
     let text = match fs::read(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(NotWritten::Io(path, error)),
     };
     // Whatever else is there is replaced: a package is not evidence.
-    let Ok(file) = serde_json::from_slice::<ManifestFile>(&text) else { return Ok(false) };
-    let Ok(found) = file.manifest.verify(&wanted.root, now) else { return Ok(false) };
+    let Ok(file) = serde_json::from_slice::<ManifestFile>(&text) else { return Ok(None) };
+    let Ok(found) = file.manifest.verify(&wanted.root, now) else { return Ok(None) };
     let dated = Manifest { iat: found.iat, ..wanted.clone() };
     let same = serde_json::to_value(found.value())? == serde_json::to_value(&dated)?;
-    Ok(same && file.root == wanted.root)
+    Ok((same && file.root == wanted.root).then_some(file.manifest))
 }
 
 /// Signs the manifest into its package.
@@ -110,22 +121,25 @@ pub async fn write(
     manifest: &Manifest,
     root: &dyn Signer,
     now: Timestamp,
-) -> Result<(), NotWritten> {
+) -> Result<Signed<Manifest>, NotWritten> {
     let signed = Signed::sign(manifest, root).await?;
     signed.verify(root.key(), now).map_err(NotWritten::OtherKey)?;
-    let file = ManifestFile { root: root.key().clone(), manifest: signed };
+    let file = ManifestFile { root: root.key().clone(), manifest: signed.clone() };
     let text = serde_json::to_string_pretty(&file)? + "\n";
     let path = folder.join(MANIFEST);
-    fs::write(&path, text).map_err(|error| NotWritten::Io(path, error))
+    fs::write(&path, text).map_err(|error| NotWritten::Io(path, error))?;
+    Ok(signed)
 }
 
 #[cfg(test)]
 mod tests {
     use airlock_core::{
-        jwe,
+        base64url, jwe,
         manifest::NotDeployed,
         memory::{Dice, LocalKey},
     };
+
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::{
@@ -171,10 +185,64 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn no_member_of_a_manifest_is_changed_by_whoever_cannot_sign_as_its_root() {
+        let root = root();
+        let (package, manifest) = signed(&root).await;
+        let path = package.path().join(MANIFEST);
+        let good: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let members = serde_json::to_value(&manifest).unwrap();
+        let stranger = self::root();
+
+        for (name, member) in members.as_object().unwrap() {
+            let mut changed = members.clone();
+            changed[name] = other(member);
+            let jws = rewritten(good["manifest"].as_str().unwrap(), &changed);
+            fs::write(&path, json!({ "root": good["root"], "manifest": jws }).to_string()).unwrap();
+            assert!(opened(&package, &[]).is_err(), "{name} in the signed text");
+
+            let Ok(changed) = serde_json::from_value::<Manifest>(changed) else { continue };
+            let theirs = Signed::sign(&changed, &stranger).await.unwrap();
+            let file = json!({ "root": good["root"], "manifest": theirs });
+            fs::write(&path, file.to_string()).unwrap();
+            assert!(opened(&package, &[]).is_err(), "{name} signed by somebody else");
+        }
+        // The file's own word for the root, which is what it would be verified by.
+        let theirs = Signed::sign(&manifest, &stranger).await.unwrap();
+        let file = json!({ "root": stranger.key(), "manifest": theirs });
+        fs::write(&path, file.to_string()).unwrap();
+        assert!(opened(&package, &[]).is_err());
+        let file = json!({ "root": stranger.key(), "manifest": good["manifest"] });
+        fs::write(&path, file.to_string()).unwrap();
+        assert!(opened(&package, &[]).is_err());
+        fs::write(&path, good.to_string()).unwrap();
+        assert!(opened(&package, &["SSL_CERT_FILE", "HTTPS_PROXY"]).is_ok());
+    }
+
+    /// A value of the same kind, if there is one, that is another.
+    fn other(member: &Value) -> Value {
+        match member {
+            Value::String(text) => text.chars().rev().collect::<String>().into(),
+            Value::Number(number) => (number.as_i64().unwrap() + 1).into(),
+            Value::Array(_) => json!(["NO_PROXY"]),
+            Value::Object(_) => json!({}),
+            other => other.clone(),
+        }
+    }
+
+    /// The same header and signature around other claims.
+    fn rewritten(jws: &str, claims: &Value) -> String {
+        let parts: Vec<&str> = jws.split('.').collect();
+        let claims = base64url::encode(claims.to_string());
+        format!("{}.{claims}.{}", parts[0], parts[2])
+    }
+
+    #[tokio::test]
     async fn the_same_manifest_is_not_signed_again_and_any_other_is() {
         let root = root();
         let (package, manifest) = signed(&root).await;
-        let stands = |manifest: &Manifest| stands(package.path(), manifest, NOW.plus_s(9)).unwrap();
+        let stands = |manifest: &Manifest| {
+            stands(package.path(), manifest, NOW.plus_s(9)).unwrap().is_some()
+        };
 
         assert!(stands(&Manifest { iat: NOW.plus_s(9), ..manifest.clone() }));
         assert!(!stands(&Manifest { app: App::Intake, ..manifest.clone() }));

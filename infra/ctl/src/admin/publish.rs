@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use airlock_core::{
-    jws::{Artefact, NotSigned, NotVerified, Signed},
-    ports::{BatchError, Clock, Etag, Found, Partition, PortError, Signer, Write},
+    identity::TenantId,
+    jws::{Artefact, NotSigned, NotVerified, Signed, Verified},
+    ports::{BatchError, Clock, Etag, Found, Partition, PortError, Write},
     time::Timestamp,
     trust::StoredArtefact,
 };
 use async_trait::async_trait;
 
-use super::{binding::WouldMove, keyset::NotPlanned};
+use super::{authority::Authority, binding::WouldMove, keyset::NotPlanned};
 
 /// How long keyset and bindings count, in seconds: 90 days.
 ///
@@ -31,12 +32,15 @@ pub trait Shelf: Send + Sync {
 
     /// Creates or replaces one, on its condition.
     async fn write(&self, partition: &Partition, id: &str, write: Write) -> Result<(), BatchError>;
+
+    /// Every tenant that has a binding, whether or not it verifies.
+    async fn tenants(&self) -> Result<Vec<TenantId>, PortError>;
 }
 
 /// Signs and stores.
 pub struct Press<'a> {
     shelf: Arc<dyn Shelf>,
-    root: Arc<dyn Signer>,
+    authority: Arc<Authority>,
     clock: &'a dyn Clock,
 }
 
@@ -49,6 +53,19 @@ pub enum Published<T> {
     Unchanged(T),
 }
 
+/// What is stored, by a root of this deployment.
+#[derive(Debug)]
+pub struct Standing<T> {
+    /// What it says.
+    pub value: T,
+    /// As it was signed.
+    pub artefact: Signed<T>,
+    /// Whether the root of today signed it. What an earlier one signed is signed again, whatever
+    /// it says.
+    pub is_by_present_root: bool,
+    etag: Etag,
+}
+
 /// Nothing new was published.
 #[derive(Debug, thiserror::Error)]
 pub enum NotPublished {
@@ -58,6 +75,10 @@ pub enum NotPublished {
     /// What is stored is not by this root. It is left as it is: evidence.
     #[error("what is stored is not signed by this root")]
     NotGenuine(#[source] NotVerified),
+    /// A version is kept that was replaced, and yet is not over: what stands was put back. All is
+    /// left as it is: evidence.
+    #[error("{0} was replaced already: an older version stands, and somebody put it back")]
+    OtherHistory(String),
     /// There is nothing to sign.
     #[error(transparent)]
     Plan(#[from] NotPlanned),
@@ -81,17 +102,11 @@ pub enum NotPublished {
     Store(#[from] PortError),
 }
 
-struct Standing<T> {
-    value: T,
-    etag: Etag,
-    text: String,
-}
-
 impl<'a> Press<'a> {
     /// Signs by this root and stores on this shelf.
     #[must_use]
-    pub fn new(shelf: Arc<dyn Shelf>, root: Arc<dyn Signer>, clock: &'a dyn Clock) -> Self {
-        Self { shelf, root, clock }
+    pub fn new(shelf: Arc<dyn Shelf>, authority: Arc<Authority>, clock: &'a dyn Clock) -> Self {
+        Self { shelf, authority, clock }
     }
 
     /// Publishes the next version, if `next` says that there is one.
@@ -103,72 +118,147 @@ impl<'a> Press<'a> {
         &self,
         partition: &Partition,
         id: &str,
-        next: impl FnOnce(Option<&T>) -> Result<Option<T>, NotPublished>,
+        next: impl FnOnce(Option<&Standing<T>>) -> Result<Option<T>, NotPublished>,
     ) -> Result<Published<T>, NotPublished> {
         let standing: Option<Standing<T>> = self.standing(partition, id).await?;
-        let previous = standing.as_ref().map(|standing| &standing.value);
-        let (value, over) = match (next(previous)?, standing) {
-            (Some(value), standing) => (value, standing.map(|standing| standing.etag)),
-            (None, Some(standing)) => return Ok(Published::Unchanged(standing.value)),
-            (None, None) => return Err(NotPublished::Nothing),
+        let Some(value) = next(standing.as_ref())? else {
+            let standing = standing.ok_or(NotPublished::Nothing)?;
+            return Ok(Published::Unchanged(standing.value));
         };
-        let now = self.clock.now();
-        let artefact = Signed::sign(&value, &*self.root).await?;
+        let artefact = self.sign(&value).await?;
+        self.store(partition, id, &artefact, standing.as_ref()).await?;
+        Ok(Published::New(value))
+    }
+
+    /// Opens what the root signed, if it counts today.
+    ///
+    /// # Errors
+    ///
+    /// [`NotVerified`].
+    pub fn open<T: Artefact>(&self, signed: &Signed<T>) -> Result<Verified<T>, NotVerified> {
+        self.authority.roots.open(signed, self.clock.now())
+    }
+
+    /// Signs, and looks whether anybody could verify it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotPublished`].
+    pub async fn sign<T: Artefact>(&self, value: &T) -> Result<Signed<T>, NotPublished> {
+        let artefact = Signed::sign(value, &*self.authority.signer).await?;
         // What nobody could verify must not replace what everybody can.
-        artefact.verify(self.root.key(), now).map_err(NotPublished::OtherKey)?;
-        let text = artefact.as_str().to_owned();
-        let stored = StoredArtefact {
-            id: id.to_owned(),
-            tenant: partition.key().to_owned(),
-            kind: id.to_owned(),
-            at: now.as_unix_s(),
-            artefact,
-        };
-        let stored = serde_json::to_value(&stored).map_err(NotPublished::Form)?;
+        let (root, now) = (self.authority.roots.present(), self.clock.now());
+        artefact.verify(root, now).map_err(NotPublished::OtherKey)?;
+        Ok(artefact)
+    }
+
+    /// Stores what was signed, in place of what stands and of nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`NotPublished`]. What was stored before still counts.
+    pub async fn store<T: Artefact + Clone>(
+        &self,
+        partition: &Partition,
+        id: &str,
+        artefact: &Signed<T>,
+        over: Option<&Standing<T>>,
+    ) -> Result<(), NotPublished> {
+        let stored = self.document(partition, id, artefact)?;
         let write = match over {
-            Some(etag) => Write::Replace(stored, etag),
+            Some(standing) => Write::Replace(stored, standing.etag.clone()),
             None => Write::Create(stored),
         };
         match self.shelf.write(partition, id, write).await {
-            Ok(()) => Ok(Published::New(value)),
+            Ok(()) => Ok(()),
             Err(BatchError::Port(error)) => Err(error.into()),
             // The store's client repeats a write whose answer was lost, and then meets its own.
-            Err(BatchError::Conflict(_)) => {
-                let standing: Option<Standing<T>> = self.standing(partition, id).await?;
-                match standing {
-                    Some(standing) if standing.text == text => Ok(Published::New(value)),
-                    _ => Err(NotPublished::Raced),
-                }
-            }
+            Err(BatchError::Conflict(_)) => match self.found::<T>(partition, id).await? {
+                Some((stored, _)) if stored.as_str() == artefact.as_str() => Ok(()),
+                _ => Err(NotPublished::Raced),
+            },
         }
     }
 
-    async fn standing<T: Artefact + Clone>(
+    /// Keeps what stands under an id of its own, before something takes its place.
+    ///
+    /// # Errors
+    ///
+    /// [`NotPublished::OtherHistory`] if something else is kept there.
+    pub async fn keep<T: Artefact + Clone>(
+        &self,
+        partition: &Partition,
+        id: &str,
+        standing: &Standing<T>,
+    ) -> Result<(), NotPublished> {
+        match self.store(partition, id, &standing.artefact, None).await {
+            Err(NotPublished::Raced) => Err(NotPublished::OtherHistory(id.to_owned())),
+            kept => kept,
+        }
+    }
+
+    /// What is stored, over or not: the next version counts on from it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotPublished`] if no root of this deployment signed it.
+    pub async fn standing<T: Artefact + Clone>(
         &self,
         partition: &Partition,
         id: &str,
     ) -> Result<Option<Standing<T>>, NotPublished> {
+        let Some((artefact, etag)) = self.found::<T>(partition, id).await? else {
+            return Ok(None);
+        };
+        let value = self.opened(&artefact, self.clock.now()).map_err(NotPublished::NotGenuine)?;
+        let present = self.authority.roots.present().thumbprint();
+        let is_by_present_root = artefact.key() == present;
+        Ok(Some(Standing { value, artefact, is_by_present_root, etag }))
+    }
+
+    async fn found<T: Artefact>(
+        &self,
+        partition: &Partition,
+        id: &str,
+    ) -> Result<Option<(Signed<T>, Etag)>, NotPublished> {
         let Some(found) = self.shelf.read(partition, id).await? else { return Ok(None) };
         let stored: StoredArtefact<T> =
             serde_json::from_value(found.json).map_err(NotPublished::Form)?;
         if stored.tenant != partition.key() || stored.id != id {
             return Err(NotPublished::NotGenuine(NotVerified::Other("place")));
         }
-        let value = self.verified(&stored.artefact, self.clock.now())?;
-        Ok(Some(Standing { value, etag: found.etag, text: stored.artefact.as_str().to_owned() }))
+        Ok(Some((stored.artefact, found.etag)))
     }
 
-    /// Whether it is over or not: the next version counts on from it.
-    fn verified<T: Artefact + Clone>(
+    /// Reads what any root of this deployment signed, whether its time is over or not.
+    fn opened<T: Artefact + Clone>(
         &self,
         signed: &Signed<T>,
         now: Timestamp,
-    ) -> Result<T, NotPublished> {
-        let verified = match signed.verify(self.root.key(), now) {
-            Err(NotVerified::Expired(at)) => signed.verify(self.root.key(), at.plus_s(-1)),
+    ) -> Result<T, NotVerified> {
+        let by = signed.key();
+        let root = self.authority.roots.named(by).ok_or(NotVerified::UnknownKey(by))?;
+        let verified = match signed.verify(root, now) {
+            Err(NotVerified::Expired(at)) => signed.verify(root, at.plus_s(-1)),
             verified => verified,
         };
-        Ok(verified.map_err(NotPublished::NotGenuine)?.value().clone())
+        Ok(verified?.value().clone())
+    }
+
+    fn document<T: Artefact>(
+        &self,
+        partition: &Partition,
+        id: &str,
+        artefact: &Signed<T>,
+    ) -> Result<serde_json::Value, NotPublished> {
+        let stored = StoredArtefact {
+            id: id.to_owned(),
+            tenant: partition.key().to_owned(),
+            kind: id.to_owned(),
+            at: self.clock.now().as_unix_s(),
+            artefact: artefact.clone(),
+        };
+        serde_json::to_value(&stored).map_err(NotPublished::Form)
     }
 }
 

@@ -1,14 +1,20 @@
 //! The container of keyset and bindings in Cosmos DB.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use airlock_core::ports::{BatchError, Container, Etag, Found, Partition, PortError, Write};
+use airlock_core::{
+    identity::TenantId,
+    ports::{BatchError, Container, Etag, Found, Partition, PortError, Write},
+    trust::BINDING_ID,
+};
 use async_trait::async_trait;
 use azure_core::{credentials::TokenCredential, http::StatusCode};
 use azure_data_cosmos::{
-    AccountReference, ContainerClient, CosmosClientBuilder, CosmosError, RoutingStrategy,
+    AccountReference, ContainerClient, CosmosClientBuilder, CosmosError, FeedScope, Query,
+    RoutingStrategy,
     options::{ItemWriteOptions, Precondition},
 };
+use futures::TryStreamExt as _;
 use serde_json::Value;
 
 use super::publish::Shelf;
@@ -79,6 +85,16 @@ impl Shelf for Store {
             Err(error) if is_conflict(&error) => Err(BatchError::Conflict(0)),
             Err(error) => Err(failed(error).into()),
         }
+    }
+
+    async fn tenants(&self) -> Result<Vec<TenantId>, PortError> {
+        let query = Query::from("SELECT VALUE c.tenant FROM c WHERE c.kind = @kind");
+        let query = query.with_parameter("@kind", BINDING_ID).map_err(failed)?;
+        let found = self.bindings.query_items::<String>(query, FeedScope::full_container(), None);
+        let found = found.await.map_err(failed)?;
+        let keys: Vec<String> = found.try_collect().await.map_err(failed)?;
+        let tenants: BTreeSet<TenantId> = keys.iter().filter_map(|key| key.parse().ok()).collect();
+        Ok(tenants.into_iter().collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Key Vault, as the admin plane uses it: public halves of all keys, signatures of the root.
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use airlock_core::{
     digest::Digest,
@@ -15,8 +15,12 @@ use azure_core::{
 };
 use azure_security_keyvault_keys::{
     KeyClient, KeyClientOptions, ResourceExt as _,
-    models::{CurveName, KeyClientSignOptions, KeyType, SignParameters, SignatureAlgorithm},
+    models::{
+        CurveName, KeyClientGetKeyOptions, KeyClientSignOptions, KeyType, SignParameters,
+        SignatureAlgorithm,
+    },
 };
+use futures::TryStreamExt as _;
 
 use super::deployment::KeyName;
 
@@ -25,12 +29,30 @@ pub struct Vault {
     client: Arc<KeyClient>,
 }
 
-/// The newest version of a key.
+/// One version of a key.
 #[derive(Clone, Debug)]
 pub struct VaultKey {
     /// Its public half.
     pub public: PublicKey,
-    version: String,
+    version: Version,
+}
+
+/// The name of one version of a key: letters and digits, because the SDK puts it into a path as
+/// it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version(String);
+
+impl FromStr for Version {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if (1..=64).contains(&text.len()) && plain {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("not the version of a key: 1 to 64 letters and digits")
+        }
+    }
 }
 
 /// A key that stays in the vault.
@@ -73,8 +95,45 @@ impl Vault {
     ///
     /// [`NoKey`].
     pub async fn key(&self, name: &KeyName) -> Result<VaultKey, NoKey> {
+        self.read(name, None).await
+    }
+
+    /// Reads the public half of one version of a key.
+    ///
+    /// # Errors
+    ///
+    /// [`NoKey`].
+    pub async fn version(&self, name: &KeyName, version: &Version) -> Result<VaultKey, NoKey> {
+        self.read(name, Some(version.clone())).await
+    }
+
+    /// Reads the public halves of all versions of a key that may be used.
+    ///
+    /// # Errors
+    ///
+    /// [`NoKey`].
+    pub async fn versions(&self, name: &KeyName) -> Result<Vec<VaultKey>, NoKey> {
         let not_read = |error| NoKey::NotRead(name.clone(), error);
-        let answer = self.client.get_key(name.as_str(), None).await.map_err(not_read)?;
+        let pager = self.client.list_key_properties_versions(name.as_str(), None);
+        let mut listed = pager.map_err(not_read)?;
+        let mut versions = Vec::new();
+        while let Some(properties) = listed.try_next().await.map_err(not_read)? {
+            let enabled = properties.attributes.as_ref().and_then(|attributes| attributes.enabled);
+            let version = properties.resource_id().map_err(not_read)?.version;
+            if let (Some(version), true) = (version, enabled.unwrap_or(true)) {
+                versions.push(self.read(name, Some(Version(version))).await?);
+            }
+        }
+        Ok(versions)
+    }
+
+    async fn read(&self, name: &KeyName, version: Option<Version>) -> Result<VaultKey, NoKey> {
+        let not_read = |error| NoKey::NotRead(name.clone(), error);
+        let options = KeyClientGetKeyOptions {
+            key_version: version.map(|Version(version)| version),
+            ..KeyClientGetKeyOptions::default()
+        };
+        let answer = self.client.get_key(name.as_str(), Some(options)).await.map_err(not_read)?;
         let key = answer.into_model().map_err(not_read)?;
         let version = key.resource_id().map_err(not_read)?.version;
         let jwk = key.key.filter(|jwk| {
@@ -84,7 +143,7 @@ impl Vault {
         let parts = jwk.and_then(|jwk| Some((jwk.x?, jwk.y?, version?)));
         let (x, y, version) = parts.ok_or_else(|| NoKey::OtherKind(name.clone()))?;
         let public = public(&x, &y).map_err(|NotAKey| NoKey::OtherKind(name.clone()))?;
-        Ok(VaultKey { public, version })
+        Ok(VaultKey { public, version: Version(version) })
     }
 
     /// Signs with exactly this version of a key, whatever comes after it.
@@ -112,7 +171,7 @@ impl Signer for VaultSigner {
             value: Some(digest.as_bytes().to_vec()),
         };
         let options = KeyClientSignOptions {
-            key_version: Some(self.key.version.clone()),
+            key_version: Some(self.key.version.0.clone()),
             ..KeyClientSignOptions::default()
         };
         let parameters = parameters.try_into().map_err(failed)?;

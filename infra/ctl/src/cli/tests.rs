@@ -1,4 +1,5 @@
 use clap::{CommandFactory as _, error::ErrorKind};
+use serde_json::Value;
 
 use super::*;
 
@@ -57,9 +58,23 @@ fn what_is_missing_or_wrong_is_a_usage_error() {
     assert_eq!(kind(&["requests", "--state", "gone"]), ErrorKind::InvalidValue);
     assert_eq!(kind(&["sign-in", "--step-up", "c0"]), ErrorKind::ValueValidation);
     assert!(typed(&["sign-in", "--step-up", "c1"]).is_ok());
-    assert_eq!(kind(&["admin", "bootstrap"]), ErrorKind::MissingRequiredArgument);
+    assert_eq!(kind(&["requests", "--tenant", "contoso"]), ErrorKind::ValueValidation);
+    for tenant in [USER, "contoso.example"] {
+        assert!(typed(&["requests", "--tenant", tenant]).is_ok(), "{tenant}");
+        assert!(typed(&["admin", "erase", "--tenant", tenant, "--user", USER]).is_ok());
+    }
+    assert_eq!(kind(&["admin", "erase", "--tenant", USER]), ErrorKind::MissingRequiredArgument);
     assert_eq!(
-        kind(&["admin", "manifest", "--deployment", "d", "--package", "p", "--app", "admin"]),
+        kind(&[
+            "admin",
+            "deploy-manifest",
+            "--deployment",
+            "d",
+            "--package",
+            "p",
+            "--app",
+            "admin"
+        ]),
         ErrorKind::ValueValidation
     );
     assert_eq!(typed(&["fly"]).unwrap_err().exit_code(), 2);
@@ -89,6 +104,27 @@ fn a_request_is_named_by_operation_and_user_together_or_not_at_all() {
 }
 
 #[test]
+fn the_deployment_of_the_admin_plane_is_named_or_is_the_local_clouds() {
+    let named = |words: &[&str]| {
+        let Command::Admin(admin) = typed(words).unwrap().command else { panic!() };
+        admin.deployment().cloned()
+    };
+
+    assert_eq!(named(&["admin", "bind"]), None);
+    let file = ["--deployment", "d.json"];
+    for command in [
+        &["admin", "bootstrap"][..],
+        &["admin", "keys", "show"],
+        &["admin", "bind", "plan"],
+        &["admin", "bind"],
+        &["admin", "deploy-manifest", "--package", "p", "--app", "intake"],
+        &["admin", "erase", "--tenant", USER, "--user", USER],
+    ] {
+        assert_eq!(named(&[command, &file].concat()), Some("d.json".into()), "{command:?}");
+    }
+}
+
+#[test]
 fn a_parameter_has_a_name_and_only_plain_values_are_read_as_json() {
     let value = |text: &str| text.parse::<Parameter>().map(|each| each.value);
 
@@ -97,4 +133,54 @@ fn a_parameter_has_a_name_and_only_plain_values_are_read_as_json() {
     assert_eq!(value("a="), Ok("".into()));
     assert!(value("a").is_err());
     assert!(value("=1").is_err());
+}
+
+#[test]
+fn keys_bindings_and_recoveries_are_ordered_step_by_step() {
+    let thumbprint = "A".repeat(43);
+    let kind = |words: &[&str]| {
+        let refused = typed(&[&["admin"], words].concat()).err();
+        refused.map(|error| error.kind())
+    };
+
+    for good in [
+        &[
+            "keys",
+            "admit",
+            "--app",
+            "signin",
+            "--key",
+            "signin-signing",
+            "--from",
+            "2027-01-31T08:00:00Z",
+        ][..],
+        &["keys", "revoke", &thumbprint, "--from", "2027-01-31T08:00:00Z"],
+        &["keys", "replace-root", "--new", "admin-root", "--key-version", "0a1b"],
+        &["bind", "plan", "--file", "b.json"],
+        &["bind", "--file", "b.json", "sign", "--out", "s.json"],
+        &["bind", "apply", "s.json"],
+        &["bind", "history", "--tenant", "contoso.example"],
+        &["bind", "roll-forward", "--tenant", USER, "--to", "3"],
+        &["recover", "plan", "--tenant", "platform"],
+        &["recover", "sign", "--tenant", USER, "--reason", "r", "--out", "o.jws"],
+        &["recover", "apply", "o.jws"],
+    ] {
+        assert_eq!(kind(good), None, "{good:?}");
+    }
+    for (wrong, why) in [
+        (&["keys", "revoke", "kid"][..], ErrorKind::ValueValidation),
+        (&["keys", "revoke", &thumbprint, "--from", "yesterday"], ErrorKind::ValueValidation),
+        (&["keys", "admit", "--app", "admin", "--key", "k"], ErrorKind::ValueValidation),
+        (&["keys", "admit", "--app", "signin", "--key", "../k"], ErrorKind::ValueValidation),
+        (
+            &["keys", "replace-root", "--new", "k", "--key-version", "../k"],
+            ErrorKind::ValueValidation,
+        ),
+        (&["bind", "sign"], ErrorKind::MissingRequiredArgument),
+        (&["bind", "roll-forward", "--tenant", USER], ErrorKind::MissingRequiredArgument),
+        (&["recover", "sign", "--tenant", USER, "--out", "o"], ErrorKind::MissingRequiredArgument),
+        (&["recover", "plan", "--tenant", "contoso"], ErrorKind::ValueValidation),
+    ] {
+        assert_eq!(kind(wrong), Some(why), "{wrong:?}");
+    }
 }

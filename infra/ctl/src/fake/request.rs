@@ -41,6 +41,8 @@ pub struct Requested {
     pub id: RequestId,
     /// What the API shows.
     pub shown: Value,
+    /// Authentication contexts that the API says whoever asks it has satisfied.
+    pub satisfied: &'static [&'static str],
     decided: Decisions,
 }
 
@@ -115,7 +117,7 @@ impl Requested {
             "approvals": 0,
             "evidence": RequestEvidence::Proven { request, person },
         });
-        Self { id, shown, decided: Decisions::default() }
+        Self { id, shown, satisfied: &[], decided: Decisions::default() }
     }
 
     /// An API that shows it.
@@ -128,7 +130,12 @@ impl Requested {
             shown["state"] = json!("permitted");
             Json(shown)
         };
+        let session = json!({
+            "sid": Digest::of(&[b"mine"]), "tid": person().tid, "oid": person().oid,
+            "name": "April", "roles": [], "acrs": self.satisfied, "expires": NOW, "idle_expires": NOW,
+        });
         let routes = Router::new()
+            .route("/auth/session", get(async || Json(session)))
             .route("/api/requests/{id}", get(show))
             .route("/api/requests/{id}/decision", post(decide))
             .with_state((self.shown.clone(), Arc::clone(&self.decided)));

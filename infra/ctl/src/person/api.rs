@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use airlock_core::{secret::Secret, session_record::SCHEME};
-use reqwest::{RequestBuilder, header};
+use reqwest::{RequestBuilder, StatusCode, header};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use crate::{foreign::Plain, origin::Origin};
+use crate::{again::Again, foreign::Plain, origin::Origin};
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -21,6 +21,8 @@ pub struct Api {
     origin: Origin,
     http: reqwest::Client,
     session: Option<Secret>,
+    /// What to type to sign in.
+    sign_in: String,
 }
 
 /// What the API says when it does not do something (RFC 9457).
@@ -50,8 +52,8 @@ pub enum NotDone {
     #[error("{0} did not answer")]
     NoAnswer(Origin, #[source] reqwest::Error),
     /// There is no session, or it is over.
-    #[error("you are not signed in at {0}: run `airlockctl sign-in`")]
-    NotSignedIn(Origin),
+    #[error("your session at {0} is over: run `{1}`")]
+    NotSignedIn(Origin, String),
     /// The API refused.
     #[error("{}", told(.0))]
     Refused(Box<Problem>),
@@ -82,7 +84,7 @@ impl NotDone {
         match self {
             Self::Refused(problem) => problem.status == 429 || problem.status == 503,
             Self::NoAnswer(..) => true,
-            Self::NotRunning(_) | Self::NotSignedIn(_) | Self::NotUnderstood(..) => false,
+            Self::NotRunning(_) | Self::NotSignedIn(..) | Self::NotUnderstood(..) => false,
         }
     }
 }
@@ -103,7 +105,14 @@ impl Api {
             // What is on this machine is not found through another.
             http = http.no_proxy();
         }
-        Ok(Self { origin, http: http.build()?, session: None })
+        let sign_in = "airlockctl sign-in".to_owned();
+        Ok(Self { origin, http: http.build()?, session: None, sign_in })
+    }
+
+    /// The same API, called by somebody who types commands like this one.
+    #[must_use]
+    pub fn called_by(self, again: &Again) -> Self {
+        Self { sign_in: again.with("sign-in"), ..self }
     }
 
     /// The same API, called with a session.
@@ -125,6 +134,16 @@ impl Api {
     /// [`NotDone`].
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, NotDone> {
         self.call(self.http.get(self.origin.at(path))).await
+    }
+
+    /// Reads something that is not JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDone`].
+    pub async fn read(&self, path: &str) -> Result<Vec<u8>, NotDone> {
+        let (_, body) = self.answer(self.http.get(self.origin.at(path))).await?;
+        Ok(body)
     }
 
     /// Reads, with a query.
@@ -171,6 +190,13 @@ impl Api {
     }
 
     async fn call<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, NotDone> {
+        let (status, body) = self.answer(request).await?;
+        serde_json::from_slice(&body)
+            .map_err(|_| NotDone::NotUnderstood(self.origin.clone(), status.as_u16()))
+    }
+
+    /// The body of what succeeded.
+    async fn answer(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), NotDone> {
         let request = match &self.session {
             Some(session) => {
                 request.header(header::AUTHORIZATION, format!("{SCHEME} {}", session.expose()))
@@ -189,11 +215,11 @@ impl Api {
         let body = answer.bytes().await.map_err(failed)?;
         let strange = || NotDone::NotUnderstood(self.origin.clone(), status.as_u16());
         if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|_| strange());
+            return Ok((status, body.to_vec()));
         }
         let problem: Problem = serde_json::from_slice(&body).map_err(|_| strange())?;
         Err(if problem.r#type.ends_with("/not-signed-in") {
-            NotDone::NotSignedIn(self.origin.clone())
+            NotDone::NotSignedIn(self.origin.clone(), self.sign_in.clone())
         } else {
             NotDone::Refused(Box::new(problem))
         })
@@ -268,7 +294,7 @@ mod tests {
         let origin = api.origin();
         assert_eq!(
             error.to_string(),
-            format!("you are not signed in at {origin}: run `airlockctl sign-in`")
+            format!("your session at {origin} is over: run `airlockctl sign-in`")
         );
     }
 

@@ -2,14 +2,20 @@
 
 use std::{io, sync::Arc};
 
-use airlock_core::decision::Verdict;
-
 use super::{
     Desk,
-    me::opened::{NotDecided, NotRecognised, Opened, Recognised},
+    api::NotDone,
+    me::{
+        Me,
+        opened::{NotDecided, NotOpened, NotRecognised, Opened, Recognised},
+    },
     view::{RequestId, RequestView},
 };
-use crate::{Ending, Usage, cli, screen::note, terminal::Terminal};
+use crate::{Ending, Usage, cli, named, screen::note, terminal::Terminal};
+use airlock_core::{
+    decision::{UNBACKED, Verdict},
+    identity::TenantId,
+};
 
 /// How somebody shows that they have read a request.
 enum Reading {
@@ -33,11 +39,40 @@ enum NotRead {
     Terminal(#[from] io::Error),
 }
 
+/// Somebody is not in a position to sign that about a request. Nothing was signed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum NotTheirs {
+    /// The tenant wants them to have proved more than their session does.
+    #[error(
+        "nothing was signed: whoever decides {operation} there must have stepped up to {context}, \
+         and your session has not; run `{sign_in}`, then decide again"
+    )]
+    StepUp {
+        /// What the request does.
+        operation: &'static str,
+        /// The authentication context.
+        context: String,
+        /// How to step up.
+        sign_in: String,
+    },
+    /// There is nothing of theirs in it.
+    #[error(
+        "nothing was signed: {requester} asked for that, and you have not approved it, so nothing \
+         of yours can be taken back; whoever may decide it turns it down with `{deny}`"
+    )]
+    Withdrawal {
+        /// Whose request it is.
+        requester: String,
+        /// How to turn it down.
+        deny: String,
+    },
+}
+
 impl Desk {
     pub(super) async fn show(&self, options: &cli::Show) -> anyhow::Result<Ending> {
         let (me, _) = self.me()?;
-        let request = me.open(options.request).await?;
-        self.form.result(&request, &request)?;
+        let request = self.open(&me, options.request).await?;
+        self.form.result(&request, request.told(&self.people(&me).await))?;
         Ok(Ending::Done)
     }
 
@@ -51,8 +86,18 @@ impl Desk {
 
     pub(super) async fn withdraw(&self, options: &cli::Withdraw) -> anyhow::Result<Ending> {
         let (me, _) = self.me()?;
-        let request = me.open(options.request).await?;
-        note(&request);
+        let request = self.open(&me, options.request).await?;
+        let people = self.people(&me).await;
+        note(request.told(&people));
+        let person = me.person().to_string();
+        if request.requester() != person && !request.is_approved_by(&person) {
+            let deny = format!("decide {} deny --reason \"WHY\"", request.id());
+            return Err(NotTheirs::Withdrawal {
+                requester: people.briefly(request.requester()),
+                deny: self.again.with(deny),
+            }
+            .into());
+        }
         let decided = me.withdraw(&request, &options.reason).await;
         self.decided(decided)
     }
@@ -65,22 +110,43 @@ impl Desk {
         reading: &cli::Reading,
     ) -> anyhow::Result<Ending> {
         let (me, _) = self.me()?;
-        let reading = self.reading(reading).await?;
-        let request = me.open(request).await?;
-        note(&request);
+        let reading = self.reading(reading, request.tenant).await?;
+        let request = self.open(&me, request).await?;
+        note(request.told(&self.people(&me).await));
         // Before anybody is asked in vain.
         request.waits_for(verdict, self.clock.now())?;
+        self.stepped_up(&me, &request, verdict).await?;
         let request = read(request, &reading).await?;
         let decided = me.decide(&request, verdict, reason).await;
         self.decided(decided)
     }
 
+    async fn open(&self, me: &Me, request: RequestId) -> anyhow::Result<Opened> {
+        me.open(request).await.map_err(|error| match error {
+            NotOpened::Api(error) => self.not_there(error),
+            error @ NotOpened::Disclosed(_) => error.into(),
+        })
+    }
+
+    /// Says which step-up is missing. That the tenant wants it is the API's word, which also
+    /// judges it: nothing is signed for less because of what is said here.
+    async fn stepped_up(&self, me: &Me, request: &Opened, verdict: Verdict) -> anyhow::Result<()> {
+        let Some(wanted) = request.step_up_for(verdict) else { return Ok(()) };
+        let session = me.session().await?;
+        if session.acrs.iter().any(|satisfied| satisfied == wanted.as_str()) {
+            return Ok(());
+        }
+        let context = wanted.as_str().to_owned();
+        let sign_in = self.again.with(format_args!("sign-in --step-up {context}"));
+        Err(NotTheirs::StepUp { operation: request.operation(), context, sign_in }.into())
+    }
+
     /// How this person shows that they have read a request: known before it is fetched, so that
     /// what is missing does not depend on what is shown.
-    async fn reading(&self, typed: &cli::Reading) -> anyhow::Result<Reading> {
+    async fn reading(&self, typed: &cli::Reading, tenant: TenantId) -> anyhow::Result<Reading> {
         match (&typed.operation, &typed.user, &self.terminal) {
             (Some(operation), Some(user), _) => {
-                let user = self.user(user).await?.to_string();
+                let user = named::user(self.stack.as_ref(), user, tenant).await?.to_string();
                 Ok(Reading::Named { operation: operation.clone(), user })
             }
             (None, None, Some(terminal)) => Ok(Reading::Asked(Arc::clone(terminal))),
@@ -96,11 +162,24 @@ impl Desk {
     fn decided(&self, decided: Result<RequestView, NotDecided>) -> anyhow::Result<Ending> {
         let view = decided.map_err(|error| match error {
             NotDecided::Reason => Usage(error.to_string()).into(),
+            NotDecided::Api(error) if is_unbacked(&error) => {
+                anyhow::Error::from(error).context(BACKING)
+            }
             error => anyhow::Error::from(error),
         })?;
         self.form.result(&view, format_args!("state     {}", view.standing()))?;
+        self.next(&view);
         Ok(Ending::Done)
     }
+}
+
+/// What is to be done about a step-up that nothing is behind.
+const BACKING: &str = "your step-up does not count: an administrator of the tenant must enable a \
+                       conditional-access policy that demands multifactor authentication of \
+                       everybody for that context, and `drift` sees it within half a minute";
+
+fn is_unbacked(error: &NotDone) -> bool {
+    matches!(error, NotDone::Refused(problem) if problem.detail.as_deref() == Some(UNBACKED))
 }
 
 /// Goes on with a request that somebody has shown to have read.

@@ -1,12 +1,13 @@
 //! A person who is signed in: what they ask and decide carries their client key's signature.
 
+pub mod misfit;
 pub mod opened;
 
 use std::{sync::Arc, time::Duration};
 
 use airlock_core::{
     ask::{Ask, MAX_PURPOSE_BYTES, MAX_TICKET_BYTES},
-    catalog::{Asked, Change, NotUnderstood, Target},
+    catalog::{Asked, Change, Target},
     digest::Digest,
     identity::{ObjectId, PersonId, TenantId},
     jwe::NotSealed,
@@ -20,6 +21,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use self::misfit::Misfit;
 use super::{
     api::{Api, NotDone},
     client_key::ClientKey,
@@ -78,8 +80,8 @@ pub struct Prepared {
 #[derive(Debug, thiserror::Error)]
 pub enum NotPrepared {
     /// It is not an operation with such parameters.
-    #[error("{0}: see `airlockctl operations`")]
-    NotUnderstood(#[from] NotUnderstood),
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
     /// Too little or too much was said about why.
     #[error("a purpose has 1 to {MAX_PURPOSE_BYTES} bytes")]
     Purpose,
@@ -133,6 +135,12 @@ impl Me {
         Self { api, key, sid, person, clock, entropy }
     }
 
+    /// Who this is.
+    #[must_use]
+    pub const fn person(&self) -> PersonId {
+        self.person
+    }
+
     /// The API, called with the session.
     #[must_use]
     pub const fn api(&self) -> &Api {
@@ -169,7 +177,8 @@ impl Me {
             target: Target { user: order.user },
             parameters: Value::Object(order.parameters.clone()),
         };
-        let change = Change::understand(order.tenant, &asked)?;
+        let change = Change::understand(order.tenant, &asked)
+            .map_err(|_| misfit::of(order.tenant, &asked, &order.parameters))?;
         // With defaults filled in: what they are elsewhere, and later, shall not matter.
         asked.parameters = change.parameters();
         let entry = *change.entry();

@@ -29,6 +29,11 @@ pub struct ProfileName(String);
 #[error("a profile's name has 1 to 32 letters, digits and hyphens")]
 pub struct NotAName;
 
+impl ProfileName {
+    /// The name under which somebody is kept who gives none.
+    pub const DEFAULT: &str = "default";
+}
+
 impl FromStr for ProfileName {
     type Err = NotAName;
 
@@ -78,6 +83,9 @@ struct Awaited {
 /// Where profiles are kept.
 #[derive(Clone, Debug)]
 pub struct Profiles {
+    folder: PathBuf,
+    api: String,
+    name: ProfileName,
     session: PathBuf,
     awaited: PathBuf,
 }
@@ -97,11 +105,38 @@ impl Profiles {
     /// The profile of this name for this API, in this folder.
     #[must_use]
     pub fn new(folder: &Path, api: &Origin, name: &ProfileName) -> Self {
-        let stem = format!("{}-{name}", api.file_name());
+        let api = api.file_name();
+        let stem = format!("{api}-{name}");
         Self {
+            folder: folder.to_owned(),
+            api,
+            name: name.clone(),
             session: folder.join(format!("{stem}.json")),
             awaited: folder.join(format!("{stem}.pending.json")),
         }
+    }
+
+    /// The name of this one.
+    #[must_use]
+    pub const fn name(&self) -> &ProfileName {
+        &self.name
+    }
+
+    /// The names under which somebody is kept for this API.
+    ///
+    /// # Errors
+    ///
+    /// [`NoProfile`].
+    pub fn kept(&self) -> Result<Vec<String>, NoProfile> {
+        let files = private_file::names(&self.folder)?;
+        let name = |file: &String| {
+            let name = file.strip_prefix(&self.api)?.strip_prefix('-')?.strip_suffix(".json")?;
+            // What waits for a secret has a dot more, which no name has.
+            name.parse::<ProfileName>().ok().map(|ProfileName(name)| name)
+        };
+        let mut names: Vec<String> = files.iter().filter_map(name).collect();
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// Reads it; `None` if nobody signed in.

@@ -1,7 +1,7 @@
 //! Whose session it is: signing in, seeing it, signing out.
 
-use airlock_core::step_up::Context;
-use anyhow::Context as _;
+use airlock_core::{identity::TenantId, step_up::Context};
+use anyhow::{Context as _, anyhow};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -16,7 +16,10 @@ use super::{
 use crate::{
     Ending, Usage, cli,
     foreign::{Plain, Quoted},
+    named,
+    nearest::suggestion,
     screen::note,
+    stack::Stack,
 };
 
 #[derive(Deserialize)]
@@ -31,7 +34,7 @@ impl Desk {
                        say --yes, and look at what is printed";
             return Err(Usage(why.to_owned()).into());
         }
-        let tenant = self.tenant(options.tenant.as_deref()).await?;
+        let tenant = self.sign_in_tenant(options).await?;
         let path = sign_in::secret_path(&*self.entropy)?;
         let loopback = Loopback::listen(path).await?;
         let return_to = loopback.url();
@@ -85,7 +88,7 @@ impl Desk {
         let api = self.api.with(signed_in.cookie);
         let ended: Result<SignedOut, NotDone> = api.post("/auth/sign-out", &json!({})).await;
         match ended {
-            Ok(_) | Err(NotDone::NotSignedIn(_)) => {}
+            Ok(_) | Err(NotDone::NotSignedIn(..)) => {}
             Err(error) => {
                 return Err(error).with_context(|| {
                     format!("the session was not kept here, and lasts until {until}")
@@ -106,7 +109,10 @@ impl Desk {
     ) -> anyhow::Result<String> {
         if let Some(person) = &options.person {
             let stack = self.stack.as_ref().ok_or(browser::NotPlayed::NotLocal)?;
-            return Ok(browser::play(stack, started, person, return_to).await?);
+            return match browser::play(stack, started, person, return_to).await {
+                Err(browser::NotPlayed::Nobody) => Err(self.nobody_signs_in(stack, person).await?),
+                played => Ok(played?),
+            };
         }
         note(format_args!("Sign in here, where you must see the code {}:", started.code));
         note(&started.page);
@@ -116,6 +122,44 @@ impl Desk {
         Ok(loopback.code().await?)
     }
 
+    /// The tenant that somebody signs in to: the one that they named, or the one of whom they
+    /// play, or the local cloud's own.
+    async fn sign_in_tenant(&self, options: &cli::SignIn) -> anyhow::Result<TenantId> {
+        let stack = self.stack.as_ref();
+        if let Some(named) = &options.tenant {
+            return named::tenant(stack, named).await;
+        }
+        let Some(stack) = stack else {
+            return Err(Usage("--tenant is needed with --api".to_owned()).into());
+        };
+        let home = match &options.person {
+            Some(person) => named::home(stack, person).await?,
+            None => None,
+        };
+        Ok(home.unwrap_or(stack.tenant))
+    }
+
+    /// Why the local cloud's page did not sign somebody in who was to be played there.
+    async fn nobody_signs_in(&self, stack: &Stack, person: &str) -> anyhow::Result<anyhow::Error> {
+        let directory = stack.directory().await?;
+        let Some((tenant, found)) = directory.person(person) else {
+            let names = directory.tenants.values().flat_map(|tenant| tenant.people.keys());
+            let instead = suggestion(person, names.map(String::as_str));
+            return Ok(
+                Usage(format!("the local cloud has no user {person}: {}", Plain(&instead))).into()
+            );
+        };
+        if !found.enabled {
+            let why = format!(
+                "{person} cannot sign in: the account is disabled; `account.enable`, asked by \
+                 somebody else, brings it back"
+            );
+            return Ok(anyhow!(why));
+        }
+        let why = format!("{person} is a user of another tenant: say --tenant {tenant}");
+        Ok(Usage(why).into())
+    }
+
     pub(super) async fn sign_out(&self) -> anyhow::Result<Ending> {
         let (me, _) = self.me()?;
         match me.api().post::<SignedOut>("/auth/sign-out", &json!({})).await {
@@ -123,7 +167,7 @@ impl Desk {
                 note("You are signed out of Airlock. To leave Entra as well, open:");
                 note(Plain(&sign_out));
             }
-            Err(NotDone::NotSignedIn(_)) => note("The session was over already."),
+            Err(NotDone::NotSignedIn(..)) => note("The session was over already."),
             // The session lasts there, so it is not forgotten here.
             Err(error) => return Err(error.into()),
         }

@@ -1,6 +1,7 @@
-//! What the API shows: sessions, requests, operations. Members that it may add are ignored.
+//! What the API shows: sessions, requests, the catalog. Members that it may add are ignored.
 
-mod text;
+pub mod catalog;
+pub mod text;
 
 use std::{fmt, str::FromStr};
 
@@ -213,26 +214,6 @@ pub struct SessionView {
     pub idle_expires: Timestamp,
 }
 
-/// The catalog, as the API has it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Operations {
-    /// Its entries.
-    pub operations: Vec<OperationView>,
-}
-
-/// An operation.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct OperationView {
-    /// Its name in requests.
-    pub name: String,
-    /// What it does.
-    pub summary: String,
-    /// How dangerous it is.
-    pub risk: String,
-    /// Whether its result is a secret for the requester alone.
-    pub secret: bool,
-}
-
 impl SessionView {
     /// Whose it is.
     #[must_use]
@@ -242,6 +223,12 @@ impl SessionView {
 }
 
 impl RequestView {
+    /// Whom it changes.
+    #[must_use]
+    pub const fn user(&self) -> PersonId {
+        PersonId { tid: self.tenant, oid: self.target }
+    }
+
     /// Why it ended as it did, if anything was said about that.
     #[must_use]
     pub fn because(&self) -> Option<&str> {

@@ -111,7 +111,8 @@ impl Bus {
         rest::answer(cloud, asked).await
     }
 
-    /// Waits, as the Functions host of this identity, until a message is available; locks it.
+    /// Waits, as the Functions host of this identity, until a message is available; locks it. Of a
+    /// queue's dead letters if its name is followed by `/$DeadLetterQueue`.
     ///
     /// Dropping the future loses nothing: a message is taken only when it is returned.
     ///
@@ -133,11 +134,15 @@ impl Bus {
         identity: &str,
         queue: &str,
     ) -> Result<Delivery, NotReceived> {
+        let (queue, side) = match queue.split_once('/') {
+            Some((queue, dead)) if rest::is_dead_letter_queue(dead) => (queue, Side::Dead),
+            _ => (queue, Side::Main),
+        };
         let slot = self.queues.get(queue).ok_or(NotReceived::NoSuchQueue)?;
         if !may(identities, Some(identity), queue, Claim::Listen) {
             return Err(NotReceived::NotGranted);
         }
-        Ok(slot.next(Side::Main, Queue::receive).await)
+        Ok(slot.next(side, Queue::receive).await)
     }
 
     /// Removes a delivered message for good.
@@ -327,6 +332,27 @@ mod tests {
         assert_eq!(bus.complete(&delivery), Err(LockLost));
         assert_eq!(bus.abandon(&delivery), Err(LockLost));
         assert_eq!(bus.snapshot()["permits-execute"]["locked"], json!([]));
+    }
+
+    #[tokio::test]
+    async fn dead_letters_are_received_like_messages_by_whoever_may_receive_those() {
+        let (identities, bus) = world();
+        bus.inject("permits-execute", named("a")).unwrap();
+        for _ in 0..identities.queues["permits-execute"].max_delivery_count {
+            let delivery = bus.receive_granted(&identities, "execute", "permits-execute").await;
+            bus.abandon(&delivery.unwrap()).unwrap();
+        }
+        let dead = "permits-execute/$DeadLetterQueue";
+
+        let refused = bus.receive_granted(&identities, "intake", dead).await;
+        let delivery = bus.receive_granted(&identities, "execute", dead).await.unwrap();
+
+        assert_eq!(refused.unwrap_err(), NotReceived::NotGranted);
+        assert_eq!(delivery.message.message_id, "a");
+        assert_eq!(bus.abandon(&delivery), Ok(()));
+        let again = bus.receive_granted(&identities, "execute", dead).await.unwrap();
+        assert_eq!(bus.complete(&again), Ok(()));
+        assert_eq!(bus.snapshot()["permits-execute"]["dead"], json!([]));
     }
 
     #[tokio::test]

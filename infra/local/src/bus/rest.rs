@@ -183,7 +183,8 @@ fn target(method: &Method, path: &str) -> Result<Target, Refused> {
     Ok(Target { queue: (*queue).to_owned(), side, operation })
 }
 
-fn is_dead_letter_queue(segment: &str) -> bool {
+/// Whether this is how a queue's dead letters are named behind its own name.
+pub(super) fn is_dead_letter_queue(segment: &str) -> bool {
     segment
         .strip_prefix('$')
         .or_else(|| segment.strip_prefix("%24"))

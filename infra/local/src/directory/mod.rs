@@ -6,6 +6,7 @@
 mod access;
 mod device;
 mod method;
+pub mod registration;
 mod seed;
 mod snapshot;
 mod tenant;
@@ -27,6 +28,7 @@ pub use self::{
     access::{AccessPolicy, PolicyState},
     device::{Device, RecoveryKey},
     method::{Method, MethodKind},
+    registration::{Propagation, Registration},
     tenant::{Assignment, Group, Licence, Pass, Person, Risk, Role, Tenant},
 };
 
@@ -39,6 +41,8 @@ struct State {
     tenants: BTreeMap<Uuid, Tenant>,
     /// Every write, in order.
     effects: Vec<Effect>,
+    /// How long the token endpoint takes to learn of secrets.
+    propagation: Propagation,
 }
 
 /// A person as tokens describe them.
@@ -97,7 +101,7 @@ pub struct Effect {
     pub method: String,
     /// Path of the request, as asked.
     pub path: String,
-    /// The person whom it was about, or the policy.
+    /// The person whom it was about, or the policy, or the application.
     pub person: Uuid,
     /// What changed, without secrets.
     pub change: Value,
@@ -108,7 +112,8 @@ impl Directory {
     #[must_use]
     pub fn new(names: &Names) -> Self {
         let tenants = seed::tenants(names.tenant, OffsetDateTime::now_utc());
-        Self { state: Mutex::new(State { tenants, effects: Vec::new() }) }
+        let propagation = Propagation::default();
+        Self { state: Mutex::new(State { tenants, effects: Vec::new(), propagation }) }
     }
 
     /// The enabled person of this name, whatever the case.
@@ -216,6 +221,32 @@ impl Directory {
             state.effects.push(effect);
         }
         Some(changed)
+    }
+
+    /// How long the token endpoint takes to learn of secrets that are added or removed from now on.
+    #[must_use]
+    pub fn propagation(&self) -> Propagation {
+        self.state().propagation
+    }
+
+    /// Sets that.
+    pub fn set_propagation(&self, propagation: Propagation) {
+        self.state().propagation = propagation;
+    }
+
+    /// The display name of the tenants' own application with this client id.
+    #[must_use]
+    pub fn registered(&self, client: Uuid) -> Option<String> {
+        let state = self.state();
+        let mut all = state.tenants.values().flat_map(|tenant| tenant.registrations.values());
+        all.find(|one| one.client == client).map(|one| one.name.clone())
+    }
+
+    /// Which secrets the tenants' own applications have and had, and how often each was presented.
+    /// No secret.
+    #[must_use]
+    pub fn credentials(&self) -> Value {
+        snapshot::credentials(&self.state().tenants)
     }
 
     /// Notes in a tenant what is no change of anybody's; `None` if there is no such tenant.

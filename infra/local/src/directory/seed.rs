@@ -10,9 +10,13 @@ use super::{
     access::{AccessPolicy, PolicyState},
     device::{self, Device, LocalCredential, RecoveryKey},
     method::{Method, MethodKind},
+    registration::Registration,
     tenant::{Assignment, Eligibility, Group, Licence, Password, Person, Risk, Role, Tenant},
 };
-use crate::identities::stable_id;
+use crate::identities::{service_principal_id, stable_id};
+
+/// The application that rotates the secrets of other applications, where it owns them.
+const ROTATOR: &str = "airlock-rotator";
 
 const SEED: &str = include_str!("seed.json");
 
@@ -59,6 +63,21 @@ struct SeedTenant {
     risky: Vec<String>,
     #[serde(default)]
     access_policies: Vec<SeedAccessPolicy>,
+    /// Applications of third parties.
+    applications: Vec<SeedApplication>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedApplication {
+    name: String,
+    /// Whether the rotator owns it.
+    rotated: bool,
+    /// People who own it.
+    #[serde(default)]
+    owners: Vec<String>,
+    #[serde(default)]
+    permissions: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -254,6 +273,9 @@ impl SeedTenant {
                 Some((sku, Licence { sku, name, units }))
             })
             .collect();
+        let registrations =
+            self.applications.into_iter().map(|seed| seed.build(&domain, id, &user, created));
+        let registrations = registrations.map(|one| (one.id, one)).collect();
         Tenant {
             id,
             order,
@@ -268,8 +290,34 @@ impl SeedTenant {
             devices,
             licences,
             access_policies,
+            registrations,
             dismissed: None,
         }
+    }
+}
+
+impl SeedApplication {
+    fn build(
+        self,
+        domain: &str,
+        tenant: Uuid,
+        user: &dyn Fn(&String) -> Uuid,
+        created: OffsetDateTime,
+    ) -> Registration {
+        let id = |kind: &str| stable_id(kind, &format!("{domain}/{}", self.name));
+        let owners = self.owners.iter().map(user);
+        let rotator = self.rotated.then(|| service_principal_id(ROTATOR, tenant));
+        let owners = owners.chain(rotator).collect();
+        let mut registration = Registration::new(
+            id("third-party/registration"),
+            id("third-party/client"),
+            id("third-party/service-principal"),
+            self.name,
+            created,
+        );
+        registration.owners = owners;
+        registration.permissions = self.permissions;
+        registration
     }
 }
 

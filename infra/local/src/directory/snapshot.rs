@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Device, Effect, Pass, Person, Tenant, written};
+use super::{Device, Effect, Pass, Person, Registration, Tenant, registration::Password, written};
 
 /// Tenants by id, and the effects in order.
 pub fn of(tenants: &BTreeMap<Uuid, Tenant>, effects: &[Effect]) -> Value {
@@ -42,12 +42,49 @@ fn of_tenant(tenant: &Tenant) -> Value {
             let what = json!({ "skuId": licence.sku, "units": licence.units, "holders": holders });
             (licence.name.clone(), what)
         })),
+        "applications": object(tenant.registrations.values().map(|registration| {
+            (registration.name.clone(), of_registration(registration))
+        })),
         "accessPolicies": object(tenant.access_policies.iter().map(|policy| {
             let what = json!({
                 "id": policy.id, "state": policy.state.as_str(), "contexts": policy.contexts,
             });
             (policy.name.clone(), what)
         })),
+    })
+}
+
+/// By tenant and display name: the ids of applications, and what became of each of their secrets.
+pub fn credentials(tenants: &BTreeMap<Uuid, Tenant>) -> Value {
+    object(tenants.values().map(|tenant| {
+        let applications = tenant
+            .registrations
+            .values()
+            .map(|registration| (registration.name.clone(), of_registration(registration)));
+        (tenant.id.to_string(), object(applications))
+    }))
+}
+
+fn of_registration(registration: &Registration) -> Value {
+    json!({
+        "id": registration.id,
+        "appId": registration.client,
+        "servicePrincipal": registration.principal,
+        "owners": registration.owners,
+        "credentials": registration.history().iter().map(of_password).collect::<Vec<_>>(),
+        "strangers": registration.strangers(),
+    })
+}
+
+fn of_password(password: &Password) -> Value {
+    json!({
+        "keyId": password.key_id,
+        "displayName": password.name,
+        "startDateTime": written(password.start),
+        "endDateTime": written(password.end),
+        "removedDateTime": password.removed.map(written),
+        "accepted": password.accepted,
+        "refused": password.refused,
     })
 }
 

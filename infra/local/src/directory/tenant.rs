@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{access::AccessPolicy, device::Device, method::Method};
+use super::{access::AccessPolicy, device::Device, method::Method, registration::Registration};
 use crate::identities::stable_id;
 
 /// One Entra tenant.
@@ -37,6 +37,8 @@ pub struct Tenant {
     pub licences: BTreeMap<Uuid, Licence>,
     /// Conditional-access policies, in Graph's order.
     pub access_policies: Vec<AccessPolicy>,
+    /// Its own app registrations, by object id. Those of Airlock are not among them.
+    pub registrations: BTreeMap<Uuid, Registration>,
     /// When a risk was last dismissed here.
     pub dismissed: Option<OffsetDateTime>,
 }
@@ -220,6 +222,12 @@ impl Tenant {
             Ok(id) => self.people.get(&id),
             Err(_) => self.people.values().find(|person| person.is_called(id_or_name)),
         }
+    }
+
+    /// Its own app registration with this client id.
+    #[must_use]
+    pub fn registration_of(&self, client: Uuid) -> Option<&Registration> {
+        self.registrations.values().find(|registration| registration.client == client)
     }
 
     /// The groups that someone is in, directly or through other groups.

@@ -3,7 +3,10 @@ use uuid::Uuid;
 
 use super::seed::stable_user_id;
 use super::*;
-use crate::{entra::tests::names, identities::stable_id};
+use crate::{
+    entra::tests::names,
+    identities::{Identities, application_id, service_principal_id, stable_id},
+};
 
 fn contoso() -> Uuid {
     names().tenant
@@ -29,10 +32,34 @@ fn the_seed_names_only_what_it_contains() {
                     group.name
                 );
             }
+            let rotator = service_principal_id("airlock-rotator", tenant.id);
+            for registration in tenant.registrations.values() {
+                let known = |owner: &Uuid| *owner == rotator || tenant.people.contains_key(owner);
+                assert!(registration.owners.iter().all(known), "{}", registration.name);
+            }
             assert!(tenant.assignments.iter().all(|held| exists(&held.principal)));
             assert!(tenant.eligible.iter().all(|held| exists(&held.principal)));
             assert!(!tenant.assignments.is_empty());
         });
+    }
+}
+
+#[test]
+fn in_every_tenant_the_rotator_owns_some_applications_and_none_of_them_is_airlocks() {
+    let directory = Directory::new(&names());
+    let identities = Identities::parse(crate::IDENTITIES).unwrap();
+    let ours: Vec<Uuid> = identities.applications.keys().map(|name| application_id(name)).collect();
+
+    for card in directory.tenants() {
+        let rotator = service_principal_id("airlock-rotator", card.id);
+        let (owned, others): (Vec<_>, Vec<_>) = directory
+            .look(card.id, |tenant| tenant.registrations.values().cloned().collect::<Vec<_>>())
+            .unwrap()
+            .into_iter()
+            .partition(|registration| registration.owners.contains(&rotator));
+        assert!(!owned.is_empty() && !others.is_empty(), "{}", card.name);
+        assert!(owned.iter().all(|one| !ours.contains(&one.client)), "{}", card.name);
+        assert!(owned.iter().all(|one| one.history().is_empty()), "{}", card.name);
     }
 }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::{
     cloud::{Asked, Cloud},
     cosmos::Cosmos,
-    entra::Form,
+    entra::{self, Form},
     faults::Service,
     identity_endpoint::IdentityEndpoint,
 };
@@ -60,14 +60,15 @@ impl Said {
 /// The application that asks for a token.
 fn application(cloud: &Cloud, asked: &Asked) -> Option<String> {
     let client = Uuid::parse_str(&parameter(asked.body(), "client_id")?).ok()?;
-    cloud.identities.by_client(client).map(|(name, _)| name.to_owned())
+    entra::application_name(cloud, client)
 }
 
 fn parameter(form: &[u8], name: &str) -> Option<String> {
     Form::parse(form).ok()?.optional(name).map(str::to_owned)
 }
 
-/// The app whose process alone can call under this name.
+/// The app whose process alone can call under this name. Of a tenant's own application that is
+/// nobody: whoever has its secret can.
 fn process_of(cloud: &Cloud, name: &str) -> Option<String> {
     let identities = &cloud.identities;
     match identities.applications.get(name) {

@@ -103,6 +103,7 @@ impl Gate {
             service,
             method: &method,
             path: &path,
+            caller: said.caller.as_deref(),
             app: said.app.as_deref(),
             operation: said.operation.as_deref(),
             trace: said.trace.as_deref(),

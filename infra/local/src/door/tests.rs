@@ -1,5 +1,7 @@
 //! The door as a handler meets it: proxy, TLS, faults; and as the laptop's owner does.
 
+mod rotation;
+
 use std::{net::SocketAddr, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -58,6 +60,16 @@ impl World {
 
     /// Through the proxy, with every check on.
     async fn azure(&self, host: &str, line: &str, headers: &str) -> Option<(u16, String)> {
+        self.azure_with(host, line, headers, "").await
+    }
+
+    async fn azure_with(
+        &self,
+        host: &str,
+        line: &str,
+        headers: &str,
+        body: &str,
+    ) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(self.opened.proxy).await.unwrap();
         let connect = format!("CONNECT {host}:443 HTTP/1.1\r\nhost: {host}:443\r\n\r\n");
         stream.write_all(connect.as_bytes()).await.unwrap();
@@ -77,7 +89,7 @@ impl World {
             .with_no_client_auth();
         let name = ServerName::try_from(host.to_owned()).unwrap();
         let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
-        exchange(stream, &format!("{line} HTTP/1.1\r\nhost: {host}{headers}"), "").await
+        exchange(stream, &format!("{line} HTTP/1.1\r\nhost: {host}{headers}"), body).await
     }
 
     async fn control(&self, line: &str, body: &str) -> (u16, Value) {

@@ -1,4 +1,4 @@
-//! Client authentication: a federated credential, and nothing else.
+//! Client authentication of Airlock's applications: a federated credential, and nothing else.
 //!
 //! Each application trusts one managed identity: tokens issued by the tenant of the deployment,
 //! about that identity's *principal* id, for the exchange audience. Its token is the assertion.

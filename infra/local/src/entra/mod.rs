@@ -12,6 +12,7 @@ mod grants;
 mod keys;
 mod page;
 mod refusal;
+mod secret;
 mod sign_out;
 #[cfg(test)]
 pub mod tests;
@@ -62,6 +63,13 @@ pub struct Entra {
 #[must_use]
 pub fn issuer(tenant: Uuid) -> String {
     format!("https://login.microsoftonline.com/{tenant}/v2.0")
+}
+
+/// The display name of the application with this client id: one of Airlock's, or a tenant's own.
+#[must_use]
+pub fn application_name(cloud: &Cloud, client: Uuid) -> Option<String> {
+    let ours = cloud.identities.by_client(client).map(|(name, _)| name.to_owned());
+    ours.or_else(|| cloud.directory.registered(client))
 }
 
 /// Seconds since 1970.

@@ -34,8 +34,10 @@ pub enum Refusal {
     UnsupportedGrant(String),
     /// The client did not authenticate at all.
     NoCredential,
-    /// The client presented a secret, and none is registered.
+    /// The client presented a secret that is none of its own, or none that is known yet.
     WrongSecret(Uuid),
+    /// The client presented a secret of its own that has ended.
+    ExpiredSecret(Uuid),
     /// The assertion is no JWT.
     AssertionUnreadable,
     /// The application trusts nobody.
@@ -119,6 +121,7 @@ impl Refusal {
             Self::UnsupportedGrant(_) => 70_003,
             Self::NoCredential => 7_000_218,
             Self::WrongSecret(_) => 7_000_215,
+            Self::ExpiredSecret(_) => 7_000_222,
             Self::AssertionUnreadable => 50_027,
             Self::NoFederatedCredential(_) => 70_025,
             Self::AssertionIssuer(_) => 700_211,
@@ -161,6 +164,7 @@ impl Refusal {
             Self::UnsupportedGrant(_) => "unsupported_grant_type",
             Self::NoCredential
             | Self::WrongSecret(_)
+            | Self::ExpiredSecret(_)
             | Self::NoFederatedCredential(_)
             | Self::AssertionIssuer(_)
             | Self::AssertionSubject(_)
@@ -228,8 +232,13 @@ impl Refusal {
             Self::NoCredential => "The request body must contain the following parameter: \
                                    'client_assertion' or 'client_secret'."
                 .to_owned(),
-            Self::WrongSecret(client) => {
-                format!("Invalid client secret provided for the app '{client}'.")
+            Self::WrongSecret(client) => format!(
+                "Invalid client secret provided. Ensure the secret being sent in the request is \
+                 the client secret value, not the client secret ID, for a secret added to app \
+                 '{client}'."
+            ),
+            Self::ExpiredSecret(client) => {
+                format!("The provided client secret keys for app '{client}' are expired.")
             }
             Self::AssertionUnreadable => "JWT token is invalid or malformed.".to_owned(),
             Self::NoFederatedCredential(client) => {

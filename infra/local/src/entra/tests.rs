@@ -3,6 +3,7 @@
 mod clients;
 mod pages;
 mod people;
+mod secrets;
 mod tokens;
 
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use super::{
     form::Form,
     grants::{Presented, SignIn},
     refusal::Refusal,
+    secret,
     tokens::{LIFETIME_S, OFFLINE, Resource, client_info, own_scope},
 };
 use crate::{
@@ -24,8 +25,7 @@ pub fn answer(cloud: &Cloud, tenant: Uuid, asked: &Asked, now_s: u64) -> Answer 
             let name = form
                 .optional("client_id")
                 .and_then(|id| Uuid::parse_str(id).ok())
-                .and_then(|id| cloud.identities.by_client(id))
-                .map(|(name, _)| name.to_owned());
+                .and_then(|client| super::application_name(cloud, client));
             (name, granted(cloud, tenant, &form, now_s))
         }
         Err(refusal) => (None, Err(refusal)),
@@ -50,6 +50,9 @@ pub fn granted(cloud: &Cloud, tenant: Uuid, form: &Form, now_s: u64) -> Result<V
     if !["authorization_code", "refresh_token", "client_credentials"].contains(&grant) {
         return Err(Refusal::UnsupportedGrant(grant.to_owned()));
     }
+    if let Some(registration) = secret::registered(cloud, tenant, form)? {
+        return secret::granted(cloud, tenant, &registration, form, now_s);
+    }
     let deployment = cloud.names.tenant;
     let client = cloud.entra.authenticated(&cloud.identities, deployment, tenant, form, now_s)?;
     match grant {
@@ -66,20 +69,35 @@ fn client_credentials(
     form: &Form,
     now_s: u64,
 ) -> Result<Value, Refusal> {
+    let resource = resource(cloud, form)?;
+    let Client { name, application } = client;
+    let token = cloud.entra.application_token(tenant, name, application, resource, now_s)?;
+    cloud.record.token(name, &resource.audience(), tenant, "client_credentials");
+    Ok(answered(&token))
+}
+
+/// The one resource that an application asks for in its own name.
+///
+/// # Errors
+///
+/// If the scope is not of that form, or there is no such resource.
+pub fn resource<'a>(cloud: &'a Cloud, form: &'a Form) -> Result<Resource<'a>, Refusal> {
     let scope = form.required("scope")?;
     if !scope.ends_with("/.default") || scope.contains(' ') {
         return Err(Refusal::ScopeNotDefault(scope.to_owned()));
     }
-    let resource = Resource::named(scope, &cloud.identities)?;
-    let Client { name, application } = client;
-    let token = cloud.entra.application_token(tenant, name, application, resource, now_s)?;
-    cloud.record.token(name, &resource.audience(), tenant, "client_credentials");
-    Ok(json!({
+    Resource::named(scope, &cloud.identities)
+}
+
+/// The answer that carries the token of an application.
+#[must_use]
+pub fn answered(token: &str) -> Value {
+    json!({
         "token_type": "Bearer",
         "expires_in": LIFETIME_S,
         "ext_expires_in": LIFETIME_S,
         "access_token": token,
-    }))
+    })
 }
 
 fn code(

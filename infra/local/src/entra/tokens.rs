@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Entra, grants::SignIn, issuer, refusal::Refusal};
 use crate::{
     cloud::audience,
-    directory::SignedInPerson,
+    directory::{Registration, SignedInPerson},
     identities::{
         Application, Identities, application_id, client_id, principal_id, service_principal_id,
         stable_id,
@@ -164,6 +164,32 @@ impl Entra {
         );
         if matches!(resource, Resource::Service(service) if service == audience::GRAPH) {
             add_roles(&mut claims, &application.permissions);
+        }
+        self.signed(&claims)
+    }
+
+    /// A token of a tenant's own application, for which a client secret vouched.
+    ///
+    /// # Errors
+    ///
+    /// If the resource is an application of Airlock's: it may call none.
+    pub fn third_party_token(
+        &self,
+        tenant: Uuid,
+        registration: &Registration,
+        resource: Resource<'_>,
+        now_s: u64,
+    ) -> Result<String, Refusal> {
+        let Registration { client, principal, .. } = *registration;
+        let audience = resource.audience();
+        if matches!(resource, Resource::Application { .. }) {
+            return Err(Refusal::NotAssigned { caller: client.to_string(), resource: audience });
+        }
+        let valid_s = now_s..now_s + LIFETIME_S;
+        let mut claims = app_only(tenant, &audience, client, principal, valid_s);
+        claims["azpacr"] = "1".into();
+        if matches!(resource, Resource::Service(service) if service == audience::GRAPH) {
+            add_roles(&mut claims, &registration.permissions);
         }
         self.signed(&claims)
     }

@@ -56,6 +56,10 @@ pub struct Rule {
     /// Path without query, where `*` stands for any characters; any, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Who calls, as the record names callers: an identity, or an application, a tenant's own among
+    /// them. Anybody, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
     /// The app whose process calls; any, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
@@ -154,6 +158,8 @@ pub struct Call<'a> {
     pub method: &'a str,
     /// Path without query.
     pub path: &'a str,
+    /// Who calls, if that is known.
+    pub caller: Option<&'a str>,
     /// The app whose process calls, if that is known.
     pub app: Option<&'a str>,
     /// What is asked for, where method and path do not say it: `batch` or `query` of Cosmos DB, the
@@ -192,6 +198,7 @@ impl Rule {
         };
         self.service == call.service
             && same(&self.method, Some(call.method))
+            && same(&self.caller, call.caller)
             && same(&self.app, call.app)
             && same(&self.trace, call.trace)
             && self.path.as_deref().is_none_or(|pattern| fits(pattern, call.path))
@@ -242,7 +249,7 @@ mod tests {
     #[test]
     fn a_rule_is_about_the_calls_that_it_names_and_no_others() {
         let rule: Rule = serde_json::from_str(
-            r#"{"service":"cosmos","method":"POST","path":"/dbs/*/docs","app":"execute",
+            r#"{"service":"cosmos","method":"POST","path":"/dbs/*/docs","app":"execute","caller":"airlock-worker-groups",
                 "operation":"batch","trace":"0af7651916cd43dd8448eb211c80319c",
                 "effect":{"kind":"drop"}}"#,
         )
@@ -251,6 +258,7 @@ mod tests {
             service: Service::Cosmos,
             method: "POST",
             path: "/dbs/airlock/docs",
+            caller: Some("airlock-worker-groups"),
             app: Some("execute"),
             operation: Some("batch"),
             trace: Some("0af7651916cd43dd8448eb211c80319c"),
@@ -261,6 +269,8 @@ mod tests {
             Call { service: Service::Blob, ..named },
             Call { method: "GET", ..named },
             Call { path: "/dbs/airlock", ..named },
+            Call { caller: Some("airlock-worker-lookup"), ..named },
+            Call { caller: None, ..named },
             Call { app: Some("intake"), ..named },
             Call { app: None, ..named },
             Call { operation: Some("query"), ..named },

@@ -40,6 +40,7 @@ pub async fn pass_on(
         service: Service::Intake,
         method: &method,
         path: &path,
+        caller: caller.as_deref(),
         app: app.as_deref(),
         operation: None,
         trace: trace.as_deref(),

@@ -6,6 +6,7 @@
 //! Whatever is not understood (a route, a query option, a property) is refused, never ignored.
 
 mod access_policies;
+mod applications;
 mod batch;
 mod call;
 mod devices;
@@ -146,16 +147,36 @@ fn route(call: &Call<'_>) -> Outcome {
             &[(Method::GET, roles::eligible)]
         }
         ["organization"] => &[(Method::GET, organization::list)],
+        ["applications"] => &[(Method::GET, applications::list)],
+        ["applications", _] => &[(Method::GET, applications::one)],
+        [one] if applications::key(one).is_some() => &[(Method::GET, applications::one)],
+        ["applications", _, relation] => named_application(relation),
+        [one, relation] if applications::key(one).is_some() => named_application(relation),
         ["serviceprincipals"] => &[(Method::GET, service_principals::list)],
         ["serviceprincipals", _] => &[(Method::GET, service_principals::one)],
-        _ => {
-            let last = call.segments.last().map_or("", String::as_str);
-            return Err(Refusal::no_such_segment(last));
-        }
+        _ => &[],
     };
+    if handlers.is_empty() {
+        let last = call.segments.last().map_or("", String::as_str);
+        return Err(Refusal::no_such_segment(last));
+    }
     match handlers.iter().find(|(method, _)| *method == call.method) {
         Some((_, handler)) => handler(call),
         None => Err(Refusal::method_not_allowed()),
+    }
+}
+
+/// What can be asked of one application.
+fn named_application(relation: &str) -> &'static [(Method, Handler)] {
+    match relation {
+        "owners" => &[(Method::GET, applications::owners)],
+        "addpassword" | "microsoft.graph.addpassword" => {
+            &[(Method::POST, applications::add_password)]
+        }
+        "removepassword" | "microsoft.graph.removepassword" => {
+            &[(Method::POST, applications::remove_password)]
+        }
+        _ => &[],
     }
 }
 

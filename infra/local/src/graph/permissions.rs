@@ -107,7 +107,8 @@ pub const READ_POLICIES: &[&str] = &["Policy.Read.All"];
 /// Changing them: all of these. None of Airlock's applications has them.
 pub const WRITE_POLICIES: &[&str] =
     &["Policy.Read.All", "Policy.ReadWrite.ConditionalAccess", "Application.Read.All"];
-/// Service principals.
+/// App registrations and service principals, whoever owns them: `Application.ReadWrite.OwnedBy`
+/// reads all of them.
 pub const READ_APPLICATIONS: &[&str] = &[
     "Application.Read.All",
     "Application.ReadWrite.All",
@@ -115,6 +116,11 @@ pub const READ_APPLICATIONS: &[&str] = &[
     "Directory.Read.All",
     "Directory.ReadWrite.All",
 ];
+/// Changing app registrations that the caller owns; with [`WRITE_ALL_APPLICATIONS`], any.
+pub const WRITE_OWNED_APPLICATIONS: &[&str] =
+    &["Application.ReadWrite.OwnedBy", WRITE_ALL_APPLICATIONS];
+/// Changing any app registration.
+pub const WRITE_ALL_APPLICATIONS: &str = "Application.ReadWrite.All";
 
 /// Directory roles with which an application may set the passwords of ordinary people.
 pub const PASSWORD_ROLES: &[&str] =
@@ -135,7 +141,7 @@ impl Call<'_> {
 
     /// Whether the token carries this permission and, if it is an application of ours, whether
     /// that application is meant to have it.
-    fn may(&self, permission: &str) -> bool {
+    pub fn may(&self, permission: &str) -> bool {
         let names = |list: &[String]| list.iter().any(|name| name == permission);
         let meant = match &self.caller.application {
             Some(application) => self

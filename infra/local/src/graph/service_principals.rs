@@ -1,4 +1,4 @@
-//! Service principals of our applications, as each tenant sees them.
+//! Service principals as each tenant sees them: of Airlock's applications, and of its own.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -11,7 +11,10 @@ use super::{
     permissions,
     problem::Refusal,
 };
-use crate::identities::{Application, application_id, service_principal_id, stable_id};
+use crate::{
+    directory::Registration,
+    identities::{Application, application_id, service_principal_id, stable_id},
+};
 
 const PROPERTIES: &[&str] = &[
     "id",
@@ -67,15 +70,39 @@ pub fn one(call: &Call<'_>) -> Outcome {
     Ok(Reply::ok(body))
 }
 
-fn all(call: &Call<'_>) -> Result<Vec<Value>, Refusal> {
-    let tenant = call.look(|tenant| Ok(tenant.id))?;
+/// Every service principal in the tenant of the token.
+pub fn all(call: &Call<'_>) -> Result<Vec<Value>, Refusal> {
     // The deployment's tenant is the home of the registrations.
     let home = call.graph.directory.tenants().first().map(|home| home.id);
     let applications = &call.graph.identities.applications;
-    Ok(applications
-        .iter()
-        .map(|(name, application)| service_principal(name, application, tenant, home))
-        .collect())
+    call.look(|tenant| {
+        let ours = applications
+            .iter()
+            .map(|(name, application)| service_principal(name, application, tenant.id, home));
+        let own = tenant.registrations.values().map(|own| third_party(own, tenant.id));
+        Ok(ours.chain(own).collect())
+    })
+}
+
+fn third_party(own: &Registration, tenant: Uuid) -> Value {
+    json!({
+        "id": own.principal,
+        "deletedDateTime": null,
+        "accountEnabled": true,
+        "appDisplayName": own.name,
+        "appId": own.client,
+        "appOwnerOrganizationId": tenant,
+        "appRoleAssignmentRequired": false,
+        "appRoles": [],
+        "displayName": own.name,
+        // Its secrets are the registration's. Those of a service principal are others.
+        "keyCredentials": [],
+        "passwordCredentials": [],
+        "servicePrincipalNames": [own.client],
+        "servicePrincipalType": "Application",
+        "signInAudience": "AzureADMyOrg",
+        "tags": [],
+    })
 }
 
 fn service_principal(

@@ -3,6 +3,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "tests write their bodies in place")]
 
 mod access_policies;
+mod applications;
 mod batches;
 mod changes;
 mod operations;

@@ -3,7 +3,14 @@
 //! Where the real host has a rule, so has this: what a handler gets to see and what becomes of
 //! its answer is the same in Azure. Each module names the rule it keeps.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Write as _},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
@@ -27,6 +34,7 @@ pub mod connection;
 pub mod contract;
 pub mod cron;
 pub mod invocation;
+mod leash;
 pub mod log;
 pub mod message;
 mod process;
@@ -200,7 +208,9 @@ impl Host {
                 continue;
             };
             if tokio::time::timeout(LAST_BREATH, watch).await.is_err() {
-                eprintln!("airlock: the process of {name} was killed and is still there");
+                let line = format!("airlock: the process of {name} was killed and is still there");
+                // Perhaps the terminal is gone: the others must be ended all the same.
+                drop(writeln!(io::stderr().lock(), "{line}"));
             }
         }
     }

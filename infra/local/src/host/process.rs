@@ -1,10 +1,9 @@
 //! The life of a handler process: environment, probe, exit, restart.
 //!
-//! A process that outlives the host cannot be prevented here: the kernel's parent-death signal is
-//! set between fork and exec, which needs `unsafe`. If this program is killed with SIGKILL, its
-//! handlers stay, and the next start ends them (see [`crate::stack`]).
+//! No process outlives the host: see [`super::leash`].
 
 use std::{
+    io::{self, Write as _},
     process::{ExitStatus, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -16,7 +15,9 @@ use uuid::Uuid;
 
 use super::{
     app::{Address, App, Command, State},
-    clock, connection, log,
+    clock, connection,
+    leash::Leash,
+    log,
     log::Level,
     restarts::{Restarts, Then},
 };
@@ -105,12 +106,13 @@ pub(super) async fn watch_over(app: Arc<App>, mut commands: mpsc::UnboundedRecei
 fn complain(app: &App, what: &str) {
     let log = format!("the process of {} {what}", app.name);
     app.log.write(Level::Host, &log);
-    eprintln!("airlock: {log}");
+    // A terminal that was closed is no reason to end in the middle of ending.
+    drop(writeln!(io::stderr().lock(), "airlock: {log}"));
 }
 
 /// One process, from spawn to end.
 async fn run(app: &Arc<App>, commands: &mut mpsc::UnboundedReceiver<Command>) -> Ended {
-    let (mut child, port, spawned) = match start(app).await {
+    let (mut child, _leash, port, spawned) = match start(app).await {
         Ok(started) => started,
         Err(error) => return Ended::NotStarted(error),
     };
@@ -165,7 +167,7 @@ async fn kill(app: &App, child: &mut Child, why: Ended) -> Ended {
     why
 }
 
-async fn start(app: &Arc<App>) -> anyhow::Result<(Child, u16, Instant)> {
+async fn start(app: &Arc<App>) -> anyhow::Result<(Child, Leash, u16, Instant)> {
     let port = port(app.process().port).await?;
     let executable = app.package.join(&app.contract.executable);
     let spawned = Instant::now();
@@ -181,6 +183,8 @@ async fn start(app: &Arc<App>) -> anyhow::Result<(Child, u16, Instant)> {
         .kill_on_drop(true)
         .spawn()
         .with_context(|| executable.display().to_string())?;
+    let process = child.id().context("it has no process id")?;
+    let leash = Leash::on(process).context("/bin/sh, which would end it with this program")?;
     if let Some(output) = child.stdout.take() {
         tokio::spawn(Arc::clone(&app.log).follow(output, log::of_output));
     }
@@ -193,7 +197,7 @@ async fn start(app: &Arc<App>) -> anyhow::Result<(Child, u16, Instant)> {
         process.started_ms = clock::now_ms();
         process.ready_ms = None;
     });
-    Ok((child, port, spawned))
+    Ok((child, leash, port, spawned))
 }
 
 /// A port that was free a moment ago, the one from before if possible: whoever calls while a

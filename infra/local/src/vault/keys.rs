@@ -1,9 +1,6 @@
-//! The keys themselves: made when the vault is, held in memory, never handed out.
+//! The keys themselves: held in memory, never handed out.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use aws_lc_rs::{
@@ -21,34 +18,31 @@ use aws_lc_rs::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use uuid::Uuid;
-
-use crate::identities::Identities;
 
 /// Bytes of a SHA-256 digest: all that ES256 signs.
 pub(super) const DIGEST_BYTES: usize = 32;
 
-/// One key in its one version.
-#[derive(Debug)]
-pub(super) struct Key {
-    /// 32 hexadecimal digits.
-    pub(super) version: String,
-    /// Unix seconds.
-    pub(super) made_s: i64,
-    kind: Kind,
-}
+/// What Key Vault lets a signing key do.
+pub(super) const SIGNING_OPERATIONS: [&str; 2] = ["sign", "verify"];
+/// What it lets a wrapping key do.
+pub(super) const WRAPPING_OPERATIONS: [&str; 2] = ["wrapKey", "unwrapKey"];
 
-#[derive(Debug)]
-enum Kind {
-    Sign(EcdsaKeyPair),
+/// One key.
+#[derive(Clone, Debug)]
+pub(super) enum Key {
+    /// P-256.
+    Sign(Arc<EcdsaKeyPair>),
+    /// RSA.
     Wrap(Arc<Wrapping>),
 }
 
 /// An RSA key that is made when it is first needed, or on a thread of its own before that: finding
 /// primes takes longer than everything else at start-up together.
-#[derive(Debug, Default)]
-struct Wrapping(OnceLock<Result<RsaKey, Unspecified>>);
+#[derive(Debug)]
+pub(super) struct Wrapping {
+    size: KeySize,
+    made: OnceLock<Result<RsaKey, Unspecified>>,
+}
 
 #[derive(Debug)]
 struct RsaKey {
@@ -69,37 +63,43 @@ pub(super) enum NotDone {
     NoKey,
 }
 
-/// Makes every key that is granted to anyone.
-pub(super) fn make(identities: &Identities) -> anyhow::Result<BTreeMap<String, Key>> {
-    let mut keys = BTreeMap::new();
-    for identity in identities.identities.values() {
-        for name in &identity.keys.sign {
-            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
-                .ok()
-                .with_context(|| format!("the key {name} could not be made"))?;
-            keys.entry(name.clone()).or_insert_with(|| Key::new(Kind::Sign(pair)));
-        }
-        for name in &identity.keys.wrap {
-            if !keys.contains_key(name) {
-                keys.insert(name.clone(), Key::new(Kind::Wrap(Arc::default())));
+impl Key {
+    /// Makes a signing key.
+    pub(super) fn signing() -> Result<Self, NotDone> {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
+        Ok(Self::Sign(Arc::new(pair.map_err(|_| NotDone::NoKey)?)))
+    }
+
+    /// A wrapping key of this many bits, or of 3072. It is made when it is first used.
+    pub(super) fn wrapping(bits: Option<u32>) -> Result<Self, NotDone> {
+        let size = match bits {
+            Some(2048) => KeySize::Rsa2048,
+            Some(3072) | None => KeySize::Rsa3072,
+            Some(4096) => KeySize::Rsa4096,
+            Some(_) => return Err(NotDone::BadValue),
+        };
+        Ok(Self::Wrap(Arc::new(Wrapping { size, made: OnceLock::new() })))
+    }
+
+    /// A new key of the same kind and size.
+    pub(super) fn another(&self) -> Result<Self, NotDone> {
+        match self {
+            Self::Sign(_) => Self::signing(),
+            Self::Wrap(wrapping) => {
+                let (size, made) = (wrapping.size, OnceLock::new());
+                Ok(Self::Wrap(Arc::new(Wrapping { size, made })))
             }
         }
     }
-    Ok(keys)
-}
 
-impl Key {
-    fn new(kind: Kind) -> Self {
-        Self {
-            version: Uuid::new_v4().simple().to_string(),
-            made_s: OffsetDateTime::now_utc().unix_timestamp(),
-            kind,
-        }
+    /// Whether both are of one kind.
+    pub(super) const fn is_like(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Sign(_), Self::Sign(_)) | (Self::Wrap(_), Self::Wrap(_)))
     }
 
     /// The raw signature, r and s, over a digest.
     pub(super) fn sign(&self, digest: &[u8]) -> Result<Vec<u8>, NotDone> {
-        let Kind::Sign(pair) = &self.kind else {
+        let Self::Sign(pair) = self else {
             return Err(NotDone::OtherKind);
         };
         let digest = Digest::import_less_safe(digest, &SHA256).map_err(|_| NotDone::BadValue)?;
@@ -109,7 +109,7 @@ impl Key {
 
     /// Whether a raw signature over a digest is this key's.
     pub(super) fn verify(&self, digest: &[u8], signature: &[u8]) -> Result<bool, NotDone> {
-        let Kind::Sign(pair) = &self.kind else {
+        let Self::Sign(pair) = self else {
             return Err(NotDone::OtherKind);
         };
         let digest = Digest::import_less_safe(digest, &SHA256).map_err(|_| NotDone::BadValue)?;
@@ -140,8 +140,8 @@ impl Key {
     /// The public half as a JSON Web Key with this `kid`.
     pub(super) fn jwk(&self, kid: &str) -> Result<Value, NotDone> {
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        match &self.kind {
-            Kind::Sign(pair) => {
+        match self {
+            Self::Sign(pair) => {
                 // An uncompressed point: 4, then both coordinates.
                 let (x, y) = pair
                     .public_key()
@@ -150,14 +150,14 @@ impl Key {
                     .and_then(|point| point.split_at_checked(32))
                     .ok_or(NotDone::NoKey)?;
                 Ok(json!({
-                    "kid": kid, "kty": "EC", "key_ops": ["sign", "verify"],
+                    "kid": kid, "kty": "EC", "key_ops": SIGNING_OPERATIONS,
                     "crv": "P-256", "x": text(x), "y": text(y),
                 }))
             }
-            Kind::Wrap(_) => {
+            Self::Wrap(_) => {
                 let key = self.rsa()?;
                 Ok(json!({
-                    "kid": kid, "kty": "RSA", "key_ops": ["wrapKey", "unwrapKey"],
+                    "kid": kid, "kty": "RSA", "key_ops": WRAPPING_OPERATIONS,
                     "n": text(&key.modulus), "e": text(&key.exponent),
                 }))
             }
@@ -165,9 +165,9 @@ impl Key {
     }
 
     fn rsa(&self) -> Result<&RsaKey, NotDone> {
-        match &self.kind {
-            Kind::Sign(_) => Err(NotDone::OtherKind),
-            Kind::Wrap(wrapping) => wrapping.key().map_err(|_| NotDone::NoKey),
+        match self {
+            Self::Sign(_) => Err(NotDone::OtherKind),
+            Self::Wrap(wrapping) => wrapping.key().map_err(|_| NotDone::NoKey),
         }
     }
 }
@@ -178,7 +178,7 @@ impl Key {
     /// Not for a process that may end before it is made: aws-lc aborts a process that ends while
     /// another of its threads is at work in it.
     pub(super) fn begin(&self, name: &str) -> anyhow::Result<()> {
-        let Kind::Wrap(wrapping) = &self.kind else { return Ok(()) };
+        let Self::Wrap(wrapping) = self else { return Ok(()) };
         let wrapping = Arc::clone(wrapping);
         std::thread::Builder::new()
             .name(format!("make {name}"))
@@ -192,14 +192,14 @@ impl Key {
 impl Wrapping {
     /// The key, made here and now if nobody has begun to.
     fn key(&self) -> Result<&RsaKey, &Unspecified> {
-        self.0.get_or_init(RsaKey::make).as_ref()
+        self.made.get_or_init(|| RsaKey::make(self.size)).as_ref()
     }
 }
 
 impl RsaKey {
-    fn make() -> Result<Self, Unspecified> {
+    fn make(size: KeySize) -> Result<Self, Unspecified> {
         // As a pair, because only that tells modulus and exponent.
-        let pair = rsa::KeyPair::generate(KeySize::Rsa3072)?;
+        let pair = rsa::KeyPair::generate(size)?;
         let document: Pkcs8V1Der<'_> = pair.as_der()?;
         let private =
             PrivateDecryptingKey::from_pkcs8(document.as_ref()).map_err(|_| Unspecified)?;

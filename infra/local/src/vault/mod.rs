@@ -1,50 +1,64 @@
-//! Key Vault: signs, wraps and unwraps for those who may, and shows public halves.
+//! Key Vault: keys that sign, wrap and unwrap for those who may, and show their public halves;
+//! and secrets.
 //!
 //! A vault answers a request without a token by a challenge; its SDK counts on that and sends
 //! the first request without token and body.
 
+mod attributes;
 mod keys;
 mod refused;
 mod rest;
+mod secrets;
+mod versions;
 
-use std::collections::BTreeMap;
+use anyhow::{Context as _, ensure};
+use serde_json::{Value, json};
 
 use crate::{
-    cloud::{Answer, Asked, Caller, Shared},
+    cloud::{Answer, Asked, Shared},
     identities::Identities,
 };
-use keys::Key;
 
-/// The identity that may read every public key, to make the keyset of them.
-const ADMIN: &str = "admin";
+use self::{
+    attributes::{Tags, Wanted},
+    keys::Key,
+    secrets::Secret,
+    versions::{Version, Versions},
+};
 
-/// The vault with its keys. Each has one version: nobody here may rotate one.
+/// The vault with all that is in it.
 #[derive(Debug)]
 pub struct Vault {
-    keys: BTreeMap<String, Key>,
-}
-
-/// What is asked of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operation {
-    Get,
-    Versions,
-    Sign,
-    Verify,
-    Wrap,
-    Unwrap,
-    Rotate,
-    Create,
+    keys: Versions<Key>,
+    secrets: Versions<Secret>,
 }
 
 impl Vault {
-    /// Makes every key that is granted to anyone.
+    /// Makes a first version of every key that is granted to anyone. There are no secrets yet.
     ///
     /// # Errors
     ///
     /// If a key cannot be made.
     pub fn new(identities: &Identities) -> anyhow::Result<Self> {
-        Ok(Self { keys: keys::make(identities)? })
+        let keys = Versions::default();
+        let add = |name: &String, key: Result<Key, _>| {
+            let key = key.ok().with_context(|| format!("the key {name} could not be made"))?;
+            keys.add(name, Version::new(key, &Wanted::default(), Tags::new()));
+            anyhow::Ok(())
+        };
+        for identity in identities.identities.values() {
+            for name in &identity.keys.sign {
+                if keys.of(name).is_empty() {
+                    add(name, Key::signing())?;
+                }
+            }
+            for name in &identity.keys.wrap {
+                if keys.of(name).is_empty() {
+                    add(name, Key::wrapping(None))?;
+                }
+            }
+        }
+        Ok(Self { keys, secrets: Versions::default() })
     }
 
     /// Begins to make the keys that take long, so that nobody has to wait for them.
@@ -53,44 +67,34 @@ impl Vault {
     ///
     /// If there is no thread for it.
     pub fn begin(&self) -> anyhow::Result<()> {
-        self.keys.iter().try_for_each(|(name, key)| key.begin(name))
+        for name in self.keys.names() {
+            self.keys.of(&name).iter().try_for_each(|version| version.what.begin(&name))?;
+        }
+        Ok(())
     }
 
     /// Answers one REST call.
     pub async fn answer(cloud: &Shared, asked: Asked) -> Answer {
         rest::answer(cloud, asked).await
     }
-}
 
-/// Whether `identities.json` grants this caller this operation on this key.
-fn may(identities: &Identities, caller: &Caller, operation: Operation, key: &str) -> bool {
-    let Some((name, identity)) =
-        caller.identity.as_deref().and_then(|name| identities.identities.get_key_value(name))
-    else {
-        return false;
-    };
-    let signs = identity.keys.sign.iter().any(|own| own == key);
-    let wraps = identity.keys.wrap.iter().any(|own| own == key);
-    match operation {
-        Operation::Get | Operation::Versions => signs || wraps || name == ADMIN,
-        Operation::Sign | Operation::Verify => signs,
-        Operation::Wrap | Operation::Unwrap => wraps,
-        // The file has no word that would grant it.
-        Operation::Rotate | Operation::Create => false,
+    /// Makes a new version of a key that signs, as whoever owns the vault can.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such key, or it could not be made.
+    pub fn renew(&self, name: &str) -> anyhow::Result<()> {
+        ensure!(!self.keys.of(name).is_empty(), "there is no key {name}");
+        let key =
+            Key::signing().ok().with_context(|| format!("the key {name} could not be made"))?;
+        self.keys.add(name, Version::new(key, &Wanted::default(), Tags::new()));
+        Ok(())
     }
-}
 
-impl Operation {
-    /// The data action that Azure's role definitions know it by.
-    const fn action(self) -> &'static str {
-        match self {
-            Self::Get | Self::Versions => "Microsoft.KeyVault/vaults/keys/read",
-            Self::Sign => "Microsoft.KeyVault/vaults/keys/sign/action",
-            Self::Verify => "Microsoft.KeyVault/vaults/keys/verify/action",
-            Self::Wrap => "Microsoft.KeyVault/vaults/keys/wrap/action",
-            Self::Unwrap => "Microsoft.KeyVault/vaults/keys/unwrap/action",
-            Self::Rotate => "Microsoft.KeyVault/vaults/keys/rotate/action",
-            Self::Create => "Microsoft.KeyVault/vaults/keys/create/action",
-        }
+    /// Which versions there are of every key and secret, oldest first, with their attributes.
+    /// Neither values nor public halves.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        json!({ "keys": self.keys.shown(), "secrets": self.secrets.shown() })
     }
 }

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Operation, keys::NotDone};
+use super::keys::NotDone;
 use crate::cloud::{Answer, Caller, Names, NotAuthenticated, audience};
 
 /// An answer that is an error.
@@ -15,6 +15,15 @@ pub(super) struct Refused {
     code: &'static str,
     message: String,
     inner_code: Option<&'static str>,
+}
+
+/// What is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A key.
+    Key,
+    /// A secret.
+    Secret,
 }
 
 pub(super) fn bad(status: StatusCode, message: String) -> Refused {
@@ -40,21 +49,48 @@ pub(super) fn not_done(why: NotDone) -> Refused {
     }
 }
 
-pub(super) fn not_found(name: &str, version: Option<&str>) -> Refused {
+/// There is no such key or secret, or not in this version.
+pub(super) fn not_found(kind: Kind, name: &str, version: Option<&str>) -> Refused {
     let version = version.map(|version| format!("/{version}")).unwrap_or_default();
+    let (code, word) = match kind {
+        Kind::Key => ("KeyNotFound", "key"),
+        Kind::Secret => ("SecretNotFound", "secret"),
+    };
     Refused {
         status: StatusCode::NOT_FOUND,
-        code: "KeyNotFound",
-        message: format!("A key with (name/id) {name}{version} was not found in this key vault."),
+        code,
+        message: format!(
+            "A {word} with (name/id) {name}{version} was not found in this key vault."
+        ),
         inner_code: None,
     }
 }
 
+/// Somebody disabled the version.
+pub(super) fn disabled(kind: Kind, operation: &str) -> Refused {
+    let (word, inner_code) = match kind {
+        Kind::Key => ("key", "KeyDisabled"),
+        Kind::Secret => ("secret", "SecretDisabled"),
+    };
+    let message = format!("Operation {operation} is not allowed on a disabled {word}.");
+    let (status, code) = (StatusCode::FORBIDDEN, "Forbidden");
+    Refused { status, code, message, inner_code: Some(inner_code) }
+}
+
+/// The key is not yet, or no more, valid. What Azure says to that is not documented: the sentence
+/// and the inner code are ours.
+pub(super) fn out_of_time(operation: &str) -> Refused {
+    let message = format!("Operation {operation} is not allowed outside of the time of this key.");
+    let (status, code) = (StatusCode::FORBIDDEN, "Forbidden");
+    Refused { status, code, message, inner_code: Some("KeyNotYetValidOrExpired") }
+}
+
+/// The caller lacks the data action on `keys/{name}` or `secrets/{name}`.
 pub(super) fn forbidden(
     names: &Names,
     caller: &Caller,
-    operation: Operation,
-    key: &str,
+    action: &'static str,
+    resource: &str,
 ) -> Refused {
     let Names { vault, entra, .. } = names;
     let Caller { object, tenant, .. } = caller;
@@ -67,9 +103,8 @@ pub(super) fn forbidden(
              If role assignments, deny assignments or role definitions were changed recently, \
              please observe propagation time.\r\n\
              Caller: oid={object};iss=https://{entra}/{tenant}/v2.0\r\n\
-             Action: '{}'\r\nResource: '{vault}/keys/{key}'\r\nAssignment: (not found)\r\n\
+             Action: '{action}'\r\nResource: '{vault}/{resource}'\r\nAssignment: (not found)\r\n\
              DecisionReason: 'DeniedWithNoValidRBAC'\r\nVault: {vault}\r\n",
-            operation.action(),
         ),
         inner_code: Some("ForbiddenByRbac"),
     }

@@ -15,6 +15,10 @@ const FILED: Row = BY.row("cosmos", "POST", "/dbs/airlock/colls/sessions/docs", 
 const REVOKED: Row = BY.row("cosmos", "GET", "/dbs/airlock/colls/revocations/docs/*", "");
 const REVOKES: Row =
     BY.row("cosmos", "POST", "/dbs/airlock/colls/revocations/docs", "").asking("batch");
+const SEND: Row = BY.row("bus", "POST", "/audit-events/messages", "");
+const LEFT: Row = BY.row("cosmos", "POST", "/dbs/airlock/colls/sessions/docs", "").asking("query");
+const LEFT_REVOKED: Row =
+    BY.row("cosmos", "POST", "/dbs/airlock/colls/revocations/docs", "").asking("query");
 const KEY: Row = BY.row("vault", "GET", "/keys/signin-signing/", "").at_start();
 
 pub const ROWS: &[Row] = &[
@@ -34,11 +38,13 @@ pub const ROWS: &[Row] = &[
     SIGN.then(2, "signs the one-time code"),
     SIGN.then(3, "signs that the code is spent"),
     SIGN.then(4, "signs the session"),
-    SIGN.then(5, "signs the session's entry"),
-    SIGN.then(6, "signs the session's document"),
+    SIGN.then(5, "signs what the ledger is told"),
+    SIGN.then(6, "signs the session's entry"),
+    SIGN.then(7, "signs the session's document"),
     SIGN.within(Story::CallTheApi).then(0, "signs the renewed document"),
-    SIGN.within(Story::SignOut).then(0, "signs the end of the session"),
+    SIGN.within(Story::SignOut).then(0, "signs what the ledger is told of the end"),
     SIGN.within(Story::SignOut).then(1, "signs the revocation"),
+    SIGN.within(Story::SignOut).then(2, "signs the end of the session"),
     READ.then(0, "reads the one-time code"),
     READ.then(1, "finds the session"),
     READ.then(2, "looks whether the code was signed out"),
@@ -49,18 +55,24 @@ pub const ROWS: &[Row] = &[
     WRITE.then(2, "stores the one-time code"),
     WRITE.then(3, "marks the one-time code as spent"),
     WRITE.then(4, "files the session"),
-    WRITE.then(5, "stores the session"),
+    WRITE.then(5, "stores the session, and what the ledger is told"),
+    WRITE.then(6, "takes off what the ledger was told"),
     WRITE.within(Story::CallTheApi).then(0, "stores the refresh token"),
     WRITE.within(Story::SignOut).then(0, "ends the session"),
     FILED.within(Story::SignsOutAtEntra("petra")).then(0, "finds what came of a sign-in"),
-    SIGN.within(Story::SignsOutAtEntra("audrey")).then(0, "signs the revocation, told by Entra"),
+    SIGN.within(Story::SignsOutAtEntra("audrey")).then(1, "signs the revocation, told by Entra"),
     REVOKES.within(Story::SignsOutAtEntra("aaron")).then(0, "stores the revocation, told by Entra"),
     WRITE.within(Story::SignsOutAtEntra("felix")).then(0, "ends the session, told by Entra"),
     REVOKED.then(0, "looks for revocations"),
     REVOKED.within(Story::SignOut).then(0, "looks for revocations"),
     REVOKES.within(Story::SignOut).then(0, "stores the revocation"),
+    REVOKES.within(Story::SignOut).then(1, "takes off what the ledger was told of the end"),
+    SEND.then(0, "tells the ledger"),
+    LEFT.by_timer().then(0, "looks for what was left among the sessions"),
+    LEFT_REVOKED.by_timer().then(0, "looks for what was left among the revocations"),
     BY.identity("https://vault.azure.net", "token for the vault"),
     BY.identity("https://cosmos.azure.com", "token for the store"),
+    BY.identity("https://servicebus.azure.net", "token for the bus"),
     BY.identity("api://AzureADTokenExchange", "assertion for Entra"),
     BY.identity("api://*-*", "token for intake"),
     KEY.then(0, "asks the vault whose tokens it takes"),

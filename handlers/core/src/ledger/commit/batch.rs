@@ -1,22 +1,26 @@
 //! One transaction for several commits.
 
 use super::{
-    Committed, HEAD, Head, LEAF, Waiting,
+    Committed, Head, Waiting,
     counters::Counters,
     driver::tell,
-    leaf_id,
     stored::{StoredHead, StoredLeaf},
 };
 use crate::{
-    digest::Digest,
-    ledger::merkle::{Frontier, leaf_hash},
+    ledger::{
+        merkle::{Frontier, leaf_hash},
+        proven::Leaf,
+    },
     ports::{Etag, Partition, Write},
 };
 
 /// One transaction, and which write belongs to whom.
 pub(super) struct Batch {
     pub(super) writes: Vec<Write>,
-    pub(super) frontier: Frontier,
+    /// What it adds to the tree.
+    pub(super) leaves: Vec<Leaf>,
+    epoch: u32,
+    frontier: Frontier,
     counters: Counters,
     /// Which write is of which counter.
     counted: Vec<(usize, String)>,
@@ -24,15 +28,15 @@ pub(super) struct Batch {
 }
 
 pub(super) struct Positions {
-    /// For each joined commit: its leaf's index, the tree after it, its changed document's
-    /// write, and the end of its writes.
+    epoch: u32,
+    /// For each joined commit: its leaf's index, its changed document's write, and the end of its
+    /// writes.
     commits: Vec<Position>,
     total: usize,
 }
 
 pub(super) struct Position {
     index: u64,
-    root: Digest,
     changed: Option<usize>,
     leaf: usize,
     end: usize,
@@ -47,6 +51,7 @@ impl Batch {
         let mut frontier = base.frontier.clone();
         let mut writes = Vec::new();
         let mut commits = Vec::new();
+        let mut leaves = Vec::new();
         for Waiting { prepared, .. } in joined {
             let changed = prepared.changed.as_ref().map(|(document, replaces)| {
                 writes.push(match replaces {
@@ -57,24 +62,14 @@ impl Batch {
             });
             writes.extend(prepared.creates.iter().cloned().map(Write::Create));
             let index = frontier.size();
-            frontier.push(leaf_hash(prepared.statement.as_str().as_bytes()));
-            let leaf = StoredLeaf {
-                id: leaf_id(index),
-                tenant: partition.key().to_owned(),
-                kind: LEAF.to_owned(),
-                at: index.cast_signed(),
-                digest: prepared.statement.digest(),
-                statement: prepared.statement.clone(),
-            };
+            let hash = leaf_hash(prepared.statement.as_str().as_bytes());
+            frontier.push(hash);
+            leaves.push(Leaf { hash, iat: prepared.iat });
+            let (subject, statement) = (&prepared.subject, &prepared.statement);
+            let leaf = StoredLeaf::new(partition, base.epoch, index, subject, statement);
             writes.push(Write::Create(serde_json::to_value(leaf)?));
             let leaf = writes.len() - 1;
-            commits.push(Position {
-                index,
-                root: frontier.root(),
-                changed,
-                leaf,
-                end: writes.len(),
-            });
+            commits.push(Position { index, changed, leaf, end: writes.len() });
         }
         let counters = base.counters.clone();
         let mut counted = Vec::new();
@@ -84,19 +79,15 @@ impl Batch {
             counted.push((writes.len(), of));
             writes.push(write);
         }
-        let head = serde_json::to_value(StoredHead {
-            id: HEAD.to_owned(),
-            tenant: partition.key().to_owned(),
-            kind: HEAD.to_owned(),
-            root: frontier.root(),
-            frontier: frontier.clone(),
-        })?;
+        let head = StoredHead::new(partition, base.epoch, frontier.clone());
+        let head = serde_json::to_value(head)?;
         writes.push(match &base.etag {
             None => Write::Create(head),
             Some(etag) => Write::Replace(head, etag.clone()),
         });
         let total = writes.len();
-        Ok(Self { writes, frontier, counters, counted, positions: Positions { commits, total } })
+        let positions = Positions { epoch: base.epoch, commits, total };
+        Ok(Self { writes, leaves, epoch: base.epoch, frontier, counters, counted, positions })
     }
 }
 
@@ -109,7 +100,8 @@ impl Batch {
                 counters.settle(of, etag.clone());
             }
         }
-        Head { frontier: self.frontier.clone(), etag: etags.last().cloned(), counters }
+        let (epoch, frontier) = (self.epoch, self.frontier.clone());
+        Head { epoch, frontier, etag: etags.last().cloned(), counters }
     }
 }
 
@@ -127,12 +119,7 @@ impl Positions {
         debug_assert_eq!(etags.len(), self.total, "one version for each write");
         for (waiting, position) in joined.into_iter().zip(self.commits) {
             let etag = position.changed.and_then(|write| etags.get(write).cloned());
-            let committed = Committed {
-                index: position.index,
-                etag,
-                size: position.index + 1,
-                root: position.root,
-            };
+            let committed = Committed { epoch: self.epoch, index: position.index, etag };
             tell(waiting, Ok(committed));
         }
     }

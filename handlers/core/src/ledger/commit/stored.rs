@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HEAD, Head, NotCommitted, OUTBOX, Outgoing, counters::Counters};
+use super::{HEAD, OUTBOX, Outgoing};
 use crate::{
     digest::Digest,
     jws::Signed,
     keyset::Trust,
     ledger::{document::NotGenuine, merkle::Frontier, statement::Statement},
-    ports::{Documents, Message, Partition},
+    ports::{Message, Partition},
     time::Timestamp,
 };
 
@@ -108,48 +108,87 @@ impl StoredMessage {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+/// A tree's head as it is stored. Nobody signed it: it counts only as far as it extends what was
+/// anchored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StoredHead {
-    pub(super) id: String,
-    pub(super) tenant: String,
-    pub(super) kind: String,
-    pub(super) root: Digest,
-    pub(super) frontier: Frontier,
+pub struct StoredHead {
+    /// Always [`HEAD`].
+    pub id: String,
+    /// Partition key.
+    pub tenant: String,
+    /// Always [`HEAD`].
+    pub kind: String,
+    /// Which of the partition's trees.
+    pub epoch: u32,
+    /// The root under the frontier.
+    pub root: Digest,
+    /// The tree's right edge.
+    pub frontier: Frontier,
+}
+
+impl StoredHead {
+    /// The head of a tree with this frontier.
+    #[must_use]
+    pub fn new(partition: &Partition, epoch: u32, frontier: Frontier) -> Self {
+        Self {
+            id: HEAD.to_owned(),
+            tenant: partition.key().to_owned(),
+            kind: HEAD.to_owned(),
+            epoch,
+            root: frontier.root(),
+            frontier,
+        }
+    }
 }
 
 /// A leaf as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoredLeaf {
-    /// `leaf-<index, 12 digits>`.
+    /// [`leaf_id`].
     pub id: String,
     /// Partition key.
     pub tenant: String,
     /// Always [`LEAF`](super::LEAF).
     pub kind: String,
-    /// Its position, from 0.
+    /// Which of the partition's trees it is in.
+    pub epoch: u32,
+    /// Its position there, from 0.
     pub at: i64,
+    /// The statement's subject, to find it by.
+    pub subject: String,
     /// Digest of the statement, to find it by.
     pub digest: Digest,
     /// The leaf itself.
     pub statement: Signed<Statement>,
 }
 
-pub(super) async fn read_head(
-    documents: &dyn Documents,
-    partition: &Partition,
-) -> Result<Head, NotCommitted> {
-    let found = documents
-        .read(partition, HEAD)
-        .await
-        .map_err(|error| NotCommitted::Undecided(Some(error)))?;
-    let Some(found) = found else {
-        return Ok(Head { frontier: Frontier::empty(), etag: None, counters: Counters::default() });
-    };
-    let stored: StoredHead = serde_json::from_value(found.json).map_err(|_| NotCommitted::Head)?;
-    if stored.tenant != partition.key() || stored.root != stored.frontier.root() {
-        return Err(NotCommitted::Head);
+impl StoredLeaf {
+    /// A statement as the leaf at a position.
+    #[must_use]
+    pub fn new(
+        partition: &Partition,
+        epoch: u32,
+        index: u64,
+        subject: &str,
+        statement: &Signed<Statement>,
+    ) -> Self {
+        Self {
+            id: leaf_id(epoch, index),
+            tenant: partition.key().to_owned(),
+            kind: super::LEAF.to_owned(),
+            epoch,
+            at: index.cast_signed(),
+            subject: subject.to_owned(),
+            digest: statement.digest(),
+            statement: statement.clone(),
+        }
     }
-    Ok(Head { frontier: stored.frontier, etag: Some(found.etag), counters: Counters::default() })
+}
+
+/// Id of the leaf at a position in an epoch.
+#[must_use]
+pub fn leaf_id(epoch: u32, index: u64) -> String {
+    format!("leaf-{epoch:04}-{index:012}")
 }

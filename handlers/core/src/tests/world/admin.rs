@@ -37,8 +37,21 @@ impl World {
             nbf: now,
             revoked: None,
         });
-        let keyset =
-            Keyset { ver: 1, iat: now, exp: now.plus_s(86_400 * 90), keys: keys.collect() };
+        let checkpoints = KeysetKey {
+            jwk: self.checkpoints.key().clone(),
+            app: App::Drift,
+            signs: vec![Typ::Checkpoint],
+            nbf: now,
+            revoked: None,
+        };
+        let keys = keys.chain([checkpoints]);
+        let keyset = Keyset {
+            ver: 1,
+            iat: now,
+            exp: now.plus_s(86_400 * 90),
+            keys: keys.collect(),
+            replacements: Vec::new(),
+        };
         self.store_artefact(&Partition::deployment(), KEYSET_ID, &keyset).await;
         for (tenant, home_tenants) in [
             (CONTOSO, vec![(CONTOSO, Role::ALL.to_vec())]),
@@ -59,6 +72,7 @@ impl World {
                     protected_groups: vec![GUARDED],
                     ..Terms::default()
                 },
+                secrets: None,
             };
             self.store_artefact(&Partition::bindings(tenant), BINDING_ID, &binding).await;
         }

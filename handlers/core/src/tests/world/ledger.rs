@@ -26,8 +26,7 @@ impl World {
     /// Tenants' data keys, as another process of `intake` has them.
     pub fn data_keys(&self) -> DataKeys {
         let ports = self.ports(App::Intake);
-        let (documents, signer) = (ports.documents.clone(), ports.signer.clone());
-        let ledger = Ledger::new(App::Intake, documents, signer, ports.entropy.clone());
+        let ledger = Ledger::new(App::Intake, &ports, Arc::new(self.trust_store()));
         DataKeys::new(&ports, Arc::new(ledger))
     }
 
@@ -51,7 +50,7 @@ impl World {
     }
 
     /// What happened in a tenant's ledger, in order; but for the making of its data key, which
-    /// comes before everything that is encrypted under it.
+    /// comes before everything that is encrypted under it, and for what the admin plane published.
     pub async fn ledger(&self, partition: &Partition) -> Vec<String> {
         let query = Query { kind: "leaf", equals: None, not_after: None, limit: 10_000 };
         let mut leaves = self.documents.query(partition, &query).await.unwrap();
@@ -64,7 +63,9 @@ impl World {
                 let statement = trust.open(&leaf.statement, self.now()).unwrap();
                 serde_json::to_value(statement.r#type).unwrap().as_str().unwrap().to_owned()
             })
-            .filter(|happened| happened != "airlock.data-key.made")
+            .filter(|happened| {
+                happened != "airlock.data-key.made" && !happened.ends_with(".published")
+            })
             .collect()
     }
 

@@ -63,7 +63,7 @@ impl World {
         let id = step_up::document_id(context);
         let before = self.documents.read(&partition, &id).await.unwrap();
         let ports = self.ports(App::Drift);
-        let ledger = Ledger::new(App::Drift, ports.documents, ports.signer, ports.entropy);
+        let ledger = Ledger::new(App::Drift, &ports, Arc::new(self.trust_store()));
         let commit = Commit {
             happened: Happened::Compared,
             principal: None,
@@ -84,6 +84,8 @@ impl World {
             markers: Vec::new(),
             counts: Vec::new(),
             outgoing: Vec::new(),
+            subject: None,
+            artefact: None,
         };
         ledger.commit(&partition, commit, now).await.unwrap();
     }

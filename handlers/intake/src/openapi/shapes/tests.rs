@@ -6,7 +6,7 @@ use airlock_core::{
     identity::{self, App},
     jwk::PublicKey as Key,
     jws::{Artefact, Signed},
-    producer, reception, record, service, session,
+    ledger, producer, reception, record, service, session,
     time::Timestamp,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -107,7 +107,19 @@ fn a_request_is_shown_with_its_evidence_as_described() {
             | ask::RequestEvidence::Attested { .. }
             | ask::RequestEvidence::Produced { .. } => {}
         }
-        told_as::<RequestShown>(&reception::Shown { view: view(), evidence });
+        let decided = reception::DecisionView {
+            by: identity::PersonId { tid: id(), oid: id() }.to_string(),
+            verdict: decision::Verdict::Approve,
+            at: AT,
+            reason: "known".to_owned(),
+        };
+        let shown = reception::Shown {
+            view: view(),
+            evidence,
+            decisions: vec![decided],
+            step_up: Some("c1".to_owned().try_into().unwrap()),
+        };
+        told_as::<RequestShown>(&shown);
     }
 }
 
@@ -259,4 +271,42 @@ fn every_word_that_stands_for_one_of_several_is_described() {
     for role in identity::Role::ALL {
         told_as::<Role>(&role);
     }
+}
+
+#[test]
+fn a_receipt_is_told_as_described() {
+    let proof = reception::Proof {
+        receipt: "c2sp.org/tlog-proof@v1".to_owned(),
+        statement: signed(),
+        outcome: signed(),
+    };
+    told_as::<RequestProof>(&proof);
+    told_as::<OutcomeClaims>(&claim::Outcome {
+        iss: App::Execute,
+        tnt: id(),
+        req: digest(),
+        ending: claim::Ending::Succeeded,
+        reason: "done".to_owned(),
+        iat: AT,
+        result: Some(digest()),
+        call_id: Some("c".to_owned()),
+    });
+    told_as::<Statement>(&ledger::Statement {
+        specversion: "1.0".to_owned(),
+        id: id(),
+        source: "/airlock/execute".to_owned(),
+        r#type: ledger::Happened::Ended,
+        subject: "request-1".to_owned(),
+        time: "2026-01-01T00:00:00Z".to_owned(),
+        traceparent: Some("00-0".to_owned()),
+        tenantid: "platform".to_owned(),
+        principal: Some(digest()),
+        iss: App::Execute,
+        iat: AT,
+        data: ledger::statement::Data {
+            request: Some(digest()),
+            reason: Some("done".to_owned()),
+            ..ledger::statement::Data::default()
+        },
+    });
 }

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::words::{Ending, RequestState, Reveal, Review};
+use super::words::{Ending, RequestState, Reveal, Review, Verdict};
 use crate::openapi::forms::{
-    ObjectId, OperationName, PrincipalName, Purpose, RequestId, SignedAttestation,
-    SignedConfirmation, SignedEvent, SignedRequest, SignedSession, TenantId, Ticket, Timestamp,
+    ContextName, ObjectId, OperationName, PrincipalName, Purpose, Reason, RequestId,
+    SignedAttestation, SignedConfirmation, SignedEvent, SignedRequest, SignedSession, TenantId,
+    Ticket, Timestamp,
 };
 
 /// A request, as this service tells of it.
@@ -73,6 +74,26 @@ pub struct RequestShown {
     pub view: RequestView,
     /// What its requester signed, and as whom.
     pub evidence: RequestEvidence,
+    /// What was decided about it, oldest first.
+    pub decisions: Vec<DecisionTold>,
+    /// The authentication context that the session of whoever approves or denies it must have
+    /// satisfied. Absent if the tenant wants none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = ContextName)]
+    pub step_up: Option<ContextName>,
+}
+
+/// What somebody decided about a request, as this service tells of it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct DecisionTold {
+    /// Who.
+    pub by: PrincipalName,
+    /// What.
+    pub verdict: Verdict,
+    /// When it was signed.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: Reason,
 }
 
 /// A request and who asked it.

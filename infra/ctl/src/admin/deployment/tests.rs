@@ -26,6 +26,7 @@ pub fn sample() -> Value {
         "bus": "airlock-local.servicebus.windows.net",
         "blobs": "https://airlocklocal.blob.core.windows.net",
         "anchors": "https://airlockanchors.blob.core.windows.net",
+        "ledger": "ledger.contoso.example",
         "portal": "http://localhost:7070",
         "api": "http://localhost:7071",
         "confirmations": "http://127.0.0.1:41000/internal/confirmations",
@@ -92,6 +93,8 @@ fn nothing_is_signed_that_sends_a_handler_where_others_listen() {
     assert!(spoiled("api", json!("http://api.example")).is_err());
     assert!(spoiled("api", json!("https://api.example/")).is_err());
     assert!(spoiled("bus", json!("https://bus.example")).is_err());
+    assert!(spoiled("ledger", json!("https://ledger.example")).is_err());
+    assert!(spoiled("ledger", json!("Ledger.example")).is_err());
 }
 
 #[test]

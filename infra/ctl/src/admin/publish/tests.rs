@@ -3,9 +3,11 @@ use airlock_core::{
     jwe,
     jws::Typ,
     keyset::{Keyset, Trust},
-    memory::{Dice, Documented, Fault, LocalKey, SetClock},
-    ports::Documents,
-    trust::{KEYSET_ID, TrustStore},
+    ledger::Anchors,
+    memory::{Dice, Documented, Fault, Kept, LocalKey, SetClock},
+    ports::{Container, Documents, Signer},
+    root::Roots,
+    trust::{BINDING_ID, KEYSET_ID, TrustStore},
 };
 
 use super::*;
@@ -21,6 +23,11 @@ impl Shelf for Documented {
 
     async fn write(&self, partition: &Partition, _: &str, write: Write) -> Result<(), BatchError> {
         self.batch(partition, &[write]).await.map(drop)
+    }
+
+    async fn tenants(&self) -> Result<Vec<TenantId>, PortError> {
+        let keys = Documents::partitions(self, Container::Bindings, BINDING_ID).await?;
+        Ok(keys.iter().filter_map(|key| key.parse().ok()).collect())
     }
 }
 
@@ -48,11 +55,13 @@ impl World {
 
     async fn publish(&self) -> Result<Published<Keyset>, NotPublished> {
         let documents: Arc<dyn Shelf> = Arc::<Documented>::clone(&self.shelf);
-        let press = Press::new(documents, Arc::clone(&self.root), &*self.clock);
+        let roots = Roots::from(self.root.key());
+        let authority = Authority { signer: Arc::clone(&self.root), roots };
+        let press = Press::new(documents, Arc::new(authority), &*self.clock);
         let now = self.clock.now();
         press
-            .publish(&Partition::deployment(), KEYSET_ID, |previous| {
-                Ok(keyset::next(previous, &self.listed, &[], now)?)
+            .publish(&Partition::deployment(), KEYSET_ID, |standing: Option<&Standing<Keyset>>| {
+                Ok(keyset::next(standing.map(|standing| &standing.value), &self.listed, now)?)
             })
             .await
     }
@@ -60,7 +69,9 @@ impl World {
     async fn trust(&self) -> Trust {
         let documents: Arc<dyn Documents> = Arc::<Documented>::clone(&self.shelf);
         let clock: Arc<dyn Clock> = Arc::<SetClock>::clone(&self.clock);
-        TrustStore::new(self.root.key().clone(), documents, clock, 0).trust().await.unwrap()
+        let anchors = Anchors::new(Arc::<Kept>::default(), "ledger.example");
+        let root = self.root.key().clone();
+        TrustStore::new(root, anchors, documents, clock, 0).trust().await.unwrap()
     }
 }
 

@@ -1,9 +1,10 @@
-use airlock_core::{decision::Decision, digest::Digest, memory::Dice};
+use airlock_core::{decision::Decision, identity::PersonId};
+use serde_json::json;
 
 use super::*;
 use crate::{
     cli::{UserName, VerdictName},
-    fake::{self, NOW, Requested, Typist},
+    fake::{self, Requested, Typist},
     person::{client_key::ClientKey, me::opened::NotWaiting, profile::Profile},
     scratch::Scratch,
 };
@@ -24,16 +25,7 @@ impl April {
         let scratch = Scratch::new();
         let api = requested.api().await;
         let desk = fake::desk(&api, "april", &scratch, terminal);
-        let key = ClientKey::draw(&Dice).unwrap();
-        let profile = Profile {
-            api: api.origin().as_str().to_owned(),
-            person: fake::person(),
-            sid: Digest::of(&[b"mine"]),
-            expires: NOW.plus_s(3600),
-            key: key.clone(),
-            cookie: airlock_core::secret::Secret::new("cookie".to_owned()),
-        };
-        desk.profiles.keep(&profile).unwrap();
+        let key = fake::signed_in(&desk, &api, fake::person());
         Self { desk, key, requested, _scratch: scratch }
     }
 
@@ -199,4 +191,73 @@ async fn a_reason_that_does_not_fit_was_typed_wrong() {
     let error = april.desk.withdraw(&options).await.unwrap_err();
 
     assert!(error.is::<Usage>() && april.decided().is_empty(), "{error}");
+}
+
+#[tokio::test]
+async fn a_step_up_that_is_missing_is_named_before_anybody_is_asked() {
+    for (satisfied, verdict, signed) in [
+        (&[][..], VerdictName::Approve, 0),
+        (&["c2"], VerdictName::Deny, 0),
+        (&["c2", "c1"], VerdictName::Approve, 1),
+    ] {
+        let mut requested = account_disable().await;
+        requested.shown["step_up"] = json!("c1");
+        requested.satisfied = satisfied;
+        let typist = Typist::who_types("account.disable 11111111");
+        let april = April::at(requested, Some(Arc::clone(&typist))).await;
+        let options = cli::Decide {
+            request: april.requested.id,
+            verdict,
+            reason: "I called her".to_owned(),
+            reading: asked(),
+        };
+
+        let decided = april.desk.decide(&options).await;
+
+        assert_eq!(april.decided().len(), signed, "{satisfied:?}");
+        assert_eq!(typist.asked().len(), signed, "{satisfied:?}");
+        if let Err(error) = decided {
+            let told = error.to_string();
+            assert!(
+                told.contains("decides account.disable there must have stepped up to c1"),
+                "{told}"
+            );
+            let api = april.desk.api.origin();
+            assert!(
+                told.contains(&format!("--api {api} --profile april sign-in --step-up c1`")),
+                "{told}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_neither_asked_nor_approved_is_told_that_nothing_is_theirs_to_take_back() {
+    let stranger = PersonId { oid: USER.parse().unwrap(), ..fake::person() };
+    let decision = |by: PersonId, verdict: &str| json!([{ "by": by.to_string(), "verdict": verdict, "at": 1, "reason": "r" }]);
+    for (decisions, signed) in [
+        (json!([]), 0),
+        (decision(fake::person(), "approve"), 0),
+        (decision(stranger, "deny"), 0),
+        (decision(stranger, "approve"), 1),
+    ] {
+        let mut requested = account_disable().await;
+        requested.shown["decisions"] = decisions;
+        let april = April::at(requested, None).await;
+        let profile = april.desk.profiles.read().unwrap().unwrap();
+        april.desk.profiles.keep(&Profile { person: stranger, ..profile }).unwrap();
+        let options = cli::Withdraw { request: april.requested.id, reason: "no".to_owned() };
+
+        let withdrawn = april.desk.withdraw(&options).await;
+
+        assert_eq!(april.decided().len(), signed);
+        if let Err(error) = withdrawn {
+            let told = error.to_string();
+            assert!(told.starts_with("nothing was signed: aaaaaaaa asked for that"), "{told}");
+            assert!(
+                told.contains(&format!("decide {} deny --reason", april.requested.id)),
+                "{told}"
+            );
+        }
+    }
 }

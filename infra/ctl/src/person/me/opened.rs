@@ -1,6 +1,6 @@
 //! A request that somebody is about to decide: what it says itself, and what they make of it.
 
-use std::fmt;
+mod text;
 
 use airlock_core::{
     ask::RequestEvidence,
@@ -9,19 +9,17 @@ use airlock_core::{
     identity::ObjectId,
     jwk::NotAKey,
     jws::{NotSigned, Signed},
+    step_up::Context,
     time::Timestamp,
 };
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::Me;
-use crate::{
-    foreign::{Folded, Plain, Word},
-    person::{
-        api::NotDone,
-        view::{RequestId, RequestView, Review},
-    },
+use crate::person::{
+    api::NotDone,
+    view::{RequestId, RequestView, Review},
 };
 
 /// A request that was opened: what its requester signed, and beside it what the API says of it.
@@ -29,6 +27,21 @@ use crate::{
 pub struct Opened {
     says: Disclosed,
     view: RequestView,
+    decisions: Vec<DecisionView>,
+    step_up: Option<Context>,
+}
+
+/// What somebody decided about a request, by the API's word.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DecisionView {
+    /// Who.
+    pub by: String,
+    /// What.
+    pub verdict: Verdict,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
 }
 
 /// A request that somebody recognised: they named what it does, and to whom. Nothing else is
@@ -97,6 +110,10 @@ struct Shown {
     #[serde(flatten)]
     view: RequestView,
     evidence: RequestEvidence,
+    #[serde(default)]
+    decisions: Vec<DecisionView>,
+    #[serde(default)]
+    step_up: Option<Context>,
 }
 
 impl Opened {
@@ -104,6 +121,36 @@ impl Opened {
     #[must_use]
     pub const fn id(&self) -> RequestId {
         RequestId { tenant: self.says.tenant(), digest: self.says.digest() }
+    }
+
+    /// The operation.
+    #[must_use]
+    pub const fn operation(&self) -> &'static str {
+        self.says.entry().name
+    }
+
+    /// Who asked.
+    #[must_use]
+    pub fn requester(&self) -> &str {
+        self.says.requester()
+    }
+
+    /// Whether somebody has approved it, and not taken that back.
+    #[must_use]
+    pub fn is_approved_by(&self, principal: &str) -> bool {
+        let approves = |decision: &DecisionView| {
+            decision.verdict == Verdict::Approve && decision.by == principal
+        };
+        self.decisions.iter().any(approves)
+    }
+
+    /// The authentication context that the tenant wants of whoever makes this decision.
+    #[must_use]
+    pub fn step_up_for(&self, verdict: Verdict) -> Option<&Context> {
+        match verdict {
+            Verdict::Approve | Verdict::Deny => self.step_up.as_ref(),
+            Verdict::Withdraw | Verdict::Review => None,
+        }
     }
 
     /// Goes on if this is the request that somebody has in mind. A user is named by their whole
@@ -152,62 +199,6 @@ impl Opened {
     }
 }
 
-/// All that a person needs to decide, out of the signed request. How far it has come and how it
-/// ended is the API's word.
-impl fmt::Display for Opened {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { says, view } = self;
-        writeln!(formatter, "request   {}", self.id())?;
-        writeln!(formatter, "state     {}", view.progress())?;
-        if let Some(reason) = view.because() {
-            writeln!(formatter, "because   {}", Folded(reason))?;
-        }
-        writeln!(formatter, "operation {}: {}", says.entry().name, says.entry().summary)?;
-        writeln!(formatter, "user      {}", says.target())?;
-        for (name, value) in says.parameters().as_object().into_iter().flatten() {
-            writeln!(formatter, "with      {name}: {}", Plain(&value.to_string()))?;
-        }
-        writeln!(formatter, "tenant    {}", says.tenant())?;
-        writeln!(formatter, "asked by  {}", Word(says.requester()))?;
-        writeln!(formatter, "purpose   {}", Folded(says.purpose()))?;
-        if let Some(ticket) = says.ticket() {
-            writeln!(formatter, "ticket    {}", Folded(ticket))?;
-        }
-        if says.breaks_glass() {
-            writeln!(formatter, "emergency it waits for no approval, and is reviewed afterwards")?;
-        }
-        write!(formatter, "asked     {}, until {}", says.asked_at(), says.expires())
-    }
-}
-
-/// The same for programs: what was signed, apart from what the API says.
-impl Serialize for Opened {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { says, view } = self;
-        json!({
-            "id": self.id(),
-            "signed": {
-                "operation": says.entry().name,
-                "target": says.target(),
-                "tenant": says.tenant(),
-                "parameters": says.parameters(),
-                "requester": says.requester(),
-                "purpose": says.purpose(),
-                "ticket": says.ticket(),
-                "break_glass": says.breaks_glass(),
-                "asked_at": says.asked_at(),
-                "expires": says.expires(),
-            },
-            "state": view.state,
-            "needs_approvals": view.needs_approvals,
-            "approvals": view.approvals,
-            "outcome": view.outcome,
-            "review": view.review,
-        })
-        .serialize(serializer)
-    }
-}
-
 impl Me {
     /// Opens a request: what it says itself, whatever the API says of it.
     ///
@@ -215,9 +206,10 @@ impl Me {
     ///
     /// [`NotOpened`] if the API shows something else than what the id names.
     pub async fn open(&self, id: RequestId) -> Result<Opened, NotOpened> {
-        let Shown { view, evidence } = self.api.get(&format!("/api/requests/{id}")).await?;
+        let shown: Shown = self.api.get(&format!("/api/requests/{id}")).await?;
+        let Shown { view, evidence, decisions, step_up } = shown;
         let says = evidence.disclose(id.tenant, id.digest)?;
-        Ok(Opened { says, view })
+        Ok(Opened { says, view, decisions, step_up })
     }
 
     /// Decides a request that was recognised: the signature is over the digest of what was shown.

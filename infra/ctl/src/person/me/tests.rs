@@ -101,7 +101,7 @@ async fn what_this_program_does_not_understand_it_does_not_sign() {
     let tickets = [String::new(), "x".repeat(101)];
 
     for order in [other, longer] {
-        assert!(matches!(me().prepare(&order).await, Err(NotPrepared::NotUnderstood(_))));
+        assert!(matches!(me().prepare(&order).await, Err(NotPrepared::Misfit(_))));
     }
     assert!(matches!(me().prepare(&silent).await, Err(NotPrepared::Purpose)));
     for ticket in tickets {

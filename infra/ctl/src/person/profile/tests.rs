@@ -48,6 +48,24 @@ fn both_files_are_for_their_owner_alone() {
 }
 
 #[test]
+fn the_names_are_known_under_which_somebody_is_kept_for_an_api() {
+    let scratch = Scratch::new();
+    let folder = scratch.path().join("airlock");
+    let elsewhere = "http://localhost:70".parse().unwrap();
+
+    assert!(profiles(&scratch, "harriet").kept().unwrap().is_empty());
+    for name in ["sam-2", "harriet"] {
+        profiles(&scratch, name).keep(&profile()).unwrap();
+    }
+    let key = ClientKey::draw(&Dice).unwrap();
+    profiles(&scratch, "nora").await_secret(request(1), key, NOW.plus_s(60), NOW).unwrap();
+    let other = Profiles::new(&folder, &elsewhere, &"april".parse().unwrap());
+    other.keep(&profile()).unwrap();
+
+    assert_eq!(profiles(&scratch, "april").kept().unwrap(), ["harriet", "sam-2"]);
+}
+
+#[test]
 fn people_of_different_names_do_not_share_a_session() {
     let scratch = Scratch::new();
 

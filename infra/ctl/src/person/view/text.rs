@@ -4,8 +4,42 @@ use std::fmt;
 
 use airlock_core::record::State;
 
-use super::{OperationView, Operations, RequestView, Requests, Reveal, Review, SessionView};
-use crate::foreign::{Begun, Folded, Plain, Quoted, Word};
+use super::{RequestView, Requests, Reveal, Review, SessionView};
+use crate::{
+    foreign::{Begun, Folded, LABEL, Quoted, Word},
+    person::people::People,
+};
+
+/// Something that is shown to somebody who knows these people.
+#[derive(Clone, Copy)]
+pub struct Told<'a, T> {
+    what: &'a T,
+    people: &'a People,
+}
+
+impl RequestView {
+    /// For somebody who knows these people.
+    #[must_use]
+    pub const fn told<'a>(&'a self, people: &'a People) -> Told<'a, Self> {
+        Told { what: self, people }
+    }
+}
+
+impl Requests {
+    /// For somebody who knows these people.
+    #[must_use]
+    pub const fn told<'a>(&'a self, people: &'a People) -> Told<'a, Self> {
+        Told { what: self, people }
+    }
+}
+
+/// A line below a label with what somebody is called, if that is known.
+pub fn called(formatter: &mut fmt::Formatter<'_>, name: Option<String>) -> fmt::Result {
+    match name {
+        Some(name) => writeln!(formatter, "{:LABEL$}{name}", ""),
+        None => Ok(()),
+    }
+}
 
 impl RequestView {
     /// How far it has come, in a few words of ours.
@@ -40,42 +74,47 @@ impl RequestView {
 }
 
 /// What the API says of a request.
-impl fmt::Display for RequestView {
+impl fmt::Display for Told<'_, RequestView> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "request   {}", self.id)?;
-        writeln!(formatter, "state     {}", self.progress())?;
-        if let Some(reason) = self.because() {
+        let Self { what, people } = *self;
+        writeln!(formatter, "request   {}", what.id)?;
+        writeln!(formatter, "state     {}", what.progress())?;
+        if let Some(reason) = what.because() {
             writeln!(formatter, "because   {}", Folded(reason))?;
         }
-        writeln!(formatter, "operation {}", Word(&self.operation))?;
-        writeln!(formatter, "user      {}", self.target)?;
-        writeln!(formatter, "tenant    {}", self.tenant)?;
-        writeln!(formatter, "asked by  {}", Word(&self.requester))?;
-        writeln!(formatter, "purpose   {}", Folded(&self.purpose))?;
-        if let Some(ticket) = &self.ticket {
+        writeln!(formatter, "operation {}", Word(&what.operation))?;
+        writeln!(formatter, "user      {}", what.target)?;
+        called(formatter, people.name(what.user()))?;
+        writeln!(formatter, "tenant    {}", what.tenant)?;
+        writeln!(formatter, "asked by  {}", Word(&what.requester))?;
+        called(formatter, people.of_principal(&what.requester))?;
+        writeln!(formatter, "purpose   {}", Folded(&what.purpose))?;
+        if let Some(ticket) = &what.ticket {
             writeln!(formatter, "ticket    {}", Folded(ticket))?;
         }
-        write!(formatter, "asked     {}, until {}", self.asked_at, self.expires)
+        write!(formatter, "asked     {}, until {}", what.asked_at, what.expires)
     }
 }
 
 /// One line for each.
-impl fmt::Display for Requests {
+impl fmt::Display for Told<'_, Requests> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.requests.is_empty() {
+        let Self { what: Requests { requests }, people } = *self;
+        if requests.is_empty() {
             return formatter.write_str("no requests");
         }
-        for (index, request) in self.requests.iter().enumerate() {
+        for (index, request) in requests.iter().enumerate() {
             if index > 0 {
                 formatter.write_str("\n")?;
             }
             write!(
                 formatter,
-                "{}  {}  {} of {}  {}  {}",
+                "{}  {}  {} of {} by {}  {}  {}",
                 request.id,
                 request.asked_at,
                 Word(&request.operation),
-                request.target,
+                people.user_briefly(request.user()),
+                people.briefly(&request.requester),
                 Begun(&request.purpose),
                 request.progress(),
             )?;
@@ -104,26 +143,13 @@ impl fmt::Display for SessionView {
     }
 }
 
-impl fmt::Display for Operations {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let widest = self.operations.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
-        for (index, OperationView { name, summary, risk, .. }) in self.operations.iter().enumerate()
-        {
-            if index > 0 {
-                formatter.write_str("\n")?;
-            }
-            write!(formatter, "{:widest$}  {:6}  {}", Word(name), Word(risk), Plain(summary))?;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use airlock_core::digest::Digest;
+    use airlock_core::{digest::Digest, identity::PersonId};
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::person::people;
 
     const TENANT: &str = "605d9d43-3534-4810-8152-9d01a268ad22";
 
@@ -148,9 +174,17 @@ mod tests {
         serde_json::from_value(json).unwrap()
     }
 
+    fn text(view: &RequestView) -> String {
+        view.told(&People::default()).to_string()
+    }
+
+    fn listed(view: RequestView) -> String {
+        Requests { requests: vec![view] }.told(&People::default()).to_string()
+    }
+
     #[test]
     fn a_request_is_shown_with_what_it_waits_for_and_without_control_characters() {
-        let text = view(shown("pending")).to_string();
+        let text = text(&view(shown("pending")));
 
         assert!(text.contains("state     pending, waits for 1 approval\n"), "{text}");
         assert!(text.contains("purpose   \"left\\u{1b}[1A\"\n"), "{text}");
@@ -164,7 +198,8 @@ mod tests {
         let view = view(json);
 
         assert_eq!(view.standing(), "refused: \"the target is protected\"");
-        assert!(view.to_string().contains("\nbecause   \"the target is protected\"\n"), "{view}");
+        let text = text(&view);
+        assert!(text.contains("\nbecause   \"the target is protected\"\n"), "{text}");
     }
 
     #[test]
@@ -177,8 +212,8 @@ mod tests {
         json["outcome"] = json!({ "ending": "refused", "reason": json["purpose"] });
         let view = view(json);
 
-        let text = view.to_string();
-        let listed = Requests { requests: vec![view] }.to_string();
+        let text = text(&view);
+        let listed = listed(view);
 
         let users: Vec<&str> = text.lines().filter(|line| line.contains("user")).collect();
         assert_eq!(users.iter().filter(|line| line.starts_with("user ")).count(), 1, "{text}");
@@ -188,13 +223,31 @@ mod tests {
     }
 
     #[test]
+    fn people_are_called_by_name_beside_what_names_them_exactly() {
+        let me = PersonId { tid: TENANT.parse().unwrap(), oid: TENANT.parse().unwrap() };
+        let nina = PersonId { oid: "11111111-2222-4333-8444-555555555555".parse().unwrap(), ..me };
+        let people = people::tests::among(nina, "nina@contoso.example", me);
+        let mut json = shown("pending");
+        json["target"] = json!(nina.oid);
+        json["requester"] = json!(me.to_string());
+        let view = view(json);
+
+        let text = view.told(&people).to_string();
+        let listed = Requests { requests: vec![view] }.told(&people).to_string();
+
+        let user = format!("user      {}\n          nina@contoso.example\n", nina.oid);
+        assert!(text.contains(&user), "{text}");
+        assert!(text.contains(&format!("asked by  {me}\n          you\n")), "{text}");
+        assert!(listed.contains("  account.disable of nina@contoso.example by you  "), "{listed}");
+    }
+
+    #[test]
     fn lists_tell_emergencies_and_due_reviews() {
         let emergency = |state: &str, review: Value| {
             let mut json = shown(state);
             json["break_glass"] = json!(true);
             json["review"] = review;
-            let listed = Requests { requests: vec![view(json)] }.to_string();
-            listed.rsplit("  ").next().unwrap().to_owned()
+            listed(view(json)).rsplit("  ").next().unwrap().to_owned()
         };
 
         assert_eq!(emergency("permitted", Value::Null), "permitted (an emergency)");

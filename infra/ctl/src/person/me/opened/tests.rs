@@ -9,7 +9,11 @@ use serde_json::Value;
 use super::*;
 use crate::{
     fake::{self, NOW, Requested},
-    person::{api::Api, client_key::ClientKey},
+    person::{
+        api::Api,
+        client_key::ClientKey,
+        people::{self, People},
+    },
 };
 
 const USER: &str = "11111111-2222-4333-8444-555555555555";
@@ -61,7 +65,7 @@ async fn an_api_that_lies_about_a_request_is_not_believed() {
     let me_there = me(requested.api().await);
     let opened = me_there.open(requested.id).await.unwrap();
 
-    let text = opened.to_string();
+    let text = opened.told(&People::default()).to_string();
     assert!(text.contains("operation account.disable: "), "{text}");
     assert!(text.contains(&format!("user      {USER}\n")), "{text}");
     assert!(text.contains("purpose   \"left\"\n"), "{text}");
@@ -106,7 +110,7 @@ async fn parameters_ticket_and_emergency_are_shown_as_they_were_signed() {
     .await;
     let opened = me(requested.api().await).open(requested.id).await.unwrap();
 
-    let text = opened.to_string();
+    let text = opened.told(&People::default()).to_string();
     let json = serde_json::to_value(&opened).unwrap();
 
     assert!(text.contains(&format!("with      group: \"{group}\"\n")), "{text}");
@@ -119,6 +123,42 @@ async fn parameters_ticket_and_emergency_are_shown_as_they_were_signed() {
 }
 
 #[tokio::test]
+async fn decisions_are_shown_with_who_made_them_and_why() {
+    let april = fake::person();
+    let nina = airlock_core::identity::PersonId { oid: USER.parse().unwrap(), ..april };
+    let fake = "user      22222222-2222-4333-8444-555555555555";
+    let mut requested = Requested::with(|_| ()).await;
+    requested.shown["decisions"] = json!([
+        { "by": april.to_string(), "verdict": "approve", "at": NOW, "reason": "I called her" },
+        { "by": nina.to_string(), "verdict": "deny", "at": NOW, "reason": format!("no\n{fake}") },
+    ]);
+    requested.shown["step_up"] = json!("c1");
+    let opened = me(requested.api().await).open(requested.id).await.unwrap();
+    let people = people::tests::among(april, "april@contoso.example", nina);
+
+    let text = opened.told(&people).to_string();
+    let json = serde_json::to_value(&opened).unwrap();
+
+    let approved = "decided   approved by april@contoso.example at 2023-11-14T22:13:20Z\n          \
+                    \"I called her\"\n";
+    assert!(text.contains(approved), "{text}");
+    assert!(text.contains("decided   denied by you at 2023-11-14T22:13:20Z\n"), "{text}");
+    assert!(text.contains("step up   c1, of whoever approves or denies it\n"), "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("user ")).count(), 1, "{text}");
+    assert_eq!(json["decisions"], requested.shown["decisions"]);
+    assert_eq!(json["step_up"], "c1");
+    assert!(opened.is_approved_by(&april.to_string()) && !opened.is_approved_by(&nina.to_string()));
+    for (verdict, wanted) in [
+        (Verdict::Approve, true),
+        (Verdict::Deny, true),
+        (Verdict::Withdraw, false),
+        (Verdict::Review, false),
+    ] {
+        assert_eq!(opened.step_up_for(verdict).is_some(), wanted, "{verdict:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_purpose_cannot_pretend_to_be_another_line() {
     let fake = "user      22222222-2222-4333-8444-555555555555";
     let padded = format!("left{}{fake}{}", " ".repeat(66), " ".repeat(34));
@@ -128,7 +168,7 @@ async fn a_purpose_cannot_pretend_to_be_another_line() {
         let requested = Requested::with(|ask| ask.purpose = purpose).await;
         let opened = me(requested.api().await).open(requested.id).await.unwrap();
 
-        let text = opened.to_string();
+        let text = opened.told(&People::default()).to_string();
 
         assert!(!text.contains(fake), "{text}");
         let widest = text.lines().filter(|line| line.ends_with('"')).map(str::len).max();

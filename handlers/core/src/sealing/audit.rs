@@ -1,0 +1,281 @@
+//! Auditing: that nothing behind the newest anchor was touched.
+//!
+//! Sealing looks at what is new. An audit reads all of a tree again, and every document: a leaf
+//! must be where it was anchored, a document must be what the last statement about it says, and
+//! whatever has such a statement must be there. It goes a page at a time, one tree after the
+//! other, and begins anew ten minutes after it began.
+//!
+//! What it cannot tell: of a document whose last statement is in an epoch that is no longer in the
+//! database, whether it is the last one of that epoch.
+
+use std::collections::HashMap;
+
+use super::{CONFIRM_S, NotSealed, Place, Sealer, Violation, known::Known, leaves};
+use crate::{
+    digest::Digest,
+    identity::App,
+    ledger::{
+        Document, Frontier, NotRead, Stored,
+        commit::{LEAF, StoredLeaf, leaf_id},
+    },
+    ports::{Found, Query},
+    record::{self, Record},
+    time::Timestamp,
+};
+
+/// How often an audit of a tree begins, in seconds.
+const EVERY_S: i64 = 600;
+
+/// Documents that one round looks at.
+const PAGE: u32 = 500;
+
+/// Missing documents that one round looks for.
+const MOST_MISSING: usize = 50;
+
+/// Where the ids of documents are: before those of leaves and after them.
+const BEFORE_LEAVES: &str = "leaf-";
+const AFTER_LEAVES: &str = "leaf.";
+const END: &str = "\u{10ffff}";
+
+/// An audit that goes on, when it began, and what the one before found.
+#[derive(Default)]
+pub(super) struct Audit {
+    began: Option<Timestamp>,
+    pass: Option<Pass>,
+    doubt: Option<(Violation, Timestamp)>,
+}
+
+/// One pass through a tree and its documents.
+struct Pass {
+    epoch: u32,
+    size: u64,
+    root: Digest,
+    tree: Frontier,
+    /// The last statement about each subject, and whether it says that there is a document.
+    last: HashMap<String, Last>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy)]
+struct Last {
+    statement: Digest,
+    has_document: bool,
+}
+
+enum Stage {
+    Leaves,
+    /// Documents after this id.
+    Documents(String),
+    Missing,
+}
+
+impl Sealer {
+    /// Goes on with a partition's audit, if it is its turn. Remote calls: one query; a query more
+    /// for each document that changed since the audit began, a read for each that is missing.
+    pub(super) async fn audit(
+        &self,
+        place: &Place,
+        known: &Known,
+        audit: &mut Audit,
+        now: Timestamp,
+    ) -> Result<(), NotSealed> {
+        let Ok(_turn) = self.audits.try_acquire() else { return Ok(()) };
+        if audit.pass.is_none() {
+            let is_due = audit.began.is_none_or(|began| now.since_s(began) >= EVERY_S);
+            if !is_due || known.edge.size() == 0 {
+                return Ok(());
+            }
+            audit.began = Some(now);
+            audit.pass = Some(Pass::through(known));
+        }
+        let Some(pass) = &mut audit.pass else { return Ok(()) };
+        // What was read of another epoch says nothing of this one.
+        if pass.epoch != known.epoch {
+            audit.pass = None;
+            return Ok(());
+        }
+        let is_over = match pass.stage {
+            Stage::Leaves => self.audit_leaves(place, pass).await.map(|()| false),
+            Stage::Documents(_) => self.audit_documents(place, pass, now).await.map(|()| false),
+            Stage::Missing => self.audit_missing(place, pass).await,
+        };
+        match is_over {
+            Ok(false) => {}
+            Ok(true) => {
+                audit.pass = None;
+                audit.doubt = None;
+            }
+            Err(NotSealed::Violation(violation)) => {
+                let doubt = audit.doubt.filter(|(before, _)| *before == violation);
+                let since = doubt.map_or(now, |(_, since)| since);
+                // The next look begins at the beginning.
+                *audit = Audit { doubt: Some((violation, since)), ..Audit::default() };
+                let is_sure = !violation.may_be_lag() || now.since_s(since) >= CONFIRM_S;
+                let partition = place.partition.key();
+                tracing::error!(partition, %violation, is_sure, "audit found a violation");
+                if is_sure {
+                    return Err(NotSealed::Found(violation));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn audit_leaves(&self, place: &Place, pass: &mut Pass) -> Result<(), NotSealed> {
+        let first = pass.tree.size();
+        let range = first..pass.size.min(first + leaves::PAGE);
+        let documents = &*self.ports.documents;
+        let stored = leaves::read(documents, &place.partition, pass.epoch, range).await?;
+        for (json, index) in stored.into_iter().zip(first..) {
+            let (leaf, hash, _) = leaves::recall(json)?;
+            let statement = leaf.statement.peek().map_err(|_| Violation::Anchored)?;
+            let is_in_place = leaf.id == leaf_id(pass.epoch, index)
+                && leaf.tenant == place.partition.key()
+                && leaf.kind == LEAF
+                && (leaf.epoch, leaf.at) == (pass.epoch, index.cast_signed())
+                && leaf.subject == statement.subject
+                && leaf.digest == leaf.statement.digest();
+            if !is_in_place {
+                return Err(Violation::Anchored.into());
+            }
+            pass.tree.push(hash);
+            // What `signin` reports is about documents of its own containers.
+            let has_document = statement.data.document.is_some() && statement.iss != App::Signin;
+            let last = Last { statement: leaf.digest, has_document };
+            pass.last.insert(statement.subject, last);
+        }
+        if pass.tree.size() == pass.size {
+            if pass.tree.root() != pass.root {
+                return Err(Violation::Anchored.into());
+            }
+            pass.stage = Stage::Documents(String::new());
+        }
+        Ok(())
+    }
+
+    async fn audit_documents(
+        &self,
+        place: &Place,
+        pass: &mut Pass,
+        now: Timestamp,
+    ) -> Result<(), NotSealed> {
+        let Stage::Documents(after) = &pass.stage else { return Ok(()) };
+        let end = if after.as_str() < BEFORE_LEAVES { BEFORE_LEAVES } else { END };
+        let start = format!("{after}\0");
+        let documents = &*self.ports.documents;
+        let found = documents.range(&place.partition, start.as_str()..end, PAGE).await?;
+        let count = found.len();
+        let mut last = None;
+        for found in found {
+            last = found.json["id"].as_str().map(ToOwned::to_owned);
+            if found.json.get("statement").is_some() {
+                self.audit_document(place, pass, found, now).await?;
+            }
+        }
+        pass.stage = match last {
+            Some(last) if count == PAGE as usize => Stage::Documents(last),
+            _ if end == BEFORE_LEAVES => Stage::Documents(AFTER_LEAVES.to_owned()),
+            _ => Stage::Missing,
+        };
+        Ok(())
+    }
+
+    async fn audit_document(
+        &self,
+        place: &Place,
+        pass: &mut Pass,
+        found: Found,
+        now: Timestamp,
+    ) -> Result<(), NotSealed> {
+        // A message that waits to be sent is about something else, and goes without a leaf.
+        if found.json["kind"] == crate::ledger::commit::OUTBOX {
+            return Ok(());
+        }
+        let stored: Stored =
+            serde_json::from_value(found.json.clone()).map_err(|_| Violation::DocumentForged)?;
+        let keys = self.keys.of(&place.trust, &place.partition);
+        let opened = if stored.body.is_some() {
+            let opened =
+                Document::<serde_json::Value>::open(found, &place.partition, &place.trust, now);
+            opened.map_err(NotRead::from).map(drop)
+        } else if stored.kind == record::KIND {
+            let opened = Document::<Record>::open_sealed(found, keys, now).await;
+            opened.and_then(|document| {
+                // For finding it, and not in the commitment: but who cannot be found is not
+                // finished by anyone.
+                let found_as = Some(document.body.state.name());
+                if stored.hint.as_deref() == found_as { Ok(()) } else { Err(unfindable()) }
+            })
+        } else {
+            Document::<serde_json::Value>::open_sealed(found, keys, now).await.map(drop)
+        };
+        match opened {
+            Ok(()) | Err(NotRead::Erased) => {}
+            Err(NotRead::NotGenuine(_)) => return Err(Violation::DocumentForged.into()),
+            Err(NotRead::Port(error)) => return Err(error.into()),
+        }
+        let digest = stored.statement.digest();
+        let is_last = pass.last.get(&stored.id).map(|last| last.statement == digest);
+        if is_last != Some(true) {
+            self.audit_other(place, pass, digest, is_last.is_some()).await?;
+        }
+        pass.last.remove(&stored.id);
+        Ok(())
+    }
+
+    /// A document whose statement is not the last that the audit saw about it: it changed since,
+    /// or it was last changed in an epoch before, or it was put back.
+    async fn audit_other(
+        &self,
+        place: &Place,
+        pass: &Pass,
+        statement: Digest,
+        has_later: bool,
+    ) -> Result<(), NotSealed> {
+        let equals = Some(("digest", statement.to_string()));
+        let query = Query { kind: LEAF, equals, not_after: None, limit: 1 };
+        let found = self.ports.documents.query(&place.partition, &query).await?;
+        let leaf = found.into_iter().next();
+        let leaf = leaf.and_then(|found| serde_json::from_value::<StoredLeaf>(found.json).ok());
+        let leaf = leaf.filter(|leaf| leaf.statement.digest() == statement);
+        let at = leaf.map(|leaf| (leaf.epoch, leaf.at.unsigned_abs()));
+        match at {
+            Some(at) if at >= (pass.epoch, pass.size) => Ok(()),
+            Some((epoch, _)) if epoch < pass.epoch && !has_later => Ok(()),
+            None if pass.epoch > 0 && !has_later => Ok(()),
+            Some(_) => Err(Violation::DocumentOld.into()),
+            None => Err(Violation::DocumentUnknown.into()),
+        }
+    }
+
+    /// Looks again for what has a statement and was not met. Says whether all was looked for.
+    async fn audit_missing(&self, place: &Place, pass: &mut Pass) -> Result<bool, NotSealed> {
+        pass.last.retain(|_, last| last.has_document);
+        let some: Vec<String> = pass.last.keys().take(MOST_MISSING).cloned().collect();
+        for id in some {
+            if self.ports.documents.read(&place.partition, &id).await?.is_none() {
+                return Err(Violation::DocumentGone.into());
+            }
+            pass.last.remove(&id);
+        }
+        Ok(pass.last.is_empty())
+    }
+}
+
+impl Pass {
+    fn through(known: &Known) -> Self {
+        Self {
+            epoch: known.epoch,
+            size: known.edge.size(),
+            root: known.edge.root(),
+            tree: Frontier::empty(),
+            last: HashMap::new(),
+            stage: Stage::Leaves,
+        }
+    }
+}
+
+fn unfindable() -> NotRead {
+    NotRead::NotGenuine(crate::ledger::NotGenuine::Contents("hint"))
+}
