@@ -5,7 +5,8 @@ use airlock_core::{
     ports::Signer as _, producer::Event,
 };
 use airlock_tests::{
-    EVENTS_IN, Forger, LATER, Producer, SOON, World, client_key, eventually, request_of, spoiled,
+    Desk, EVENTS_IN, Forger, LATER, Producer, SOON, World, client_key, eventually, request_of,
+    spoiled,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -101,6 +102,8 @@ async fn an_event_is_carried_out_once_even_if_the_database_forgets_it() {
     let nina = world.who("nina");
     let audrey = world.person("audrey").await;
     let partition = nina.tenant.to_string();
+    world.recorded().await;
+    world.quiet().await;
     let empty = control.partition("tenants", &partition).await;
     let event = siem.sign(&siem.event("alert-7", "sessions.revoke", &nina, nina.tenant)).await;
     let id = request_of(&event, nina.tenant);
@@ -114,7 +117,22 @@ async fn an_event_is_carried_out_once_even_if_the_database_forgets_it() {
     world.deliver_event(event.as_str()).await;
     succeeded().await;
     world.settled().await;
+    world.recorded().await;
+    world.quiet().await;
+    // It was sealed that there was more: nothing is taken or done on top of what was put back.
     control.put_back("tenants", &partition, &empty).await;
+    let stand = world.before().await;
+    world.deliver_event(event.as_str()).await;
+    assert_eq!(
+        world.refused_a_seal(&partition).await,
+        "the tree is smaller than what was anchored"
+    );
+    let leaves = world.tree(&partition).await.leaves().len();
+    assert_eq!(leaves, stand.leaves_of(&partition), "nothing was written there");
+    world.nothing_done_since(&stand).await;
+
+    // Brought back, the tenant takes it as if it had never come, and what became of it is known.
+    Desk::of(&world).recover(&partition, "the database was put back").await;
     world.deliver_event(event.as_str()).await;
     succeeded().await;
     world.settled().await;

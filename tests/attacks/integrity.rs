@@ -1,6 +1,6 @@
 //! One byte: whatever is stored is either what we stored, or nothing is done with it.
 
-use airlock_core::decision::Verdict;
+use airlock_core::{decision::Verdict, ledger::Frontier};
 use airlock_tests::{World, spoiled};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -177,27 +177,60 @@ async fn to_a_ledger_whose_head_was_changed_nothing_is_added() {
     let asking = harriet.ask("sessions.revoke", &nina).await;
     harriet.wait_for(&asking.id, "succeeded").await;
     world.settled().await;
-    let genuine = control.document("tenants", "head").await.unwrap();
+    world.recorded().await;
+    world.quiet().await;
+    // Whoever would say so is away; and those who write know nothing from before.
+    control.stop("drift").await;
     let before = world.before().await;
+    let documents = control.partition("tenants", &partition).await;
+    let genuine = documents.iter().find(|document| document["id"] == "head").unwrap().clone();
 
     let root = genuine["root"].as_str().unwrap();
     let mut another_root = genuine.clone();
     another_root["root"] = json!(spoiled(root, 5));
     let mut shorter = genuine.clone();
     shorter["frontier"] = json!({ "size": 0, "hashes": [] });
+    let mut consistent = shorter.clone();
+    consistent["root"] = json!(Frontier::empty().root());
     let mut of_another = genuine.clone();
     of_another["frontier"]["hashes"][0] = json!(spoiled(root, 7));
-    for changed in [another_root, shorter, of_another] {
+    for changed in [another_root, shorter, consistent, of_another] {
+        control.stop("intake").await;
         control.put("tenants", &partition, &changed).await;
+        control.start("intake").await;
         let asking = harriet.sign(&airlock_tests::Order::of("sessions.revoke", &nina)).await;
         harriet.submit(&asking).await.assert_problem("integrity");
         assert!(world.stored_request(&asking.id).await.is_none());
     }
-    control.put("tenants", &partition, &genuine).await;
+    assert_eq!(world.ledger(nina.tenant).await.leaves().len(), before.leaves_of(&partition));
     world.nothing_done_since(&before).await;
+
+    // As it was, it goes on.
+    control.put("tenants", &partition, &genuine).await;
+    control.start("drift").await;
     let asking = harriet.ask("sessions.revoke", &nina).await;
     harriet.wait_for(&asking.id, "succeeded").await;
     world.ledger(nina.tenant).await.assert_whole();
+    world.quiet().await;
+    assert!(world.stopped(&partition).await.is_none());
+
+    // And `drift`, when it is there, stops the tenant: whoever looks again writes nothing, not even
+    // under the right head.
+    let genuine = control.partition("tenants", &partition).await;
+    let mut head = genuine.iter().find(|document| document["id"] == "head").unwrap().clone();
+    head["root"] = json!(spoiled(head["root"].as_str().unwrap(), 5));
+    control.put("tenants", &partition, &head).await;
+    let why = world.refused_a_seal(&partition).await;
+    control.stop("intake").await;
+    control.put_back("tenants", &partition, &genuine).await;
+    control.start("intake").await;
+    let before = world.before().await;
+    let asking = harriet.sign(&airlock_tests::Order::of("sessions.revoke", &nina)).await;
+    harriet.submit(&asking).await.assert_problem("integrity");
+
+    assert_eq!(why, "the tree's head contradicts itself");
+    assert_eq!(world.ledger(nina.tenant).await.leaves().len(), before.leaves_of(&partition));
+    world.nothing_done_since(&before).await;
 }
 
 #[tokio::test]

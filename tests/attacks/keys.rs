@@ -8,7 +8,7 @@ use airlock_core::{
     keyset::Keyset,
     time::Timestamp,
 };
-use airlock_tests::{Forger, Order, Person, VaultKey, World, now, payload};
+use airlock_tests::{Forger, Leaf, Order, Person, VaultKey, World, now, payload};
 use serde_json::json;
 
 /// The admin plane, whose root key signs the keyset.
@@ -179,19 +179,45 @@ async fn an_older_keyset_or_binding_that_is_put_back_is_not_older_than_what_a_pe
 #[tokio::test]
 async fn a_keyset_by_any_other_key_than_the_root_is_none() {
     let world = World::start().await;
+    let control = world.control();
     let forger = Forger::new(&world).await;
     let harriet = world.person("harriet").await;
     let order = Order::of("sessions.revoke", &world.who("nina"));
-    let mut stored = world.control().published("platform").await;
+    // A worker that knows whom to trust.
+    let id = delivered(&forger, &harriet, &order).await;
+    harriet.wait_for(&id, "succeeded").await;
+    let genuine = control.published("platform").await;
+    let mut stored = genuine.clone();
     let keyset: Keyset = payload(stored["artefact"].as_str().unwrap());
     // Whoever can write anywhere in the database and sign with intake's key.
     stored["artefact"] = json!(Signed::sign(&keyset, forger.key()).await.unwrap());
-    world.control().put("bindings", "platform", &stored).await;
+    control.put("bindings", "platform", &stored).await;
 
     let before = world.before().await;
     delivered(&forger, &harriet, &order).await;
-
     let leaf = world.refused_since(&before).await;
     assert_eq!(leaf.reason(), "the keyset or a binding is not genuine");
     assert!(leaf.is_violation());
+
+    // A worker that starts now trusts nobody: by whose keys would it say so?
+    control.stop("execute").await;
+    control.start("execute").await;
+    let before = world.before().await;
+    delivered(&forger, &harriet, &order).await;
+    world.settled().await;
+    let log = control.log("execute").await;
+    assert!(log.contains("integrity violation; no ledger to record it in"), "the log tells");
+    world.nothing_done_since(&before).await;
+    let contoso = world.contoso().to_string();
+    for partition in [contoso.as_str(), "platform"] {
+        let leaves = world.tree(partition).await.into_leaves();
+        let new = leaves.iter().skip(before.leaves_of(partition));
+        let new: Vec<&str> = new.filter(|leaf| leaf.by() == "execute").map(Leaf::kind).collect();
+        assert_eq!(new, Vec::<&str>::new(), "{partition}");
+    }
+
+    // With the root's own keyset it works again.
+    control.put("bindings", "platform", &genuine).await;
+    let id = delivered(&forger, &harriet, &order).await;
+    harriet.wait_for(&id, "succeeded").await;
 }

@@ -44,9 +44,13 @@ async fn a_strangers_flood_is_put_off_and_costs_no_signature_and_no_write() {
 
     put_off.assert_problem("too-many");
     assert_eq!(put_off.header("retry-after"), Some("1"));
-    let caused: Vec<_> = world.control().calls().await.into_iter().skip(calls).collect();
-    let asked = |service: &str| caused.iter().filter(|call| call["service"] == service).count();
-    assert_eq!((asked("vault"), asked("blob"), asked("entra")), (0, 0, 0));
+    // `drift` looks around by the clock, whoever calls.
+    let mut caused = world.control().calls().await.split_off(calls);
+    caused.retain(|call| call["app"] != "drift");
+    for service in ["vault", "blob", "entra"] {
+        let asked: Vec<_> = caused.iter().filter(|call| call["service"] == service).collect();
+        assert!(asked.is_empty(), "{asked:#?}");
+    }
     world.nothing_stored_since(&before).await;
     // Whoever shares the address may look all the same, and act as soon as it is over.
     assert_eq!(harriet.get("/api/tenants").await.status, 200);

@@ -7,7 +7,7 @@ use airlock_core::{
     permit::PermittedChange,
     record::Record,
 };
-use airlock_tests::{Asking, Forger, World, twin};
+use airlock_tests::{Asking, Desk, Forger, World, twin};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -105,19 +105,49 @@ async fn a_request_is_carried_out_once_even_if_the_database_is_put_back() {
     deliver(&world, &message).await;
     assert_eq!(control.effects().await.len(), effects);
 
-    // Put back to "permitted": the claim is remembered elsewhere, and so is the outcome.
+    // Put back to "permitted", which was sealed over since: the worker has seen more, and does
+    // nothing on top of less.
+    world.recorded().await;
+    world.quiet().await;
+    let whole = control.partition("tenants", &partition).await;
     control.put_back("tenants", &partition, &permitted).await;
-    deliver(&world, &message).await;
-    harriet.wait_for(&asking.id, "succeeded").await;
-    assert_eq!(control.effects().await.len(), effects);
-
-    // Put back to before it was asked: the message has no request, and the request sent again
-    // finds its outcome.
-    control.put_back("tenants", &partition, &empty).await;
-    let before = world.before().await;
+    let stand = world.before().await;
     control.inject("permits-execute", &Uuid::new_v4().to_string(), &message).await;
-    let leaf = world.refused_since(&before).await;
-    assert!(leaf.is_violation(), "{leaf:?}");
+    let leaf = world.refused_since(&stand).await;
+    assert_eq!((leaf.reason(), leaf.is_violation()), ("a ledger is not what was sealed", true));
+
+    // Nor do processes that have seen nothing of it: what was anchored tells them.
+    let another = airlock_tests::Order::of("sessions.revoke", &nina);
+    for state in [&permitted, &empty] {
+        for app in ["execute", "intake"] {
+            control.stop(app).await;
+        }
+        control.put_back("tenants", &partition, state).await;
+        for app in ["execute", "intake"] {
+            control.start(app).await;
+        }
+        let stand = world.before().await;
+        control.inject("permits-execute", &Uuid::new_v4().to_string(), &message).await;
+        let leaf = world.refused_since(&stand).await;
+        assert_eq!((leaf.reason(), leaf.is_violation()), ("a ledger is not what was sealed", true));
+        harriet.submit(&harriet.sign(&another).await).await.assert_problem("integrity");
+        let leaves = world.ledger(nina.tenant).await.leaves().len();
+        assert_eq!(leaves, stand.leaves_of(&partition), "nothing was written there");
+    }
+
+    // `drift` stops the tenant. By order of the root it goes on from what was put back: the claim
+    // and the outcome are remembered elsewhere, whatever the database says.
+    assert_eq!(
+        world.refused_a_seal(&partition).await,
+        "the tree is smaller than what was anchored"
+    );
+    assert!(whole.len() > empty.len());
+    control.put_back("tenants", &partition, &permitted).await;
+    Desk::of(&world).recover(&partition, "the database was put back").await;
+    // A later attempt's copy: the broker has seen those that the worker sent itself meanwhile.
+    let mut later: PermittedChange = serde_json::from_slice(&message).unwrap();
+    later.attempt = 9;
+    deliver(&world, &serde_json::to_vec(&later).unwrap()).await;
     let again = harriet.submit(&asking).await;
     assert_eq!(again.status, 202, "{}", again.text);
     harriet.wait_for(&asking.id, "succeeded").await;

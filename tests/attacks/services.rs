@@ -6,8 +6,8 @@ use airlock_core::{
     digest::Digest,
 };
 use airlock_tests::{
-    Answer, Forger, SOON, Service, Who, World, eventually, now, re_headed, service_ask, spoiled,
-    twin,
+    Answer, Desk, Forger, SOON, Service, Who, World, eventually, now, re_headed, service_ask,
+    spoiled, twin,
 };
 use http::Method;
 use serde_json::{Value, json};
@@ -205,15 +205,25 @@ async fn a_taken_over_intake_gets_no_more_done_for_a_service_than_the_worker_cou
     }
     // Nor after the database has forgotten all of it: the slots are blobs that nobody but a
     // worker may create, and nobody may delete.
-    let blobs = world.control().blobs().await;
+    let control = world.control();
+    let blobs = control.blobs().await;
     let slot = slot_blob(nina.tenant, "hr-system", now(), 0);
     let planted = forger.intake().create_blob(CONTAINER, &slot, "free").await;
     assert_eq!(planted.status, 403, "{}", planted.text);
-    world.control().put_back("tenants", &partition, &[]).await;
+    world.recorded().await;
+    world.quiet().await;
+    control.put_back("tenants", &partition, &[]).await;
+    // That it has forgotten is noticed: the tenant stops, until it is brought back.
+    let stand = world.before().await;
+    forger.deliver(&attested(&forger, "hr-system", "sessions.revoke", &nina).await).await;
+    let leaf = world.refused_since(&stand).await;
+    assert_eq!((leaf.reason(), leaf.is_violation()), ("a ledger is not what was sealed", true));
+    assert_eq!(world.refused_a_seal(&partition).await, "the tree's head is gone");
+    Desk::of(&world).recover(&partition, "the database was emptied").await;
     if now().as_unix_s() / 3600 == hour {
         assert_eq!(deliver().await, "refused");
         assert!(blobs["blobs"][CONTAINER][&slot].is_object());
-        assert_eq!(world.control().effects().await.len(), quota);
+        assert_eq!(control.effects().await.len(), quota);
     }
 }
 

@@ -15,6 +15,10 @@ use uuid::Uuid;
 
 const DOCUMENT: &str = "/api/openapi.json";
 
+/// Public routes that no document can describe: the last parameter stands for several parts of the
+/// path. What is beside it in the document tells of it.
+const NOT_DESCRIBED: [&str; 1] = ["/api/ledger/{tree}/{epoch}/tile/{*rest}"];
+
 /// Each path with its operations by method.
 async fn described(world: &World) -> BTreeMap<String, BTreeMap<String, Value>> {
     let document = world.get(DOCUMENT).await.ok();
@@ -32,6 +36,8 @@ async fn described(world: &World) -> BTreeMap<String, BTreeMap<String, Value>> {
 /// An address of this path, with a name that is well formed and nobody's.
 fn address(path: &str) -> String {
     path.replace("{id}", &format!("{}.{}", Uuid::nil(), Digest::of(&[b"nobody's"])))
+        .replace("{tree}", &Uuid::nil().to_string())
+        .replace("{epoch}", "0")
 }
 
 /// A compact JWS of so many characters, of the right form, which nobody signed.
@@ -82,9 +88,13 @@ async fn every_route_is_described_with_exactly_its_methods_and_none_that_is_inte
         written.extend(attributes.map(|text| {
             text.split_once("path = \"").unwrap().1.split('"').next().unwrap().to_owned()
         }));
-        // Nothing that is publicly routed is registered without its description.
-        let bare = source.split(".route(\"").skip(1).find(|rest| rest.starts_with("/api"));
-        assert_eq!(bare, None, "{}", path.display());
+        // Nothing else that is publicly routed is registered without its description.
+        let registered =
+            source.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next());
+        let bare: Vec<&str> = registered
+            .filter(|path| path.starts_with("/api") && !NOT_DESCRIBED.contains(path))
+            .collect();
+        assert_eq!(bare, Vec::<&str>::new(), "{}", path.display());
     }
 
     let described = described(&world).await;

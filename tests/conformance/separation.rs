@@ -131,6 +131,9 @@ async fn outer_apps_never_get_a_graph_token_and_inner_ones_never_an_operators() 
         "/erase",
         "/rotate",
         "/drift",
+        "/seal",
+        "/record",
+        "/record_dead",
         "/health/execute/execute",
     ] {
         assert_eq!(world.get(path).await.status, 404, "{path}");

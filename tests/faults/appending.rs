@@ -34,6 +34,7 @@ const KILL_EVERY_MS: std::ops::Range<u64> = 1500..5000;
 /// A process of `intake`'s beside the one that the host runs, with the same package and settings.
 struct Writer {
     child: Option<Child>,
+    program: PathBuf,
     package: PathBuf,
     settings: Vec<(String, String)>,
     port: u16,
@@ -53,14 +54,15 @@ impl Writer {
                 _ => (name.to_owned(), value.to_owned()),
             })
             .collect();
-        let package = fs::read_link(format!("/proc/{pid}/cwd")).unwrap();
-        let mut writer = Self { child: None, package, settings, port, killed: 0 };
+        let link = |name: &str| fs::read_link(format!("/proc/{pid}/{name}")).unwrap();
+        let (program, package) = (link("exe"), link("cwd"));
+        let mut writer = Self { child: None, program, package, settings, port, killed: 0 };
         writer.start();
         writer
     }
 
     fn start(&mut self) {
-        let child = Command::new(self.package.join("airlock-intake"))
+        let child = Command::new(&self.program)
             .current_dir(&self.package)
             .env_clear()
             .envs(self.settings.iter().cloned())

@@ -1,102 +1,12 @@
 //! The admin plane, as platform engineers use it: keys, bindings and the root itself, while the
 //! handlers work on.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "what fails here fails the test")]
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-};
-
-use airlock_tests::{SOON, World, eventually, program};
+use airlock_tests::{Desk, SOON, Said, World, eventually};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::Method;
 use serde_json::{Value, json};
-
-/// A platform engineer's shell.
-struct Desk<'a> {
-    world: &'a World,
-    deployment: PathBuf,
-}
-
-/// How a command ended.
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl<'a> Desk<'a> {
-    fn of(world: &'a World) -> Self {
-        Self { world, deployment: world.stack()["deployment"].as_str().unwrap().into() }
-    }
-
-    fn begins(&self, words: &[&str]) -> Child {
-        let environment = self.world.stack()["admin"].as_object().expect("an environment");
-        let environment = environment.iter().map(|(name, value)| (name, value.as_str().unwrap()));
-        Command::new(program("airlockctl"))
-            .arg("admin")
-            .args(words)
-            .arg("--deployment")
-            .arg(&self.deployment)
-            .env_clear()
-            .envs(environment)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts")
-    }
-
-    fn types(&self, words: &[&str]) -> Said {
-        Said::by(self.begins(words))
-    }
-
-    /// The keyset, as the admin plane shows it.
-    fn keyset(&self) -> Value {
-        serde_json::from_str(&self.types(&["keys", "show", "--json"]).done()).unwrap()
-    }
-
-    /// A file beside the deployment's own.
-    fn file(&self, name: &str) -> PathBuf {
-        self.world.state().join(name)
-    }
-
-    /// The reviewed bindings, with something changed in the first tenant's terms.
-    fn reviewed(&self, change: impl FnOnce(&mut Value)) -> PathBuf {
-        let deployment: Value =
-            serde_json::from_str(&fs::read_to_string(&self.deployment).unwrap()).unwrap();
-        let bindings = deployment["bindings"].as_str().unwrap();
-        let mut bindings: Value =
-            serde_json::from_str(&fs::read_to_string(bindings).unwrap()).unwrap();
-        change(&mut bindings["tenants"][0]["terms"]);
-        let file = self.file("reviewed.json");
-        fs::write(&file, bindings.to_string()).unwrap();
-        file
-    }
-}
-
-impl Said {
-    fn by(program: Child) -> Self {
-        let output = program.wait_with_output().expect("the program ends");
-        let text = |bytes| String::from_utf8(bytes).expect("it writes text");
-        let (out, err) = (text(output.stdout), text(output.stderr));
-        Self { code: output.status.code().expect("it ends by itself"), out, err }
-    }
-
-    #[track_caller]
-    fn done(self) -> String {
-        assert_eq!(self.code, 0, "{}{}", self.out, self.err);
-        self.out
-    }
-
-    #[track_caller]
-    fn refused(self, because: &str) {
-        assert_eq!(self.code, 1, "{}{}", self.out, self.err);
-        assert!(self.err.contains(because), "{}", self.err);
-    }
-}
 
 /// The thumbprints of an app's keys, oldest first.
 fn keys_of<'a>(keyset: &'a Value, app: &str) -> Vec<&'a Value> {
@@ -234,6 +144,7 @@ async fn a_binding_is_planned_signed_applied_and_rolled_forward_and_never_put_ba
 async fn anchored(world: &World, tenant: &str, binding: u64) {
     let line = format!("\nbinding {binding}\n");
     eventually("the binding is anchored", SOON, async || {
+        world.control().fire("drift", "seal").await;
         let blobs = world.control().blobs().await;
         let anchors = blobs["anchors"]["anchors"].as_object()?;
         let mut bodies = anchors.iter().filter(|(name, _)| name.starts_with(tenant));
@@ -306,6 +217,7 @@ async fn a_tenant_that_was_stopped_is_brought_back_by_whoever_has_looked() {
     control.remove("tenants", &contoso, &newest).await;
     control.start("drift").await;
     let plan = eventually("drift refuses", SOON, async || {
+        control.fire("drift", "seal").await;
         let plan = desk.types(&["recover", "plan", "--tenant", &contoso]);
         (plan.code == 0).then_some(plan.out)
     })
@@ -323,6 +235,7 @@ async fn a_tenant_that_was_stopped_is_brought_back_by_whoever_has_looked() {
     desk.types(&["recover", "apply", order]).done();
 
     eventually("drift opens the next epoch", SOON, async || {
+        control.fire("drift", "seal").await;
         let asking =
             harriet.sign(&airlock_tests::Order::of("sessions.revoke", &world.who("nina"))).await;
         if harriet.submit(&asking).await.status != 202 {

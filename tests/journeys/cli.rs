@@ -11,25 +11,25 @@ use airlock_tests::{World, program};
 use serde_json::Value;
 
 /// Somebody at their own machine, signed in under their own name.
-struct Shell {
+pub struct Shell {
     stack: PathBuf,
     config: PathBuf,
 }
 
 /// How a command ended.
-struct Said {
+pub struct Said {
     code: i32,
     out: String,
     err: String,
 }
 
 impl Shell {
-    fn in_world(world: &World) -> Self {
+    pub fn in_world(world: &World) -> Self {
         let state = world.state();
         Self { stack: state.join("stack.json"), config: state.join("people") }
     }
 
-    fn types(&self, profile: &str, words: &[&str]) -> Said {
+    pub fn types(&self, profile: &str, words: &[&str]) -> Said {
         let output = Command::new(program("airlockctl"))
             .arg("--stack")
             .arg(&self.stack)
@@ -44,7 +44,7 @@ impl Shell {
         Said { code: output.status.code().expect("it ends by itself"), out, err }
     }
 
-    fn signs_in(&self, person: &str) {
+    pub fn signs_in(&self, person: &str) {
         let name = format!("{person}@contoso.example");
         self.types(person, &["sign-in", "--as", &name]).done();
     }
@@ -52,18 +52,18 @@ impl Shell {
 
 impl Said {
     #[track_caller]
-    fn done(self) -> String {
+    pub fn done(self) -> String {
         assert_eq!(self.code, 0, "{}{}", self.out, self.err);
         self.out
     }
 
     #[track_caller]
-    fn json(self) -> Value {
+    pub fn json(self) -> Value {
         serde_json::from_str(&self.done()).expect("it writes JSON")
     }
 
     #[track_caller]
-    fn ended_with(self, code: i32, because: &str) {
+    pub fn ended_with(self, code: i32, because: &str) {
         assert_eq!(self.code, code, "{}{}", self.out, self.err);
         assert!(self.err.contains(because), "{}", self.err);
     }

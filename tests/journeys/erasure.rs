@@ -5,7 +5,7 @@
 use std::process::{Command, Stdio};
 
 use airlock_core::decision::Verdict;
-use airlock_tests::{LATER, World, eventually, program};
+use airlock_tests::{LATER, Leaf, World, eventually, program};
 use serde_json::Value;
 
 /// Orders somebody to be erased from their own tenant, as the platform engineer types it.
@@ -35,10 +35,13 @@ async fn what_names_a_person_is_gone_and_the_ledger_still_verifies() {
     let about_oscar = harriet.ask("account.disable", &oscar).await;
     april.decide(&about_oscar.id, Verdict::Deny).await.assert_ok();
     world.settled().await;
+    world.recorded().await;
+    world.quiet().await;
     let leaves = world.ledger(nina.tenant).await.leaves().len();
 
     order(&world, "nina");
     eventually("the order is carried out", LATER, async || {
+        world.control().fire("intake", "erase").await;
         let ledger = world.ledger(nina.tenant).await;
         ledger.leaves().iter().any(|leaf| leaf.kind() == "airlock.erasure.done").then_some(())
     })
@@ -53,7 +56,11 @@ async fn what_names_a_person_is_gone_and_the_ledger_still_verifies() {
     // The tombstone, the end of the order, and nothing of Nina.
     let ledger = world.ledger(nina.tenant).await;
     ledger.assert_whole();
-    assert_eq!(ledger.leaves().len(), leaves + 2);
+    let since: Vec<&str> = ledger.leaves()[leaves..].iter().map(Leaf::kind).collect();
+    assert_eq!(since, ["airlock.document.erased", "airlock.erasure.done"]);
+    // And what is left is sealed: `drift` finds nothing wrong with it.
+    world.quiet().await;
+    assert!(world.stopped(&nina.tenant.to_string()).await.is_none());
     let documents = world.control().documents("tenants").await;
     let tenants = Value::Array(documents).to_string();
     assert!(!tenants.contains(&nina.object.to_string()));

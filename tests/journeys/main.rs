@@ -5,6 +5,7 @@ mod approval;
 mod cli;
 mod erasure;
 mod operations;
+mod receipts;
 mod recording;
 mod secret;
 mod services;

@@ -107,11 +107,14 @@ async fn what_signin_sent_before_it_died_is_told_once() {
     let sending = json!({ "service": "bus", "method": "POST", "path": "/audit-events/messages" });
     kill(&world, "signin", "after", sending).await;
 
-    signs_out(&april).await;
+    // Whether the answer comes first or the end does not matter.
+    let asked = april.call(http::Method::POST, "/auth/sign-out").json(&json!({})).send().await;
+    drop(asked);
     died(&world, "signin").await;
     world.recorded().await;
 
     assert_eq!(told(&world, &april).await, from_start_to_end());
+    april.get("/auth/session").await.assert_problem("not-signed-in");
 }
 
 #[tokio::test]

@@ -207,6 +207,11 @@ impl Control {
         .await;
     }
 
+    /// Calls the function of a timer now, and returns when the call is over.
+    pub async fn fire(&self, app: &str, function: &str) {
+        self.post(&format!("/timers/{app}/{function}"), &json!({})).await;
+    }
+
     /// What an app has logged.
     pub async fn log(&self, app: &str) -> String {
         let log = self.get(&format!("/logs/{app}")).await;

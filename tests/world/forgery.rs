@@ -9,7 +9,10 @@ use airlock_core::{
     identity::{App, TenantId},
     jws::Signed,
     keyset::Keyset,
-    ledger::{Happened, Statement, Stored, statement::Data},
+    ledger::{
+        Happened, Statement, Stored,
+        statement::{Data, Listed},
+    },
     permit::{
         AuthorizationDetail, DETAIL_TYPE, LedgerSeen, OpHashAlg, Permit, PermittedChange,
         Reference, Version,
@@ -206,7 +209,15 @@ impl Forger {
             principal: None,
             iss: App::Intake,
             iat: now,
-            data: Data { document: Some(contents.commitment()), ..Data::default() },
+            data: Data {
+                document: Some(contents.commitment()),
+                listed: Some(Listed {
+                    kind: KIND.to_owned(),
+                    at: now.as_unix_s(),
+                    hint: Some(record.state.name().to_owned()),
+                }),
+                ..Data::default()
+            },
         };
         let stored = Stored {
             id,

@@ -16,6 +16,7 @@ mod answer;
 mod browser;
 mod clock;
 mod control;
+mod desk;
 mod forgery;
 mod impostor;
 mod launch;
@@ -38,6 +39,7 @@ pub use self::{
     browser::{Browser, callback_of, leads_to},
     clock::now,
     control::{Control, Kill},
+    desk::{Desk, Said},
     forgery::{Forged, Forger},
     impostor::{Impostor, VaultKey, cosmos_authorization},
     launch::{launched, program},

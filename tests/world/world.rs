@@ -7,13 +7,17 @@ use std::{
     time::Duration,
 };
 
-use airlock_core::{identity::TenantId, ledger::Frontier};
+use airlock_core::{
+    identity::TenantId,
+    ledger::{Frontier, Happened, Statement},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use super::{
     Answer, Control, Impostor, Leaf, Ledger, Opener, Person, Who, eventually,
     launch::{Launched, launched},
+    payload,
 };
 
 /// How long anything may take that needs no crash and no pause.
@@ -40,6 +44,15 @@ pub struct Stored(BTreeMap<String, String>);
 pub struct Before {
     effects: usize,
     leaves: Vec<(String, usize)>,
+}
+
+impl Before {
+    /// How many leaves a tree had.
+    #[must_use]
+    pub fn leaves_of(&self, partition: &str) -> usize {
+        let tree = self.leaves.iter().find(|(name, _)| name == partition);
+        tree.expect("a partition of this world").1
+    }
 }
 
 impl World {
@@ -221,12 +234,14 @@ impl World {
         .await;
     }
 
-    /// Waits until everything that `signin` has to say is written down.
+    /// Waits until everything that `signin` has to say is written down. What it left, it sends
+    /// again.
     pub async fn recorded(&self) {
         eventually("everything is written down", LATER, async || {
             for container in ["sessions", "revocations"] {
                 let documents = self.control.documents(container).await;
                 if documents.iter().any(|document| document["kind"] == "report") {
+                    self.control.fire("signin", "resend").await;
                     return None;
                 }
             }
@@ -242,28 +257,63 @@ impl World {
 
     /// What was sealed last of a tree.
     pub async fn sealed(&self, partition: &str) -> Option<Frontier> {
+        serde_json::from_value(self.anchor(partition).await?["frontier"].take()).ok()
+    }
+
+    async fn anchor(&self, partition: &str) -> Option<Value> {
         let blobs = self.control.blobs().await;
         let anchors = blobs["anchors"]["anchors"].as_object()?;
         // The newest has the first name.
         let (_, newest) = anchors.iter().find(|(name, _)| name.starts_with(partition))?;
         let body = newest["body"].as_str().expect("a blob has a body");
         let body = STANDARD.decode(body).expect("a body is in base64");
-        let anchor: Value = serde_json::from_slice(&body).expect("an anchor is JSON");
-        serde_json::from_value(anchor["frontier"].clone()).ok()
+        Some(serde_json::from_slice(&body).expect("an anchor is JSON"))
     }
 
-    /// Waits until all that was written is sealed: then `drift` has nothing to say any more.
+    /// Has `drift` seal, until all that was written is sealed: then it has nothing to say any more.
     pub async fn quiet(&self) {
         eventually("everything is sealed", LATER, async || {
-            for partition in &self.partitions() {
-                let sealed = self.sealed(partition).await?;
-                if sealed != self.tree(partition).await.frontier() {
-                    return None;
-                }
+            if self.is_sealed().await {
+                return Some(());
             }
-            Some(())
+            self.control.fire("drift", "seal").await;
+            None
         })
         .await;
+    }
+
+    async fn is_sealed(&self) -> bool {
+        for partition in &self.partitions() {
+            if self.sealed(partition).await != Some(self.tree(partition).await.frontier()) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What `drift` says of a tree that it refused a seal, if it did: the newest anchor.
+    pub async fn stopped(&self, partition: &str) -> Option<Statement> {
+        let anchor = self.anchor(partition).await?;
+        Some(payload(anchor["refused"].as_str()?))
+    }
+
+    /// Waits until `drift` has refused a tree, and told so where whoever watches looks: in the
+    /// platform's tree. Gives what it says is wrong.
+    pub async fn refused_a_seal(&self, partition: &str) -> String {
+        let said = eventually("drift refuses the tree", LATER, async || {
+            self.control.fire("drift", "seal").await;
+            self.stopped(partition).await
+        })
+        .await;
+        assert_eq!(said.r#type, Happened::SealRefused);
+        let told = |leaf: &Leaf| leaf.by() == "drift" && leaf.is_violation();
+        eventually("it is told", LATER, async || {
+            let platform = self.tree("platform").await;
+            platform.assert_whole();
+            platform.leaves().iter().any(told).then_some(())
+        })
+        .await;
+        said.data.reason.expect("a refusal says why")
     }
 
     /// Calls the API as nobody in particular.

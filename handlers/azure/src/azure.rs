@@ -6,11 +6,13 @@ use airlock_core::{
     comparing::AccessPolicies,
     manifest::Manifest,
     ports::{Blobs, Bus, Clock, Directory, Partition, PortError, Ports, Signer},
+    rotation::ports::RotationPorts,
     secret::Secret,
     trust::KEYSET_ID,
 };
 use azure_core::credentials::TokenCredential as _;
 use azure_security_keyvault_keys::{KeyClient, KeyClientOptions};
+use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -20,10 +22,11 @@ use crate::{
     cosmos::Cosmos,
     entra::TokenVerifier,
     failure::{in_time, port_error},
-    graph::Graph,
+    graph::{Applications, Checks, Graph},
     hosting::{Dependency, Health, Settings, Watched},
     identity::{self, Kept},
     oidc::ServiceTokens,
+    secrets::{VaultKeys, VaultSecrets},
     transport::{self, Wire},
     vault::{VaultSigner, VaultWrapper},
 };
@@ -34,6 +37,7 @@ use crate::{
 pub struct Azure {
     http: reqwest::Client,
     identity: Arc<Kept>,
+    wire: Wire,
     tokens: TokenVerifier,
     service_tokens: ServiceTokens,
     directory: Arc<Graph>,
@@ -94,6 +98,7 @@ impl Azure {
             health,
             http,
             identity,
+            wire,
         })
     }
 
@@ -168,6 +173,28 @@ impl Azure {
     #[must_use]
     pub fn access_policies(&self) -> Arc<dyn AccessPolicies> {
         Arc::clone(&self.directory) as Arc<dyn AccessPolicies>
+    }
+
+    /// What rotation reaches: for the app `rotate` alone, whose identity may.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if an address in the manifest is not one.
+    pub fn rotation(&self, manifest: &Manifest) -> Result<RotationPorts, PortError> {
+        let identity = || Arc::clone(&self.identity);
+        let client_options = self.wire.once();
+        let options = SecretClientOptions { client_options, ..SecretClientOptions::default() };
+        let secrets = SecretClient::new(&manifest.vault, identity(), Some(options));
+        let client_options = self.wire.once();
+        let options = KeyClientOptions { client_options, ..KeyClientOptions::default() };
+        let keys = KeyClient::new(&manifest.vault, identity(), Some(options));
+        let graph = Arc::clone(&self.directory);
+        Ok(RotationPorts {
+            secrets: Arc::new(VaultSecrets::new(secrets.map_err(port_error)?)),
+            keys: Arc::new(VaultKeys::new(keys.map_err(port_error)?)),
+            credentials: Arc::new(Applications::new(graph, self.http.clone(), &manifest.authority)),
+            consumers: Arc::new(Checks::new(self.http.clone())),
+        })
     }
 
     /// A token of the app's own managed identity for a resource.

@@ -17,6 +17,7 @@ mod identity;
 mod jose;
 pub mod oidc;
 pub mod reading;
+mod secrets;
 mod transport;
 mod vault;
 

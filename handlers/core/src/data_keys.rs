@@ -6,6 +6,8 @@
 //! encrypting costs no call to the vault, and re-wrapping under another key of the vault rewrites
 //! a few documents and not all of them.
 
+mod rewrap;
+
 use std::{
     borrow::Cow,
     collections::HashMap,
@@ -30,6 +32,8 @@ use crate::{
     ports::{Clock, Documents, Entropy, Partition, PortError, Ports, WrappedKey, Wrapper},
     time::Timestamp,
 };
+
+pub use rewrap::Rewrapped;
 
 /// For how long an unwrapped key stays in memory, in seconds.
 ///
@@ -66,6 +70,10 @@ struct StoredKey {
     kid: String,
     /// RSA-OAEP-256 of the data key; base64url.
     wrapped: String,
+    /// By whom it was made, if it was wrapped again since: that app knew it, and not the one that
+    /// wrapped it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    maker: Option<Thumbprint>,
 }
 
 /// A document's salt and text, encrypted.
@@ -393,20 +401,35 @@ impl<'a> TenantKeys<'a> {
             return Ok(None);
         };
         let now = self.keys.clock.now();
-        let signed = Stored::statement_of(&found)?;
-        let trust = self.trust_about(&signed, now).await.map_err(|error| match error.into() {
+        let trust = self.trust_about_key(&Stored::statement_of(&found)?, now).await?;
+        let document: Document<StoredKey> = Document::open(found, self.partition, &trust, now)?;
+        let maker = Self::maker(&document)?;
+        let StoredKey { kid, wrapped, .. } = document.body;
+        let wrapped = base64url::decode(&wrapped).ok_or(NotGenuine::Contents("data key"))?;
+        Ok(Some((maker, WrappedKey { kid, wrapped })))
+    }
+
+    /// Whom to trust about a stored data key.
+    async fn trust_about_key(
+        self,
+        statement: &Signed<Statement>,
+        now: Timestamp,
+    ) -> Result<Cow<'a, Trust>, NoKey> {
+        self.trust_about(statement, now).await.map_err(|error| match error.into() {
             NotRead::Port(error) => NoKey::Port(error),
             NotRead::NotGenuine(error) => NoKey::NotGenuine(error),
             NotRead::Erased => NoKey::NotGenuine(NotGenuine::Contents("form")),
-        })?;
-        let document: Document<StoredKey> = Document::open(found, self.partition, &trust, now)?;
-        // No other app encrypts anything, whatever its key signs.
-        if !matches!(document.by, App::Intake | App::Execute) {
-            return Err(NotGenuine::Contents("author").into());
+        })
+    }
+
+    /// Who made a key: one of the apps that encrypt, whoever wrapped it again since.
+    fn maker(document: &Document<StoredKey>) -> Result<Thumbprint, NoKey> {
+        match (document.by, document.body.maker) {
+            // No other app encrypts anything, whatever its key signs.
+            (App::Intake | App::Execute, None) => Ok(document.statement.key()),
+            (App::Rotate, Some(maker)) => Ok(maker),
+            _ => Err(NotGenuine::Contents("author").into()),
         }
-        let StoredKey { kid, wrapped } = document.body;
-        let wrapped = base64url::decode(&wrapped).ok_or(NotGenuine::Contents("data key"))?;
-        Ok(Some((document.statement.key(), WrappedKey { kid, wrapped })))
     }
 
     /// Makes a key and stores it, unless another process has.
@@ -414,7 +437,7 @@ impl<'a> TenantKeys<'a> {
         let key = DataKey::generate(&*self.keys.entropy)?;
         let WrappedKey { kid, wrapped } =
             self.keys.wrapper.of(self.partition).wrap(key.expose()).await?;
-        let stored = StoredKey { kid, wrapped: base64url::encode(wrapped) };
+        let stored = StoredKey { kid, wrapped: base64url::encode(wrapped), maker: None };
         let body = serde_json::to_string(&stored);
         let body = body.map_err(|error| PortError::Broken(error.into()))?;
         let commit = Commit {

@@ -197,6 +197,9 @@ pub enum NotSigned {
     /// The key did not sign.
     #[error("key did not sign")]
     Key(#[source] PortError),
+    /// Nobody would believe it: the keyset does not list the key for that.
+    #[error("signing key not listed in the keyset")]
+    Unlisted,
 }
 
 impl<T: Artefact> Signed<T> {

@@ -154,6 +154,18 @@ impl Trust {
         Self { anchored: Some(anchored), ..self.clone() }
     }
 
+    /// Whether what this key signs as a `T` of this app's counts now.
+    #[must_use]
+    pub fn lists<T: Issued>(&self, key: &PublicKey, app: App, now: Timestamp) -> bool {
+        self.keyset.keys.iter().any(|listed| {
+            listed.jwk == *key
+                && listed.app == app
+                && listed.signs.contains(&T::TYP)
+                && listed.nbf <= now
+                && listed.revoked.is_none()
+        })
+    }
+
     /// Opens what the admin root signed: whoever was the root at that time.
     ///
     /// # Errors

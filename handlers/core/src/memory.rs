@@ -1,6 +1,8 @@
 //! The ports in memory, for this crate's own tests. They keep the same promises as the ones
 //! over Azure, and can be told to fail.
 
+pub mod rotation;
+
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     ops::Range,

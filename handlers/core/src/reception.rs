@@ -46,6 +46,7 @@ pub use erasing::Erased;
 use permitting::Entry;
 pub use receipts::{Proof, Tree};
 pub use refusals::NotReceived;
+pub(crate) use submitting::counted_as;
 pub use view::{DecisionView, OutcomeView, RequestName, Shown, View};
 use view::{decisions, view};
 

@@ -59,7 +59,7 @@ pub async fn receipt(
     tag = "ledger",
     security(("session" = []), ("cookie" = [])),
     params(
-        ("tree" = forms::Tree, Path, description = "Whose tree."),
+        ("tree" = inline(forms::Tree), Path, description = "Whose tree."),
         ("epoch" = u32, Path, description = "Which of its trees, from 0."),
     ),
     responses(

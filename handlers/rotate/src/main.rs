@@ -1,18 +1,20 @@
-//! Rotates secrets: the app behind the inner door that holds `Application.ReadWrite.OwnedBy`.
+//! `rotate`: the inner app that changes secrets and keys on schedule, with an application that may
+//! change only what it owns. It has no HTTP trigger but for health.
 //!
-//! It starts, which proves that its package and its settings are in order, and tells that it lives.
-//! Nothing is scheduled yet, and it says so.
+//! What it does: [`rotate`](routes) (a timer), then `airlock_core::rotation`.
+
+mod routes;
+mod state;
 
 use airlock_azure::hosting;
 use airlock_core::identity::App;
-use axum::Router;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    #[expect(clippy::disallowed_methods, reason = "main is where the environment is read")]
+    #[expect(clippy::disallowed_methods, reason = "the one place where settings are read")]
     let handler = hosting::start(App::Rotate, |name| std::env::var(name).ok())?;
-    tracing::info!("no rotation is scheduled yet");
-    hosting::serve(&handler, Router::new()).await?;
-    // The Functions host does not restart a process that ends with 0.
-    anyhow::bail!("the server ended")
+    let bench = state::Bench::new(&handler);
+    hosting::serve(&handler, routes::routes(bench)).await?;
+    // Only a signal ends the server; the host would take exit code 0 for "do not restart".
+    anyhow::bail!("the server stopped")
 }

@@ -40,7 +40,7 @@ pub const fn trust_problem(error: &NotTrusted) -> Problem {
 /// Our key did not sign.
 pub const fn signing_problem(error: &NotSigned) -> Problem {
     match error {
-        NotSigned::Claims(_) | NotSigned::TooLarge => Problem::INTERNAL,
+        NotSigned::Claims(_) | NotSigned::TooLarge | NotSigned::Unlisted => Problem::INTERNAL,
         NotSigned::Key(error) => passing(error),
     }
 }

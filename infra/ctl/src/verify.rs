@@ -8,8 +8,13 @@ mod folder;
 mod judge;
 mod live;
 mod receipt;
+mod witness;
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::{
+    fs::{self, File},
+    io::Read as _,
+    path::Path,
+};
 
 use airlock_core::ledger::{Checkpoint, Note};
 use anyhow::Context as _;
@@ -22,6 +27,7 @@ use self::{
     judge::Judge,
     live::Live,
     receipt::Proof,
+    witness::{Cosigned, Witness},
 };
 use crate::{
     Ending, Surroundings,
@@ -69,6 +75,12 @@ pub async fn carry_out(
             let live = Live::new(api, judge.origin());
             reported(form, &audit(&live, &judge, kept).await?)
         }
+        Verify::Witness(options) => {
+            let judge = Judge::of(&options.by, now)?;
+            let live = Live::new(Desk::new(place, surroundings)?.api()?, judge.origin());
+            let cosigned = Witness::new(&options.to)?.cosign(&live, &judge).await?;
+            cosigned_told(form, &cosigned, options.keep.as_deref())
+        }
     }
 }
 
@@ -102,6 +114,28 @@ fn told(form: Form, proof: &Proof, judge: &Judge) -> anyhow::Result<Ending> {
             "the receipt holds: entry {} of {origin}\n  sealed at {} by anchor {}, with {size} \
              entries\n  {judged}{ending}",
             found.index, seal.time, seal.number,
+        ),
+    )?;
+    Ok(Ending::Done)
+}
+
+/// A cosigned checkpoint, kept if there is a file for it.
+fn cosigned_told(form: Form, cosigned: &Cosigned, keep: Option<&Path>) -> anyhow::Result<Ending> {
+    let Cosigned { note, checkpoint, before } = cosigned;
+    if let Some(file) = keep {
+        fs::write(file, note.to_string()).with_context(|| file.display().to_string())?;
+    }
+    let result = json!({
+        "origin": checkpoint.origin.to_string(),
+        "size": checkpoint.size,
+        "before": before,
+        "signatures": note.signatures().len(),
+    });
+    form.result(
+        &result,
+        format_args!(
+            "the witness has cosigned {}\n  {} entries, and {before} when it did so before",
+            checkpoint.origin, checkpoint.size
         ),
     )?;
     Ok(Ending::Done)

@@ -98,6 +98,9 @@ impl Control {
             (&Method::POST, ["processes", app, "kill"]) => done(self.processes.killed(app).await),
             (&Method::POST, ["processes", app, "stop"]) => done(self.processes.stopped(app)),
             (&Method::POST, ["processes", app, "start"]) => done(self.processes.started(app)),
+            (&Method::POST, ["timers", app, function]) => {
+                done(self.processes.fired(app, function).await)
+            }
             (&Method::GET, ["logs", app]) => {
                 let log = self.processes.log(app).map_err(bad)?.ok_or_else(absent)?;
                 Ok(json!({ "app": app, "log": log }))

@@ -61,6 +61,11 @@ impl By {
         self.row("identity", "GET", "/msi/token", what).asking(resource).at_start()
     }
 
+    /// What a process looks for, or reads, of what was sealed.
+    const fn anchors(self, path: &'static str, skip: u32, what: &'static str) -> Row {
+        self.row("blob", "GET", path, "").at_start().then(skip, what)
+    }
+
     /// What a process reads of the store once.
     const fn start(self, path: &'static str, what: &'static str) -> Row {
         self.row("cosmos", "GET", path, what).at_start()

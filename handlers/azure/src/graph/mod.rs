@@ -5,6 +5,7 @@
 //! time, and never this client.
 
 mod answer;
+mod applications;
 mod facts;
 mod pages;
 mod policies;
@@ -34,6 +35,7 @@ use azure_core::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub(crate) use self::applications::{Applications, Checks};
 use self::{
     facts::{Gathered, LookUp},
     pages::Pages,

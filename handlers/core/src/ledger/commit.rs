@@ -25,7 +25,7 @@ use super::{
     document::{Contents, Form, Stored},
     merkle::Frontier,
     proven::{NotProven, Proven, Tree},
-    statement::{ArtefactVersion, Data, Happened, Statement, commitment},
+    statement::{ArtefactVersion, Data, Happened, Listed, Statement, commitment},
 };
 use crate::{
     digest::Digest,
@@ -39,8 +39,10 @@ use crate::{
 };
 
 use counters::Counters;
+pub use counters::{COUNTER, StoredCounter, hour};
 use driver::Driver;
-pub use stored::{StoredHead, StoredLeaf, StoredMessage, leaf_id};
+use stored::Salted;
+pub use stored::{StoredHead, StoredLeaf, StoredMarker, StoredMessage, leaf_id};
 
 /// Id, and `kind`, of a tree's head.
 pub const HEAD: &str = "head";
@@ -95,7 +97,7 @@ pub struct Change {
     pub kind: &'static str,
     /// When it was created.
     pub at: i64,
-    /// How far it has come: for finding it, and nothing else.
+    /// How far it has come: for finding it.
     pub hint: Option<String>,
     /// Its contents.
     pub contents: Contents,
@@ -341,6 +343,14 @@ impl Ledger {
         Arc::clone(lane)
     }
 
+    /// A leaf by a key that nobody admitted would stop the tree: `drift` refuses it, and so does
+    /// everyone who reads it.
+    fn check_listed(&self, now: Timestamp) -> Result<(), NotSigned> {
+        let lists = |trust: Trust| trust.lists::<Statement>(self.signer.key(), self.app, now);
+        let is_listed = self.trust.trees().trusted().is_none_or(lists);
+        if is_listed { Ok(()) } else { Err(NotSigned::Unlisted) }
+    }
+
     async fn prepare(
         &self,
         partition: &Partition,
@@ -348,6 +358,7 @@ impl Ledger {
         event: Option<Signed<Statement>>,
         now: Timestamp,
     ) -> Result<Prepared, NotCommitted> {
+        self.check_listed(now)?;
         let kept = commit.change.as_ref().and_then(|change| change.contents.salt());
         let salt = if let Some(salt) = kept {
             salt
@@ -365,6 +376,18 @@ impl Ledger {
             .or_else(|| commit.request.map(|request| format!("request-{request}")))
             .unwrap_or_else(|| id.to_string());
         let decides = commit.happened.decides();
+        let mut markers = Vec::new();
+        for marker in commit.markers {
+            // A salt of its own, which stands beside it in clear.
+            let mut salt = [0; 16];
+            self.entropy.fill(&mut salt).map_err(NotCommitted::NoEntropy)?;
+            markers.push(Salted { marker, salt });
+        }
+        let listed = |change: &Change| Listed {
+            kind: change.kind.to_owned(),
+            at: change.at,
+            hint: change.hint.clone(),
+        };
         let about = subject.clone();
         let statement = Statement {
             specversion: "1.0".to_owned(),
@@ -380,6 +403,8 @@ impl Ledger {
             iat: now,
             data: Data {
                 document: commit.change.as_ref().map(|change| change.contents.commitment(&salt)),
+                listed: commit.change.as_ref().map(listed),
+                markers: markers.iter().map(Salted::commitment).collect(),
                 request: commit.request,
                 reason: commit.reason,
                 outgoing: commit.outgoing.iter().map(Outgoing::digest).collect(),
@@ -394,11 +419,9 @@ impl Ledger {
             return Err(NotSigned::TooLarge.into());
         }
         let mut creates = Vec::new();
-        for marker in commit.markers {
-            creates.push(serde_json::json!({
-                "id": marker.id, "tenant": partition.key(), "kind": marker.kind,
-                "at": now.as_unix_s(), "points_to": marker.points_to,
-            }));
+        for marker in markers {
+            let stored = StoredMarker::new(partition, marker, &statement, now);
+            creates.push(serde_json::to_value(stored).map_err(NotCommitted::Form)?);
         }
         for outgoing in commit.outgoing {
             let stored = StoredMessage::new(partition, outgoing, &statement, now);

@@ -2,7 +2,8 @@
 //!
 //! A reader verifies that statement by the keyset before it believes a byte of the body. A
 //! document whose body, id or tenant was changed is not genuine, whoever may write to the
-//! database. What may name people is encrypted, together with the salt of its commitments; what
+//! database. The same holds for what it is found by: or whoever owns the database could keep it
+//! from being found. What may name people is encrypted, together with the salt of its commitments; what
 //! was erased says by whose order, and nothing else.
 //!
 //! A statement by a key that was revoked since counts if it was anchored before that
@@ -14,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     proven::NotProven,
-    statement::{Data, Happened, Statement, commitment},
+    statement::{Data, Happened, Listed, Statement, commitment},
 };
 use crate::{
     base64url,
@@ -38,7 +39,7 @@ pub struct Stored {
     pub tenant: String,
     /// What kind of document. Only for finding it: the body says what it is.
     pub kind: String,
-    /// When it was created, in seconds since 1970. Only for ordering.
+    /// When it was created, in seconds since 1970.
     pub at: i64,
     /// How far it has come. Only for finding it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -304,7 +305,14 @@ impl Stored {
         if statement.tenantid != self.tenant || self.tenant != partition.key() {
             return Err(NotGenuine::Contents("tenant"));
         }
+        if statement.data.listed.as_ref() != Some(&self.listed()) {
+            return Err(NotGenuine::Contents("what it is found by"));
+        }
         Ok(statement)
+    }
+
+    fn listed(&self) -> Listed {
+        Listed { kind: self.kind.clone(), at: self.at, hint: self.hint.clone() }
     }
 
     /// The statement that a document was found with, unread.
@@ -353,7 +361,11 @@ impl Stored {
             principal: None,
             iss: app,
             iat: now,
-            data: Data { document: Some(contents.commitment(&salt)), ..Data::default() },
+            data: Data {
+                document: Some(contents.commitment(&salt)),
+                listed: Some(Listed { kind: kind.to_owned(), at, hint: None }),
+                ..Data::default()
+            },
         };
         let statement = Signed::sign(&statement, signer).await?;
         let Form { body, salt, sealed, erased } = contents.form(&salt);

@@ -55,6 +55,12 @@ pub struct Data {
     /// Commitment to the document as it is after this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<Digest>,
+    /// By what the document is found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<Listed>,
+    /// Commitments to the markers that were created with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub markers: Vec<Digest>,
     /// The request that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Digest>,
@@ -76,6 +82,19 @@ pub struct Data {
     /// The statement that was written down, as the app signed it that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<Signed<Statement>>,
+}
+
+/// By what a document is found, besides its id: words of ours and a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listed {
+    /// What kind of document.
+    pub kind: String,
+    /// When it was created, in seconds since 1970.
+    pub at: i64,
+    /// How far it has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// What a new epoch goes on from.

@@ -15,7 +15,10 @@ use crate::{
     identity::App,
     jws::{NotVerified, Signed},
     keyset::Trust,
-    ledger::{Happened, NotCommitted, commit::Marker},
+    ledger::{
+        Happened, NotCommitted,
+        commit::{Marker, StoredMarker},
+    },
     ports::Partition,
     producer::{self, Event},
     request::{Authenticated, NotAuthenticated, NotAuthorized, Principal, Request},
@@ -147,7 +150,8 @@ impl Reception {
             Ok(_) => Ok(()),
             Err(NotReceived::NotCommitted(NotCommitted::Conflict)) => {
                 let partition = Partition::tenant(&scope);
-                match self.ports.documents.read(&partition, &marker_id).await? {
+                let keys = self.keys.of(&trust, &partition);
+                match StoredMarker::read(&*self.ports.documents, keys, &marker_id, now).await? {
                     Some(_) => {
                         tracing::info!(request = %name.digest, "event was taken before");
                         Ok(())
@@ -210,11 +214,11 @@ impl Reception {
         let nothing = RequestName { tenant: scope.tenant(), digest: change.digest() };
         let id = marker(by, key, nothing).id;
         let partition = Partition::tenant(scope);
-        let Some(found) = self.ports.documents.read(&partition, &id).await? else {
-            return Ok(None);
-        };
-        // Nobody signed the marker: what it points to is shown only if it is this service's own.
-        let name = found.json["points_to"].as_str().and_then(RequestName::parse);
+        let keys = self.keys.of(trust, &partition);
+        let points_to = StoredMarker::read(&*self.ports.documents, keys, &id, now).await?;
+        let Some(points_to) = points_to else { return Ok(None) };
+        // What it points to is shown only if it is this service's own.
+        let name = RequestName::parse(&points_to);
         let name = name.filter(|name| name.tenant == scope.tenant());
         let name = name.ok_or_else(|| NotReceived::Violation("marker names no request".into()))?;
         let document = self.read(scope, trust, name.digest, now).await?;

@@ -15,7 +15,7 @@ use crate::{
     keyset::Trust,
     ledger::{
         Commit, Contents, Document, Happened, NotCommitted, NotRead,
-        commit::{Change, Marker},
+        commit::{Change, Marker, StoredMarker},
     },
     ports::{Found, Partition, Query},
     record::{KIND, REVEAL_S, Record, State},
@@ -128,7 +128,8 @@ impl Reception {
         }
         let partition = Partition::tenant(scope);
         let done = erasure::marker_id(order.jti());
-        if self.ports.documents.read(&partition, &done).await?.is_some() {
+        let (keys, now) = (self.keys.of(trust, &partition), self.ports.clock.now());
+        if StoredMarker::read(&*self.ports.documents, keys, &done, now).await?.is_some() {
             return Ok(());
         }
         let waiting_for_others = erased.waiting;

@@ -9,7 +9,10 @@ use crate::{
     digest::Digest,
     jws::Signed,
     keyset::Trust,
-    ledger::{Count, Document, Happened, NotCommitted, NotRead, commit::Marker},
+    ledger::{
+        Count, Document, Happened, NotCommitted, NotRead,
+        commit::{Marker, StoredMarker},
+    },
     ports::{Partition, Query},
     record::{KIND, REVIEW_DUE, Record, State, Summary},
     request::{Authenticated, NotAuthorized, Request},
@@ -133,7 +136,8 @@ impl Reception {
                 };
                 let marker = marker(&caller.person.id().to_string(), key, name);
                 let partition = Partition::tenant(scope);
-                match self.ports.documents.read(&partition, &marker.id).await? {
+                let keys = self.keys.of(trust, &partition);
+                match StoredMarker::read(&*self.ports.documents, keys, &marker.id, now).await? {
                     Some(_) => Err(NotReceived::KeyReused),
                     None => Err(NotReceived::NotCommitted(NotCommitted::Conflict)),
                 }
@@ -175,10 +179,13 @@ pub(super) fn received(request: &Request<Authenticated>, evidence: RequestEviden
 /// What a request uses up of the tenant's quotas.
 pub(super) fn counts(scope: &TenantScope, caller: &str) -> Vec<Count> {
     let quotas = scope.terms().quotas;
-    vec![
-        Count { of: "tenant".to_owned(), most: quotas.tenant },
-        Count { of: Digest::of(&[caller.as_bytes()]).to_string(), most: quotas.caller },
-    ]
+    let mosts = [quotas.tenant, quotas.caller];
+    counted_as(caller).into_iter().zip(mosts).map(|(of, most)| Count { of, most }).collect()
+}
+
+/// As what a caller's request is counted: one of the tenant's, and one of theirs.
+pub(crate) fn counted_as(caller: &str) -> [String; 2] {
+    ["tenant".to_owned(), Digest::of(&[caller.as_bytes()]).to_string()]
 }
 
 /// A caller's idempotency key is theirs alone, and is kept as a digest.

@@ -32,7 +32,9 @@ pub(super) fn pause_s(error: &NotRecorded, attempt: u32) -> i64 {
         NotRecorded::Port(error) => of_port(error, attempt),
         NotRecorded::NotCommitted(error) => match error {
             NotCommitted::Form(_)
-            | NotCommitted::NotSigned(NotSigned::Claims(_) | NotSigned::TooLarge) => LONGEST_S,
+            | NotCommitted::NotSigned(
+                NotSigned::Claims(_) | NotSigned::TooLarge | NotSigned::Unlisted,
+            ) => LONGEST_S,
             // Somebody was faster, and cannot be seen yet.
             NotCommitted::Conflict | NotCommitted::Quota | NotCommitted::Undecided(None) => {
                 back_off_s(attempt)

@@ -5,10 +5,13 @@
 //! whatever has such a statement must be there. It goes a page at a time, one tree after the
 //! other, and begins anew ten minutes after it began.
 //!
+//! Counters have no statements: those of the present hour are held against the requests of the
+//! hour. What waits to be sent is removed without a leaf, so that it is gone says nothing.
+//!
 //! What it cannot tell: of a document whose last statement is in an epoch that is no longer in the
 //! database, whether it is the last one of that epoch.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{CONFIRM_S, NotSealed, Place, Sealer, Violation, known::Known, leaves};
 use crate::{
@@ -16,9 +19,12 @@ use crate::{
     identity::App,
     ledger::{
         Document, Frontier, NotRead, Stored,
-        commit::{LEAF, StoredLeaf, leaf_id},
+        commit::{
+            HEAD, LEAF, StoredCounter, StoredLeaf, StoredMarker, StoredMessage, hour, leaf_id,
+        },
     },
     ports::{Found, Query},
+    reception::counted_as,
     record::{self, Record},
     time::Timestamp,
 };
@@ -28,6 +34,10 @@ const EVERY_S: i64 = 600;
 
 /// Documents that one round looks at.
 const PAGE: u32 = 500;
+
+/// Hours by which a counter may be ahead of the one in which an audit began: a clock that is a
+/// little ahead, and the time that the audit takes.
+const HOURS_AHEAD: i64 = 2;
 
 /// Missing documents that one round looks for.
 const MOST_MISSING: usize = 50;
@@ -53,6 +63,13 @@ struct Pass {
     tree: Frontier,
     /// The last statement about each subject, and whether it says that there is a document.
     last: HashMap<String, Last>,
+    /// Commitments to markers that were not met yet.
+    markers: HashSet<Digest>,
+    /// The hour in which it began.
+    hour: i64,
+    /// How many requests of that hour were met, and what the counters said before.
+    met: HashMap<String, u32>,
+    counters: HashMap<String, (i64, u32)>,
     stage: Stage,
 }
 
@@ -86,7 +103,7 @@ impl Sealer {
                 return Ok(());
             }
             audit.began = Some(now);
-            audit.pass = Some(Pass::through(known));
+            audit.pass = Some(Pass::through(known, now));
         }
         let Some(pass) = &mut audit.pass else { return Ok(()) };
         // What was read of another epoch says nothing of this one.
@@ -97,7 +114,7 @@ impl Sealer {
         let is_over = match pass.stage {
             Stage::Leaves => self.audit_leaves(place, pass).await.map(|()| false),
             Stage::Documents(_) => self.audit_documents(place, pass, now).await.map(|()| false),
-            Stage::Missing => self.audit_missing(place, pass).await,
+            Stage::Missing => self.audit_missing(place, pass, now).await,
         };
         match is_over {
             Ok(false) => {}
@@ -144,6 +161,7 @@ impl Sealer {
             let has_document = statement.data.document.is_some() && statement.iss != App::Signin;
             let last = Last { statement: leaf.digest, has_document };
             pass.last.insert(statement.subject, last);
+            pass.markers.extend(statement.data.markers);
         }
         if pass.tree.size() == pass.size {
             if pass.tree.root() != pass.root {
@@ -169,15 +187,68 @@ impl Sealer {
         let mut last = None;
         for found in found {
             last = found.json["id"].as_str().map(ToOwned::to_owned);
-            if found.json.get("statement").is_some() {
-                self.audit_document(place, pass, found, now).await?;
-            }
+            self.audit_one(place, pass, found, now).await?;
         }
         pass.stage = match last {
             Some(last) if count == PAGE as usize => Stage::Documents(last),
             _ if end == BEFORE_LEAVES => Stage::Documents(AFTER_LEAVES.to_owned()),
             _ => Stage::Missing,
         };
+        Ok(())
+    }
+
+    /// Whatever is stored is of one of the forms that we write.
+    async fn audit_one(
+        &self,
+        place: &Place,
+        pass: &mut Pass,
+        found: Found,
+        now: Timestamp,
+    ) -> Result<(), NotSealed> {
+        let has = |member| found.json.get(member).is_some();
+        if !has("statement") {
+            // What sealing looks at in each round.
+            if found.json["id"] == HEAD {
+                return Ok(());
+            }
+            let counter = StoredCounter::of(found.json, &place.partition);
+            let counter = counter.ok_or(Violation::DocumentForged)?;
+            let (of, hour, count) = counter.counted();
+            pass.counters.insert(of.to_owned(), (hour, count));
+            return Ok(());
+        }
+        if has("points_to") {
+            return self.audit_marker(place, pass, found, now).await;
+        }
+        if has("queue") {
+            let stored: StoredMessage =
+                serde_json::from_value(found.json).map_err(|_| Violation::DocumentForged)?;
+            let keys = self.keys.of(&place.trust, &place.partition);
+            let trust = keys.trust_about(&stored.statement, now).await;
+            let trust = trust.map_err(|error| not_opened(error.into()))?;
+            stored.open(&place.partition, &trust, now).map_err(|error| not_opened(error.into()))?;
+            return Ok(());
+        }
+        self.audit_document(place, pass, found, now).await
+    }
+
+    async fn audit_marker(
+        &self,
+        place: &Place,
+        pass: &mut Pass,
+        found: Found,
+        now: Timestamp,
+    ) -> Result<(), NotSealed> {
+        let stored: StoredMarker =
+            serde_json::from_value(found.json).map_err(|_| Violation::DocumentForged)?;
+        let keys = self.keys.of(&place.trust, &place.partition);
+        let trust = keys.trust_about(&stored.statement, now).await;
+        let trust = trust.map_err(|error| not_opened(error.into()))?;
+        let committed =
+            stored.open(&place.partition, &trust, now).map_err(|error| not_opened(error.into()))?;
+        if !pass.markers.remove(&committed) {
+            self.audit_other(place, pass, stored.statement.digest(), false).await?;
+        }
         Ok(())
     }
 
@@ -188,10 +259,6 @@ impl Sealer {
         found: Found,
         now: Timestamp,
     ) -> Result<(), NotSealed> {
-        // A message that waits to be sent is about something else, and goes without a leaf.
-        if found.json["kind"] == crate::ledger::commit::OUTBOX {
-            return Ok(());
-        }
         let stored: Stored =
             serde_json::from_value(found.json.clone()).map_err(|_| Violation::DocumentForged)?;
         let keys = self.keys.of(&place.trust, &place.partition);
@@ -201,19 +268,13 @@ impl Sealer {
             opened.map_err(NotRead::from).map(drop)
         } else if stored.kind == record::KIND {
             let opened = Document::<Record>::open_sealed(found, keys, now).await;
-            opened.and_then(|document| {
-                // For finding it, and not in the commitment: but who cannot be found is not
-                // finished by anyone.
-                let found_as = Some(document.body.state.name());
-                if stored.hint.as_deref() == found_as { Ok(()) } else { Err(unfindable()) }
-            })
+            opened.map(|document| pass.meet(&document))
         } else {
             Document::<serde_json::Value>::open_sealed(found, keys, now).await.map(drop)
         };
         match opened {
             Ok(()) | Err(NotRead::Erased) => {}
-            Err(NotRead::NotGenuine(_)) => return Err(Violation::DocumentForged.into()),
-            Err(NotRead::Port(error)) => return Err(error.into()),
+            Err(error) => return Err(not_opened(error)),
         }
         let digest = stored.statement.digest();
         let is_last = pass.last.get(&stored.id).map(|last| last.statement == digest);
@@ -250,13 +311,25 @@ impl Sealer {
     }
 
     /// Looks again for what has a statement and was not met. Says whether all was looked for.
-    async fn audit_missing(&self, place: &Place, pass: &mut Pass) -> Result<bool, NotSealed> {
+    async fn audit_missing(
+        &self,
+        place: &Place,
+        pass: &mut Pass,
+        now: Timestamp,
+    ) -> Result<bool, NotSealed> {
+        if !pass.markers.is_empty() {
+            return Err(Violation::DocumentGone.into());
+        }
+        if pass.counted_less() {
+            return Err(Violation::CountedLess.into());
+        }
         pass.last.retain(|_, last| last.has_document);
         let some: Vec<String> = pass.last.keys().take(MOST_MISSING).cloned().collect();
         for id in some {
-            if self.ports.documents.read(&place.partition, &id).await?.is_none() {
+            let Some(found) = self.ports.documents.read(&place.partition, &id).await? else {
                 return Err(Violation::DocumentGone.into());
-            }
+            };
+            self.audit_document(place, pass, found, now).await?;
             pass.last.remove(&id);
         }
         Ok(pass.last.is_empty())
@@ -264,18 +337,50 @@ impl Sealer {
 }
 
 impl Pass {
-    fn through(known: &Known) -> Self {
+    fn through(known: &Known, now: Timestamp) -> Self {
         Self {
             epoch: known.epoch,
             size: known.edge.size(),
             root: known.edge.root(),
             tree: Frontier::empty(),
             last: HashMap::new(),
+            markers: HashSet::new(),
+            hour: hour(now),
+            met: HashMap::new(),
+            counters: HashMap::new(),
             stage: Stage::Leaves,
         }
     }
+
+    /// Counts a request again that was asked in the hour in which the audit began, and before
+    /// that: counters are read later, so they say at least as much.
+    fn meet(&mut self, document: &Document<Record>) {
+        if !self.last.contains_key(&document.id)
+            || hour(Timestamp::from_unix_s(document.at)) != self.hour
+        {
+            return;
+        }
+        for of in counted_as(&document.body.summary.requester) {
+            *self.met.entry(of).or_default() += 1;
+        }
+    }
+
+    /// Whether a counter says less than was met. In a later hour it began anew; of what is far
+    /// ahead of the hour nobody of ours counts.
+    fn counted_less(&self) -> bool {
+        let is_less = |(of, met): (&String, &u32)| match self.counters.get(of) {
+            None => true,
+            Some((hour, count)) => *hour < self.hour || (*hour == self.hour && count < met),
+        };
+        self.met.iter().any(is_less)
+            || self.counters.values().any(|(hour, _)| *hour > self.hour + HOURS_AHEAD)
+    }
 }
 
-fn unfindable() -> NotRead {
-    NotRead::NotGenuine(crate::ledger::NotGenuine::Contents("hint"))
+/// What it means that something stored was not opened.
+fn not_opened(error: NotRead) -> NotSealed {
+    match error {
+        NotRead::Port(error) => error.into(),
+        NotRead::NotGenuine(_) | NotRead::Erased => Violation::DocumentForged.into(),
+    }
 }

@@ -77,6 +77,9 @@ pub enum Violation {
     /// A document is not what its statement says.
     #[error("a document is not genuine")]
     DocumentForged,
+    /// A counter says that there was less than the ledger tells.
+    #[error("a counter says less than the ledger")]
+    CountedLess,
     /// A document's statement is in no tree.
     #[error("a document is in no ledger")]
     DocumentUnknown,
@@ -95,6 +98,7 @@ impl Violation {
                 | Self::UnknownKey
                 | Self::DocumentGone
                 | Self::DocumentOld
+                | Self::CountedLess
                 | Self::DocumentUnknown
         )
     }

@@ -1,6 +1,6 @@
 //! Keys: whose signatures count, since when, and for what.
 
-use std::{sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use airlock_core::{
     jwk::Thumbprint,
@@ -38,6 +38,7 @@ impl Office {
     pub(super) async fn keys(&self, order: &KeyOrder, form: Form) -> anyhow::Result<()> {
         match order {
             KeyOrder::Show => self.show_keys(form).await,
+            KeyOrder::Export(options) => self.export_keys(&options.file).await,
             KeyOrder::Publish => self.publish_keys().await,
             KeyOrder::Admit(options) => self.admit(options).await,
             KeyOrder::Revoke(options) => self.revoke(options).await,
@@ -57,6 +58,15 @@ impl Office {
         )];
         lines.extend(keyset.keys.iter().map(line));
         form.result(keyset, lines.join("\n"))?;
+        Ok(())
+    }
+
+    /// Writes the keyset as the root signed it.
+    async fn export_keys(&self, file: &Path) -> anyhow::Result<()> {
+        let Standing { value, artefact, .. } = self.keyset().await?;
+        let text = format!("{}\n", artefact.as_str());
+        fs::write(file, text).with_context(|| file.display().to_string())?;
+        screen::line(format_args!("keyset {} is in {}", value.ver, file.display()))?;
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use airlock_core::ledger::{Origin, note::VerifierKey};
 use clap::{Args, Subcommand};
+use reqwest::Url;
 
 use crate::person::view::RequestId;
 
@@ -17,6 +18,9 @@ pub enum Verify {
     Tiles(Tiles),
     /// A whole tree as the API serves it to those who oversee the tenant
     Live(Live),
+    /// Has a witness cosign the newest checkpoint of a tree (C2SP tlog-witness), so that somebody
+    /// outside remembers how large it was
+    Witness(Witness),
 }
 
 /// Whom to believe.
@@ -87,6 +91,20 @@ pub struct Live {
     /// What it must have grown from.
     #[command(flatten)]
     pub since: Since,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub by: By,
+}
+
+/// Options of `verify witness`.
+#[derive(Debug, Args)]
+pub struct Witness {
+    /// Submission prefix of the witness: an https address
+    #[arg(value_name = "URL")]
+    pub to: Url,
+    /// File to keep the cosigned checkpoint in: what `--since` takes later
+    #[arg(long, value_name = "FILE")]
+    pub keep: Option<PathBuf>,
     /// Whom to believe.
     #[command(flatten)]
     pub by: By,

@@ -17,6 +17,7 @@ use super::*;
 use crate::{cli::By, scratch::Scratch};
 
 mod tree;
+mod witness;
 
 /// Now, long after everything was sealed.
 const NOW: i64 = 1_790_100_000;

@@ -73,6 +73,15 @@ impl Processes {
         self.host()?.start(app)
     }
 
+    /// Calls the function of a timer, and returns when the call is over.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such timer, or its app is down.
+    pub async fn fired(&self, app: &str, function: &str) -> Result<(), String> {
+        self.host()?.fire(app, function).await
+    }
+
     /// What an app has logged.
     ///
     /// # Errors

@@ -16,7 +16,10 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
 
 pub use self::app::Deployed;
 use self::{
@@ -24,7 +27,7 @@ use self::{
     contract::Trigger,
     proxy::{Body, Broken},
     queue::Listener,
-    timer::Timer,
+    timer::{ByHand, Timer},
 };
 use crate::cloud::Shared;
 
@@ -60,6 +63,8 @@ struct Running {
     app: Arc<App>,
     watch: tokio::sync::Mutex<Option<JoinHandle<()>>>,
     triggers: Vec<JoinHandle<()>>,
+    /// By the names of their functions.
+    timers: BTreeMap<String, mpsc::UnboundedSender<ByHand>>,
 }
 
 impl Host {
@@ -77,17 +82,17 @@ impl Host {
         let mut prepared = Vec::new();
         for deployed in apps {
             let (app, commands) = App::new(deployed, &logs)?;
-            let (listeners, clocks) = triggers(cloud, &app, &timers)?;
-            prepared.push((app, commands, listeners, clocks));
+            let heard = triggers(cloud, &app, &timers)?;
+            prepared.push((app, commands, heard));
         }
         let mut running = BTreeMap::new();
-        for (app, commands, listeners, clocks) in prepared {
+        for (app, commands, Heard { listeners, clocks, timers }) in prepared {
             let mut triggers = Vec::new();
             triggers.extend(listeners.into_iter().map(|one| tokio::spawn(Arc::new(one).listen())));
             triggers.extend(clocks.into_iter().map(|one| tokio::spawn(one.run())));
             let watch = tokio::spawn(process::watch_over(Arc::clone(&app), commands));
             let watch = tokio::sync::Mutex::new(Some(watch));
-            running.insert(app.name.clone(), Running { app, watch, triggers });
+            running.insert(app.name.clone(), Running { app, watch, triggers, timers });
         }
         Ok(Self { apps: running })
     }
@@ -189,6 +194,22 @@ impl Host {
         Ok(())
     }
 
+    /// Calls the function of a timer now, and returns when the call is over. What came of it is in
+    /// the app's log.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such timer, or its app is down.
+    pub async fn fire(&self, app: &str, function: &str) -> Result<(), String> {
+        let timers = self.apps.get(app).map(|running| &running.timers);
+        let timer = timers.and_then(|timers| timers.get(function));
+        let timer = timer.ok_or_else(|| format!("{app} has no timer {function:?}"))?;
+        let (asked, over) = oneshot::channel();
+        let down = || format!("{function} of {app} is not called: the app is down");
+        timer.send(asked).map_err(|_| down())?;
+        over.await.map_err(|_| down())
+    }
+
     /// The newest lines of an app's log.
     #[must_use]
     pub fn log(&self, app: &str) -> Option<String> {
@@ -224,31 +245,39 @@ impl Host {
 }
 
 /// What an app listens to besides HTTP.
-fn triggers(
-    cloud: &Shared,
-    app: &Arc<App>,
-    timers: &Path,
-) -> anyhow::Result<(Vec<Listener>, Vec<Timer>)> {
-    let mut listeners = Vec::new();
-    let mut clocks = Vec::new();
+#[derive(Default)]
+struct Heard {
+    listeners: Vec<Listener>,
+    clocks: Vec<Timer>,
+    timers: BTreeMap<String, mpsc::UnboundedSender<ByHand>>,
+}
+
+fn triggers(cloud: &Shared, app: &Arc<App>, monitors: &Path) -> anyhow::Result<Heard> {
+    let mut heard = Heard::default();
     for (function, trigger) in &app.contract.functions {
         match trigger {
             Trigger::Http { .. } => {}
-            Trigger::ServiceBus { binding, queue, connection } => listeners.push(
+            Trigger::ServiceBus { binding, queue, connection } => heard.listeners.push(
                 Listener::open(cloud, app, function, (binding, queue, connection))
                     .with_context(|| format!("function {function} of {}", app.name))?,
             ),
-            Trigger::Timer { binding, schedule, monitored, at_start } => clocks.push(Timer {
-                app: Arc::clone(app),
-                function: function.clone(),
-                binding: binding.clone(),
-                schedule: schedule.clone(),
-                at_start: *at_start,
-                monitor: monitored.then(|| timers.join(format!("{}.{function}.json", app.name))),
-            }),
+            Trigger::Timer { binding, schedule, monitored, at_start } => {
+                let (asks, by_hand) = mpsc::unbounded_channel();
+                heard.timers.insert(function.clone(), asks);
+                heard.clocks.push(Timer {
+                    app: Arc::clone(app),
+                    function: function.clone(),
+                    binding: binding.clone(),
+                    schedule: schedule.clone(),
+                    at_start: *at_start,
+                    monitor: monitored
+                        .then(|| monitors.join(format!("{}.{function}.json", app.name))),
+                    by_hand,
+                });
+            }
         }
     }
-    Ok((listeners, clocks))
+    Ok(heard)
 }
 
 /// What a process keeps in memory. Only Linux says.

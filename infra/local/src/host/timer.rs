@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{app::App, clock, cron::Cron, invocation, invocation::Sys, log::Level};
 
@@ -20,7 +21,13 @@ pub(super) struct Timer {
     pub(super) at_start: bool,
     /// Where occurrences are remembered, if they are.
     pub(super) monitor: Option<PathBuf>,
+    /// Calls by hand.
+    pub(super) by_hand: mpsc::UnboundedReceiver<ByHand>,
 }
+
+/// A call that somebody asks for: they are told when it is over. In Azure whoever holds the host's
+/// master key calls a timer's function so.
+pub(super) type ByHand = oneshot::Sender<()>;
 
 /// What the schedule monitor remembers: the `ScheduleStatus` of a call.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -67,7 +74,7 @@ struct Due {
 impl Timer {
     /// Calls the function whenever it is due. Calls never overlap: what falls into a call is
     /// skipped, because the next occurrence is sought when it ends.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         self.app.listening().await;
         let mut from = OffsetDateTime::now_utc();
         let due = self.due_at_start(self.remembered(), from);
@@ -78,8 +85,19 @@ impl Timer {
         while let Some(next) = self.schedule.after(from) {
             status.next = clock::local_ticks(next);
             self.remember(&status);
-            sleep_until(next).await;
-            if self.app.is_listening() {
+            let asked = tokio::select! {
+                () = sleep_until(next) => None,
+                Some(asked) = self.by_hand.recv() => Some(asked),
+            };
+            if let Some(asked) = asked {
+                if self.app.is_listening() {
+                    // No occurrence of the schedule's: it is not remembered.
+                    from = self.call(&mut status.clone(), false).await;
+                    if asked.send(()).is_err() {
+                        self.app.log.write(Level::Host, "nobody waits for the call any more");
+                    }
+                }
+            } else if self.app.is_listening() {
                 from = self.call(&mut status, false).await;
             } else {
                 self.app.listening().await;
@@ -201,6 +219,7 @@ mod tests {
             schedule: Cron::parse(schedule).unwrap(),
             at_start: false,
             monitor: None,
+            by_hand: mpsc::unbounded_channel().1,
         }
     }
 

@@ -81,6 +81,11 @@ pub const ROWS: &[Row] = &[
     BY.identity("https://vault.azure.net", "token for the vault"),
     BY.identity("https://cosmos.azure.com", "token for the store"),
     BY.identity("https://servicebus.azure.net", "token for the bus"),
+    BY.identity("https://storage.azure.com", "token for the anchors"),
+    BY.anchors("/anchors", 0, "looks for the platform's newest anchor"),
+    BY.anchors("/anchors/*", 0, "reads the platform's newest anchor"),
+    BY.anchors("/anchors", 1, "looks for the tenant's newest anchor"),
+    BY.anchors("/anchors/*", 1, "reads the tenant's newest anchor"),
     BY.start("/dbs/airlock*/colls/tenants*/docs/data-key-*", "reads the tenant's data key"),
     UNWRAP.then(0, "unwraps the data key"),
     BY.row("vault", "POST", "/keys/tenant-data//wrapkey", "wraps a tenant's first data key")

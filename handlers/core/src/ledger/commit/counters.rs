@@ -1,8 +1,9 @@
 //! Counters of quotas: one document for each thing that is counted, of the present hour.
 //!
 //! They change only together with the head, so what was read under a head holds for as long as
-//! that head does. They carry no statement: whoever owns the database can set them back, and a
-//! quota is no wall against them.
+//! that head does. They carry no statement, because statements are signed before it is known with
+//! which others they are counted: whoever owns the database can set them back until an audit
+//! counts the requests of the hour again.
 
 use std::collections::HashMap;
 
@@ -16,12 +17,15 @@ use crate::{
 };
 
 /// `kind` of a counter.
-const KIND: &str = "counter";
+pub const COUNTER: &str = "counter";
 
 /// Counters that one lane remembers.
 const MOST_REMEMBERED: usize = 10_000;
 
 const HOUR_S: i64 = 3600;
+
+/// A counter as an audit finds it.
+pub struct StoredCounter(Stored);
 
 /// What is known of counters.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +38,7 @@ struct Counter {
     etag: Option<Etag>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
     id: String,
@@ -63,8 +67,9 @@ impl Counters {
             let counter = match found {
                 None => Counter::default(),
                 Some(found) => {
-                    let stored: Stored = serde_json::from_value(found.json)
-                        .map_err(|error| PortError::Broken(error.into()))?;
+                    let StoredCounter(stored) = StoredCounter::of(found.json, partition)
+                        .filter(|stored| stored.0.id == document_id(&count.of))
+                        .ok_or_else(|| PortError::Broken("stored counter not ours".into()))?;
                     Counter { hour: stored.at, count: stored.count, etag: Some(found.etag) }
                 }
             };
@@ -78,7 +83,7 @@ impl Counters {
         let hour = hour(prepared.at);
         let fits = |count: &Count| {
             let counter = self.0.get(&count.of);
-            let so_far = counter.filter(|counter| counter.hour == hour).map_or(0, |it| it.count);
+            let so_far = counter.filter(|counter| counter.hour >= hour).map_or(0, |it| it.count);
             so_far < count.most
         };
         if !prepared.counts.iter().all(fits) {
@@ -86,7 +91,8 @@ impl Counters {
         }
         for count in &prepared.counts {
             let counter = self.0.entry(count.of.clone()).or_default();
-            if counter.hour != hour {
+            // An hour that has begun is not left again, whatever a clock says.
+            if counter.hour < hour {
                 (counter.hour, counter.count) = (hour, 0);
             }
             counter.count += 1;
@@ -131,17 +137,41 @@ impl Counter {
         serde_json::to_value(Stored {
             id: document_id(of),
             tenant: partition.key().to_owned(),
-            kind: KIND.to_owned(),
+            kind: COUNTER.to_owned(),
             at: self.hour,
             count: self.count,
         })
     }
 }
 
-const fn hour(at: Timestamp) -> i64 {
+impl StoredCounter {
+    /// What is stored, if it is of the form that we write there.
+    #[must_use]
+    pub fn of(json: Value, partition: &Partition) -> Option<Self> {
+        let stored: Stored = serde_json::from_value(json).ok()?;
+        let is_in_place = stored.tenant == partition.key()
+            && stored.kind == COUNTER
+            && stored.id.starts_with(PREFIX);
+        is_in_place.then_some(Self(stored))
+    }
+
+    /// Of what it is, the hour, and how many there were.
+    #[must_use]
+    pub fn counted(&self) -> (&str, i64, u32) {
+        let of = self.0.id.strip_prefix(PREFIX).unwrap_or_default();
+        (of, self.0.at, self.0.count)
+    }
+}
+
+/// The hour of the clock in which something is counted.
+#[must_use]
+pub const fn hour(at: Timestamp) -> i64 {
     at.as_unix_s().div_euclid(HOUR_S)
 }
 
+/// What ids of counters begin with.
+const PREFIX: &str = "counter-";
+
 fn document_id(of: &str) -> String {
-    format!("counter-{of}")
+    format!("{PREFIX}{of}")
 }

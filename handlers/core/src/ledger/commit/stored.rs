@@ -2,15 +2,129 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HEAD, OUTBOX, Outgoing};
+use super::{HEAD, Marker, OUTBOX, Outgoing};
 use crate::{
+    base64url,
+    data_keys::TenantKeys,
     digest::Digest,
     jws::Signed,
     keyset::Trust,
-    ledger::{document::NotGenuine, merkle::Frontier, statement::Statement},
-    ports::{Message, Partition},
+    ledger::{
+        document::{NotGenuine, NotRead},
+        merkle::Frontier,
+        statement::{Statement, commitment},
+    },
+    ports::{Documents, Message, Partition},
     time::Timestamp,
 };
+
+/// A marker as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredMarker {
+    /// Its id.
+    pub id: String,
+    /// Partition key.
+    pub tenant: String,
+    /// What kind.
+    pub kind: String,
+    /// When it was committed.
+    pub at: i64,
+    /// What it points to.
+    pub points_to: String,
+    /// Salt of the commitment to it, 16 bytes.
+    pub salt: String,
+    /// The statement of the commit, which commits to the marker as well.
+    pub statement: Signed<Statement>,
+}
+
+/// A marker that is to be committed to.
+pub(super) struct Salted {
+    pub(super) marker: Marker,
+    pub(super) salt: [u8; 16],
+}
+
+/// Parts one after the other, each with its length, so that none runs into the next.
+fn framed<const N: usize>(parts: [&[u8]; N]) -> Vec<u8> {
+    let framed = parts.iter().flat_map(|part| [&(part.len() as u64).to_be_bytes(), *part].concat());
+    framed.collect()
+}
+
+/// What a statement says of a marker.
+fn marker_commitment(salt: &[u8; 16], id: &str, kind: &str, points_to: &str) -> Digest {
+    let parts = [b"marker", id.as_bytes(), kind.as_bytes(), points_to.as_bytes()];
+    commitment(salt, &framed(parts))
+}
+
+impl Salted {
+    /// What the statement says of it.
+    pub(super) fn commitment(&self) -> Digest {
+        let Marker { id, kind, points_to } = &self.marker;
+        marker_commitment(&self.salt, id, kind, points_to)
+    }
+}
+
+impl StoredMarker {
+    pub(super) fn new(
+        partition: &Partition,
+        Salted { marker, salt }: Salted,
+        statement: &Signed<Statement>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id: marker.id,
+            tenant: partition.key().to_owned(),
+            kind: marker.kind.to_owned(),
+            at: now.as_unix_s(),
+            points_to: marker.points_to,
+            salt: base64url::encode(salt),
+            statement: statement.clone(),
+        }
+    }
+
+    /// Reads what a marker points to, if there is one. Remote calls: one read, and what it costs
+    /// to tell [whom to trust about it](TenantKeys::trust_about).
+    ///
+    /// # Errors
+    ///
+    /// [`NotRead`] if the store did not answer, or nobody of ours committed it.
+    pub async fn read(
+        documents: &dyn Documents,
+        keys: TenantKeys<'_>,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, NotRead> {
+        let found = documents.read(keys.partition(), id).await.map_err(NotRead::Port)?;
+        let Some(found) = found else { return Ok(None) };
+        let stored: Self = serde_json::from_value(found.json).map_err(NotGenuine::Form)?;
+        let trust = keys.trust_about(&stored.statement, now).await?;
+        stored.open(keys.partition(), &trust, now)?;
+        Ok(Some(stored.points_to))
+    }
+
+    /// What its statement says of it, if one of our apps committed exactly that in this partition.
+    ///
+    /// # Errors
+    ///
+    /// [`NotGenuine`].
+    pub fn open(
+        &self,
+        partition: &Partition,
+        trust: &Trust,
+        now: Timestamp,
+    ) -> Result<Digest, NotGenuine> {
+        let statement = trust.open(&self.statement, now).map_err(NotGenuine::Statement)?;
+        if statement.tenantid != partition.key() || self.tenant != partition.key() {
+            return Err(NotGenuine::Contents("tenant"));
+        }
+        let salt = base64url::decode_array(&self.salt).ok_or(NotGenuine::Contents("salt"))?;
+        let committed = marker_commitment(&salt, &self.id, &self.kind, &self.points_to);
+        if !statement.data.markers.contains(&committed) || self.at != statement.iat.as_unix_s() {
+            return Err(NotGenuine::Contents("marker"));
+        }
+        Ok(committed)
+    }
+}
 
 /// An outbox document.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,16 +155,18 @@ pub struct StoredMessage {
 }
 
 impl Outgoing {
-    /// What the statement commits to: all of it but the trace.
+    /// What the statement commits to.
     pub(super) fn digest(&self) -> Digest {
-        let Message { id, body, not_before, traceparent: _ } = &self.message;
+        let Message { id, body, not_before, traceparent } = &self.message;
         let not_before = not_before.map_or_else(String::new, |at| at.as_unix_s().to_string());
-        let parts = [self.queue.as_bytes(), id.as_bytes(), not_before.as_bytes(), body];
-        // Each with its length, so that none runs into the next.
-        let lengths = parts.map(|part| (part.len() as u64).to_be_bytes());
-        let framed: Vec<&[u8]> =
-            lengths.iter().zip(parts).flat_map(|(length, part)| [&length[..], part]).collect();
-        Digest::of(&framed)
+        let trace = traceparent.as_deref().unwrap_or_default();
+        let (queue, trace) = (self.queue.as_bytes(), trace.as_bytes());
+        Digest::of(&[&framed([queue, id.as_bytes(), not_before.as_bytes(), trace, body])])
+    }
+
+    /// Id of the document in which it waits to be sent.
+    fn document_id(&self) -> String {
+        format!("outbox-{}", self.message.id)
     }
 }
 
@@ -61,9 +177,10 @@ impl StoredMessage {
         statement: &Signed<Statement>,
         now: Timestamp,
     ) -> Self {
+        let id = outgoing.document_id();
         let Outgoing { queue, message } = outgoing;
         Self {
-            id: format!("outbox-{}", message.id),
+            id,
             tenant: partition.key().to_owned(),
             kind: OUTBOX.to_owned(),
             at: now.as_unix_s(),
@@ -89,8 +206,14 @@ impl StoredMessage {
     ) -> Result<Outgoing, NotGenuine> {
         let statement = trust.open(&self.statement, now).map_err(NotGenuine::Statement)?;
         let outgoing = Outgoing { queue: self.queue.clone(), message: self.to_message() };
-        if statement.tenantid != partition.key() {
+        if statement.tenantid != partition.key() || self.tenant != partition.key() {
             return Err(NotGenuine::Contents("tenant"));
+        }
+        let is_in_place = self.id == outgoing.document_id()
+            && self.kind == OUTBOX
+            && self.at == statement.iat.as_unix_s();
+        if !is_in_place {
+            return Err(NotGenuine::Contents("what it is found by"));
         }
         if !statement.data.outgoing.contains(&outgoing.digest()) {
             return Err(NotGenuine::Contents("message"));

@@ -1,5 +1,7 @@
 //! Commands about keys.
 
+use std::path::PathBuf;
+
 use airlock_core::{identity::App, jwk::Thumbprint, time::Timestamp};
 use clap::{Args, Subcommand};
 
@@ -23,6 +25,8 @@ pub struct Keys {
 pub enum KeyOrder {
     /// List who may sign what, since when, and whose signatures count no longer
     Show,
+    /// Write the signed keyset to a file, for auditors: what `airlockctl verify --keyset` believes
+    Export(Export),
     /// Sign and publish the keyset: the public keys of all apps, from Key Vault
     Publish,
     /// List a key before it is used: of a new version handlers believe nothing until it is listed
@@ -33,6 +37,13 @@ pub enum KeyOrder {
     ///
     /// Keyset, bindings and manifests are signed again by the new root. Until --from both count.
     ReplaceRoot(ReplaceRoot),
+}
+
+/// Options of `admin keys export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The file
+    pub file: PathBuf,
 }
 
 /// Options of `admin keys admit`.

@@ -1,0 +1,535 @@
+//! What rotation reaches, in memory: Key Vault's secrets and keys, Entra's client secrets, a third
+//! party. Each call can be told to fail, to lose its answer, or to be the one in which the process
+//! dies.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::{Documented, SetClock, lock, lost};
+use crate::{
+    identity::ObjectId,
+    ports::{
+        BatchError, Clock as _, Container, Documents, Etag, Found, Partition, PortError, Query,
+        WrappedKey, Wrapper, Write,
+    },
+    rotation::ports::{
+        Acceptance, Consumers, Credential, Credentials, KeyVersions, NewCredential, RotationPorts,
+        SecretVault, Tags, Version,
+    },
+    secret::Secret,
+    secret_binding::CheckUrl,
+    tenancy::TenantScope,
+    time::Timestamp,
+};
+
+/// How a call goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// The process dies before it is made.
+    DiesBefore,
+    /// The process dies when it was made.
+    DiesAfter,
+    /// It does nothing and fails.
+    Fails,
+    /// It does its work, and the answer is lost.
+    LosesAnswer,
+}
+
+/// Counts the calls that change something or use something, and lets one of them go wrong.
+#[derive(Debug, Default)]
+pub struct Gate {
+    calls: Mutex<Vec<&'static str>>,
+    wrong: Mutex<Option<(usize, Wrong)>>,
+    died: Notify,
+}
+
+impl Gate {
+    /// What was called, in order.
+    #[must_use]
+    pub fn calls(&self) -> Vec<&'static str> {
+        lock(&self.calls).clone()
+    }
+
+    /// Lets the call of this number go wrong, counted from now.
+    pub fn spoil(&self, number: usize, wrong: Wrong) {
+        let made = lock(&self.calls).len();
+        *lock(&self.wrong) = Some((made + number, wrong));
+    }
+
+    /// Ends when the process is dead.
+    pub async fn died(&self) {
+        self.died.notified().await;
+    }
+
+    async fn pass<T, E: From<PortError>>(
+        &self,
+        name: &'static str,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let number = {
+            let mut calls = lock(&self.calls);
+            calls.push(name);
+            calls.len() - 1
+        };
+        let wrong = lock(&self.wrong).filter(|(spoiled, _)| *spoiled == number);
+        match wrong.map(|(_, wrong)| wrong) {
+            None => call.await,
+            Some(Wrong::Fails) => Err(lost().into()),
+            Some(Wrong::DiesBefore) => self.die().await,
+            Some(Wrong::LosesAnswer) => {
+                call.await?;
+                Err(lost().into())
+            }
+            Some(Wrong::DiesAfter) => {
+                call.await?;
+                self.die().await
+            }
+        }
+    }
+
+    /// Nothing goes on in a process that is dead.
+    async fn die<T>(&self) -> T {
+        self.died.notify_one();
+        std::future::pending().await
+    }
+}
+
+/// Documents behind a gate, which every batch passes.
+pub struct Gated {
+    documents: Arc<Documented>,
+    gate: Arc<Gate>,
+}
+
+impl Gated {
+    /// The same documents, behind this gate.
+    #[must_use]
+    pub const fn new(documents: Arc<Documented>, gate: Arc<Gate>) -> Self {
+        Self { documents, gate }
+    }
+}
+
+#[async_trait]
+impl Documents for Gated {
+    async fn read(&self, partition: &Partition, id: &str) -> Result<Option<Found>, PortError> {
+        self.documents.read(partition, id).await
+    }
+
+    async fn query(&self, partition: &Partition, query: &Query) -> Result<Vec<Found>, PortError> {
+        self.documents.query(partition, query).await
+    }
+
+    async fn range(
+        &self,
+        partition: &Partition,
+        ids: std::ops::Range<&str>,
+        limit: u32,
+    ) -> Result<Vec<Found>, PortError> {
+        self.documents.range(partition, ids, limit).await
+    }
+
+    async fn partitions(
+        &self,
+        container: Container,
+        kind: &'static str,
+    ) -> Result<Vec<String>, PortError> {
+        self.documents.partitions(container, kind).await
+    }
+
+    async fn batch(
+        &self,
+        partition: &Partition,
+        writes: &[Write],
+    ) -> Result<Vec<Etag>, BatchError> {
+        self.gate.pass("commit", self.documents.batch(partition, writes)).await
+    }
+}
+
+/// Vault, directory and third party, as far as rotation goes.
+pub struct Rented {
+    gate: Arc<Gate>,
+    clock: Arc<SetClock>,
+    held: Mutex<Inside>,
+}
+
+/// What is in them.
+#[derive(Default)]
+struct Inside {
+    secrets: BTreeMap<String, Vec<(Version, Secret)>>,
+    keys: BTreeMap<String, Vec<Version>>,
+    applications: BTreeMap<ObjectId, Vec<Given>>,
+    made: u32,
+    not_yet: u32,
+    no_good: bool,
+    watched: Option<(String, Option<ObjectId>)>,
+    outages: Vec<&'static str>,
+}
+
+/// A client secret that Entra knows.
+struct Given {
+    credential: Credential,
+    value: Secret,
+    /// Uses that are refused before it is known everywhere.
+    not_yet: u32,
+    no_good: bool,
+}
+
+impl Inside {
+    fn id(&mut self) -> String {
+        self.made += 1;
+        format!("{:032x}", self.made)
+    }
+
+    /// Whether users who take the newest version get in at this moment.
+    fn is_usable(&self) -> bool {
+        let Some((secret, application)) = &self.watched else { return true };
+        if let Some(versions) = self.keys.get(secret) {
+            return versions.last().is_some_and(|version| version.enabled);
+        }
+        let newest = self.secrets.get(secret).and_then(|versions| versions.last());
+        let Some((version, value)) = newest else { return false };
+        let accepted = application.as_ref().is_none_or(|application| {
+            let given = self.applications.get(application).into_iter().flatten();
+            given
+                .filter(|given| given.not_yet == 0 && !given.no_good)
+                .any(|given| given.value.expose() == value.expose())
+        });
+        version.enabled && accepted
+    }
+}
+
+impl Rented {
+    /// Nothing is in them yet.
+    #[must_use]
+    pub fn new(gate: Arc<Gate>, clock: Arc<SetClock>) -> Self {
+        Self { gate, clock, held: Mutex::default() }
+    }
+
+    /// As the rotator reaches it.
+    #[must_use]
+    pub fn ports(self: &Arc<Self>) -> RotationPorts {
+        RotationPorts {
+            secrets: Arc::clone(self) as Arc<dyn SecretVault>,
+            keys: Arc::clone(self) as Arc<dyn KeyVersions>,
+            credentials: Arc::clone(self) as Arc<dyn Credentials>,
+            consumers: Arc::clone(self) as Arc<dyn Consumers>,
+        }
+    }
+
+    /// Adds a version of a secret, as somebody did before.
+    pub fn put_secret(&self, name: &str, value: &str) {
+        let version = self.version(Tags::new());
+        let value = Secret::new(value.to_owned());
+        lock(&self.held).secrets.entry(name.to_owned()).or_default().push((version, value));
+    }
+
+    /// Adds a version of a key, as somebody did before.
+    pub fn put_key(&self, name: &str) {
+        let version = self.version(Tags::new());
+        lock(&self.held).keys.entry(name.to_owned()).or_default().push(version);
+    }
+
+    /// Adds a client secret, as somebody did before.
+    pub fn put_credential(&self, application: ObjectId, id: Uuid, value: &str) {
+        let credential = Credential { id, name: None, at: self.clock.now() };
+        let given =
+            Given { credential, value: Secret::new(value.to_owned()), not_yet: 0, no_good: false };
+        lock(&self.held).applications.entry(application).or_default().push(given);
+    }
+
+    /// From now on a new credential is refused as often as this before it is known everywhere.
+    pub fn add_slowly(&self, not_yet: u32) {
+        lock(&self.held).not_yet = not_yet;
+    }
+
+    /// From now on new credentials and versions are no good.
+    pub fn add_no_good(&self, no_good: bool) {
+        lock(&self.held).no_good = no_good;
+    }
+
+    /// Looks after each call whether whoever takes the newest version of a secret or key gets in.
+    pub fn watch(&self, name: &str, application: Option<ObjectId>) {
+        lock(&self.held).watched = Some((name.to_owned(), application));
+    }
+
+    /// Calls after which nobody could get in.
+    #[must_use]
+    pub fn outages(&self) -> Vec<&'static str> {
+        lock(&self.held).outages.clone()
+    }
+
+    /// The client secrets that an application has.
+    #[must_use]
+    pub fn credentials(&self, application: ObjectId) -> Vec<Uuid> {
+        let held = lock(&self.held);
+        let given = held.applications.get(&application).into_iter().flatten();
+        given.map(|given| given.credential.id).collect()
+    }
+
+    /// How many versions of a secret or key there are, and how many may be used.
+    #[must_use]
+    pub fn versions_of(&self, name: &str) -> (usize, usize) {
+        let held = lock(&self.held);
+        let secrets = held.secrets.get(name).into_iter().flatten().map(|(version, _)| version);
+        let keys = held.keys.get(name).into_iter().flatten();
+        let all: Vec<bool> = secrets.chain(keys).map(|version| version.enabled).collect();
+        (all.len(), all.iter().filter(|enabled| **enabled).count())
+    }
+
+    fn version(&self, tags: Tags) -> Version {
+        let id = lock(&self.held).id();
+        Version { id, at: self.clock.now(), enabled: true, tags }
+    }
+
+    async fn call<T>(
+        &self,
+        name: &'static str,
+        call: impl FnOnce(&mut Inside) -> Result<T, PortError> + Send,
+    ) -> Result<T, PortError> {
+        let work = async {
+            let mut held = lock(&self.held);
+            let done = call(&mut held);
+            if !held.is_usable() {
+                held.outages.push(name);
+            }
+            done
+        };
+        self.gate.pass(name, work).await
+    }
+}
+
+fn absent() -> PortError {
+    PortError::Broken("no such thing".into())
+}
+
+fn disabled() -> PortError {
+    PortError::Denied("disabled".into())
+}
+
+#[async_trait]
+impl SecretVault for Rented {
+    async fn set(&self, name: &str, value: &Secret, tags: &Tags) -> Result<String, PortError> {
+        let version = self.version(tags.clone());
+        self.call("secret set", |held| {
+            let id = version.id.clone();
+            held.secrets.entry(name.to_owned()).or_default().push((version, value.clone()));
+            Ok(id)
+        })
+        .await
+    }
+
+    async fn get(&self, name: &str, version: &str) -> Result<Secret, PortError> {
+        self.call("secret get", |held| {
+            let found = held.secrets.get(name).into_iter().flatten();
+            let (found, value) =
+                found.into_iter().find(|(found, _)| found.id == version).ok_or_else(absent)?;
+            if found.enabled { Ok(value.clone()) } else { Err(disabled()) }
+        })
+        .await
+    }
+
+    async fn versions(&self, name: &str) -> Result<Vec<Version>, PortError> {
+        self.call("secret versions", |held| {
+            let versions = held.secrets.get(name).into_iter().flatten();
+            Ok(versions.map(|(version, _)| version.clone()).collect())
+        })
+        .await
+    }
+
+    async fn disable(&self, name: &str, version: &str) -> Result<(), PortError> {
+        self.call("secret disable", |held| {
+            let found = held.secrets.get_mut(name).into_iter().flatten();
+            let (found, _) =
+                found.into_iter().find(|(found, _)| found.id == version).ok_or_else(absent)?;
+            found.enabled = false;
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl KeyVersions for Rented {
+    async fn make(&self, name: &str, tags: &Tags) -> Result<String, PortError> {
+        let version = self.version(tags.clone());
+        self.call("key make", |held| {
+            let id = version.id.clone();
+            held.keys.entry(name.to_owned()).or_default().push(version);
+            Ok(id)
+        })
+        .await
+    }
+
+    async fn versions(&self, name: &str) -> Result<Vec<Version>, PortError> {
+        self.call("key versions", |held| Ok(held.keys.get(name).cloned().unwrap_or_default())).await
+    }
+
+    async fn disable(&self, name: &str, version: &str) -> Result<(), PortError> {
+        self.call("key disable", |held| {
+            let found = held.keys.get_mut(name).into_iter().flatten();
+            let found = found.into_iter().find(|found| found.id == version).ok_or_else(absent)?;
+            found.enabled = false;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn wraps(&self, name: &str, version: &str) -> Result<bool, PortError> {
+        self.call("key wraps", |held| {
+            let found = held.keys.get(name).into_iter().flatten();
+            let found = found.into_iter().find(|found| found.id == version).ok_or_else(absent)?;
+            if found.enabled { Ok(!held.no_good) } else { Err(disabled()) }
+        })
+        .await
+    }
+
+    fn kid(&self, name: &str, version: &str) -> String {
+        format!("{name}/{version}")
+    }
+}
+
+#[async_trait]
+impl Credentials for Rented {
+    async fn list(
+        &self,
+        _: &TenantScope,
+        application: ObjectId,
+    ) -> Result<Vec<Credential>, PortError> {
+        self.call("credential list", |held| {
+            let given = held.applications.get(&application).into_iter().flatten();
+            Ok(given.map(|given| given.credential.clone()).collect())
+        })
+        .await
+    }
+
+    async fn add(
+        &self,
+        _: &TenantScope,
+        application: ObjectId,
+        name: &str,
+        _: Timestamp,
+    ) -> Result<NewCredential, PortError> {
+        let at = self.clock.now();
+        self.call("credential add", |held| {
+            let id = Uuid::from_u128(u128::from_str_radix(&held.id(), 16).unwrap_or_default());
+            let value = Secret::new(format!("value of {id}"));
+            let credential = Credential { id, name: Some(name.to_owned()), at };
+            let (not_yet, no_good) = (held.not_yet, held.no_good);
+            let given = Given { credential, value: value.clone(), not_yet, no_good };
+            held.applications.entry(application).or_default().push(given);
+            Ok(NewCredential { id, value })
+        })
+        .await
+    }
+
+    async fn remove(
+        &self,
+        _: &TenantScope,
+        application: ObjectId,
+        id: Uuid,
+    ) -> Result<(), PortError> {
+        self.call("credential remove", |held| {
+            let given = held.applications.get_mut(&application).ok_or_else(absent)?;
+            given.retain(|given| given.credential.id != id);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn try_out(
+        &self,
+        _: &TenantScope,
+        _: ObjectId,
+        secret: &Secret,
+    ) -> Result<Acceptance, PortError> {
+        self.call("token request", |held| {
+            let mut given = held.applications.values_mut().flatten();
+            let found = given.find(|given| given.value.expose() == secret.expose());
+            Ok(match found {
+                Some(given) if given.no_good => Acceptance::Refused,
+                Some(given) if given.not_yet > 0 => {
+                    given.not_yet -= 1;
+                    Acceptance::NotYet
+                }
+                Some(_) => Acceptance::Accepted,
+                // As Entra answers it: nobody can tell a wrong secret from a new one.
+                None => Acceptance::NotYet,
+            })
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Consumers for Rented {
+    async fn try_out(&self, _: &CheckUrl, secret: &Secret) -> Result<Acceptance, PortError> {
+        self.call("consumer check", |held| {
+            let newest = held.secrets.values().filter_map(|versions| versions.last());
+            let known = newest.into_iter().any(|(_, value)| value.expose() == secret.expose());
+            Ok(match (held.no_good, known) {
+                (true, _) => Acceptance::Refused,
+                (false, true) => Acceptance::Accepted,
+                (false, false) => Acceptance::NotYet,
+            })
+        })
+        .await
+    }
+}
+
+/// Wraps by masking, with the newest version of a key in [`Rented`].
+pub struct Versioned {
+    rented: Arc<Rented>,
+    apps: String,
+    name: String,
+}
+
+impl Versioned {
+    /// The app's own wrapping key, of this name.
+    #[must_use]
+    pub fn new(rented: Arc<Rented>, name: &str) -> Self {
+        Self { rented, apps: name.to_owned(), name: name.to_owned() }
+    }
+}
+
+#[async_trait]
+impl Wrapper for Versioned {
+    fn of(&self, partition: &Partition) -> Arc<dyn Wrapper> {
+        let name = partition.wrapping_key_name(&self.apps).into_owned();
+        Arc::new(Self { rented: Arc::clone(&self.rented), apps: self.apps.clone(), name })
+    }
+
+    async fn wrap(&self, key: &[u8; 32]) -> Result<WrappedKey, PortError> {
+        self.rented
+            .call("key wrap", |held| {
+                let newest = held.keys.get(&self.name).and_then(|versions| versions.last());
+                let newest = newest.ok_or_else(absent)?;
+                if !newest.enabled {
+                    return Err(disabled());
+                }
+                let wrapped = key.iter().map(|byte| byte ^ 0x5a).collect();
+                Ok(WrappedKey { kid: format!("{}/{}", self.name, newest.id), wrapped })
+            })
+            .await
+    }
+
+    async fn unwrap(&self, key: &WrappedKey) -> Result<[u8; 32], PortError> {
+        self.rented
+            .call("key unwrap", |held| {
+                let version = key.kid.strip_prefix(&format!("{}/", self.name));
+                let version = version.ok_or_else(absent)?;
+                let all = held.keys.get(&self.name).into_iter().flatten();
+                let found = all.into_iter().find(|found| found.id == version);
+                if !found.ok_or_else(absent)?.enabled {
+                    return Err(disabled());
+                }
+                let bytes: Vec<u8> = key.wrapped.iter().map(|byte| byte ^ 0x5a).collect();
+                bytes.try_into().map_err(|_| absent())
+            })
+            .await
+    }
+}
