@@ -1,4 +1,5 @@
-//! Finishing what was claimed and then left, because its message was lost or its process killed.
+//! Finishing what was permitted or claimed and then left, because its message was lost or its
+//! process killed.
 
 use std::error::Error;
 
@@ -18,7 +19,8 @@ use crate::{
 const ROUND: u32 = 100;
 
 impl Worker {
-    /// Finishes what was claimed and then left: its message was lost, or its process killed.
+    /// Finishes what was permitted or claimed and then left: its message was lost, or its process
+    /// killed.
     /// Says how many requests it ended.
     ///
     /// # Errors
@@ -99,7 +101,9 @@ impl Worker {
         let Some(permit) = ours else { return false };
         match record.state {
             State::Executing => record.lease.is_none_or(|lease| lease.until <= now),
-            State::Permitted => permit.exp.plus_s(LEASE_S) <= now,
+            // Its message may be lost for good: a broker hands out one that failed again at once,
+            // and ten times while a process starts again are soon over.
+            State::Permitted => permit.iat.plus_s(LEASE_S) <= now,
             _ => false,
         }
     }

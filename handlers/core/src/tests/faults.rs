@@ -95,6 +95,20 @@ async fn what_was_not_finished_in_time_is_unknown_and_never_tried_again() {
 }
 
 #[tokio::test]
+async fn what_was_permitted_is_done_though_its_message_is_lost() {
+    let world = World::new().await;
+    let id = permitted(&world).await;
+
+    assert_eq!(world.worker().reclaim().await.unwrap(), 0, "its message is on its way");
+    world.pass(LEASE_S + 1).await;
+    assert_eq!(world.worker().reclaim().await.unwrap(), 1);
+
+    assert_eq!((world.state(&id).await.0, world.effects()), ("succeeded", 1));
+    assert!(world.deliver(&world.worker(), 1).await, "it comes after all");
+    assert_eq!(world.effects(), 1);
+}
+
+#[tokio::test]
 async fn a_permit_that_nobody_claimed_in_time_is_refused() {
     let world = World::new().await;
     let id = permitted(&world).await;
