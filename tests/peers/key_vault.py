@@ -42,12 +42,14 @@ def using(identity, key):
 
 
 def calls(after, what):
-    """Recorded calls of an operation on the key of `execute`: others sign all the time."""
+    """Recorded calls of an operation on a key; of signatures those by `execute`'s, as others sign
+    all the time."""
     recorded = cloud.control("GET", f"/calls?after={after}")
     return [
         call
         for call in recorded
-        if call["path"].split("/")[-1].lower() == what and "/execute-signing/" in call["path"]
+        if call["path"].split("/")[-1].lower() == what
+        and (what != "sign" or "/execute-signing/" in call["path"])
     ]
 
 
