@@ -19,8 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use airlock_tests::{Kill, LATER, Order, Person, World, eventually, program};
-use serde_json::{Value, json};
+use airlock_tests::{Desk, Kill, LATER, Order, Person, World, eventually};
+use serde_json::json;
 
 /// For how long they write.
 const FOR: Duration = Duration::from_mins(1);
@@ -116,26 +116,10 @@ impl Draw {
 
 /// Lets everyone in Contoso ask as often as they like.
 fn lift_quotas(world: &World) {
-    let file = world.state().join("bindings.json");
-    let mut bindings: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
-    let contoso = world.contoso().to_string();
-    for bound in bindings["tenants"].as_array_mut().unwrap() {
-        if bound["tenant"] == contoso.as_str() {
-            bound["terms"]["quotas"] =
-                json!({ "tenant": 1_000_000, "caller": 1_000_000, "attested": 1_000_000 });
-        }
-    }
-    let file = world.state().join("unlimited.json");
-    fs::write(&file, bindings.to_string()).unwrap();
-    let environment = world.stack()["admin"].as_object().unwrap();
-    let ended = Command::new(program("airlockctl"))
-        .args(["admin", "bind", "--deployment", world.stack()["deployment"].as_str().unwrap()])
-        .arg("--file")
-        .arg(file)
-        .envs(environment.iter().map(|(name, value)| (name, value.as_str().unwrap())))
-        .output()
-        .unwrap();
-    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    Desk::of(world).rebind(|terms| {
+        terms["quotas"] =
+            json!({ "tenant": 1_000_000, "caller": 1_000_000, "attested": 1_000_000 });
+    });
 }
 
 /// Asks one process again and again, and keeps the names of what it acknowledged.

@@ -5,10 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-use std::{
-    fs,
-    process::{Command, Stdio},
-};
+use std::process::{Command, Stdio};
 
 use airlock_core::{
     decision::{
@@ -24,7 +21,8 @@ use airlock_core::{
     time::Timestamp,
 };
 use airlock_tests::{
-    Answer, Asking, LATER, Leaf, Order, Person, World, eventually, now, payload, program, re_minted,
+    Answer, Asking, Desk, LATER, Leaf, Order, Person, World, eventually, now, payload, program,
+    re_minted,
 };
 use http::Method;
 use serde_json::{Value, json};
@@ -50,23 +48,7 @@ async fn wanting(context: &str) -> World {
 /// knows no older terms, which it would go by for half a minute.
 async fn want(world: &World, operations: &Value) {
     world.control().stop("intake").await;
-    let mut bindings: Value =
-        serde_json::from_slice(&fs::read(world.state().join("bindings.json")).unwrap()).unwrap();
-    let contoso = world.contoso().to_string();
-    let tenants = bindings["tenants"].as_array_mut().unwrap();
-    let bound = tenants.iter_mut().find(|bound| bound["tenant"] == contoso).unwrap();
-    bound["terms"]["operations"] = operations.clone();
-    let file = world.state().join("step-up.json");
-    fs::write(&file, bindings.to_string()).unwrap();
-    let environment = world.stack()["admin"].as_object().unwrap();
-    let ended = Command::new(program("airlockctl"))
-        .args(["admin", "bind", "--deployment", world.stack()["deployment"].as_str().unwrap()])
-        .arg("--file")
-        .arg(file)
-        .envs(environment.iter().map(|(name, value)| (name, value.as_str().unwrap())))
-        .output()
-        .unwrap();
-    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    Desk::of(world).rebind(|terms| terms["operations"] = operations.clone());
     world.control().start("intake").await;
 }
 

@@ -85,6 +85,12 @@ impl<'a> Desk<'a> {
         file
     }
 
+    /// Gives the first tenant other terms.
+    pub fn rebind(&self, change: impl FnOnce(&mut Value)) {
+        let reviewed = self.reviewed(change);
+        self.types(&["bind", "--file", reviewed.to_str().expect("a path in UTF-8")]).done();
+    }
+
     /// Brings a tenant back whose tree was refused a seal: what is planned is signed and applied,
     /// and `drift` opens the next epoch.
     pub async fn recover(&self, tenant: &str, reason: &str) {

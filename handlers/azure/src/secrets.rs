@@ -29,7 +29,7 @@ use azure_security_keyvault_secrets::{
         SetSecretParameters, UpdateSecretPropertiesParameters,
     },
 };
-use futures::TryStreamExt as _;
+use futures::{TryStream, TryStreamExt as _};
 use zeroize::Zeroizing;
 
 use crate::failure::{in_time, port_error};
@@ -99,18 +99,30 @@ fn read(
     })
 }
 
-/// Oldest first. The vault lists versions by their ids, which say nothing about age.
-fn in_order(mut versions: Vec<Version>) -> Result<Vec<Version>, PortError> {
-    if versions.len() > MOST_VERSIONS {
-        return Err(unexpected("number of versions"));
-    }
+/// What the vault lists, oldest first: it lists versions by their ids, which say nothing about age.
+/// Of a name that is not there, no version is there.
+async fn listed<T: Send>(
+    pages: azure_core::Result<impl TryStream<Ok = T, Error = azure_core::Error> + Send + Unpin>,
+    read: impl Fn(T) -> Result<Version, PortError> + Send + Sync,
+) -> Result<Vec<Version>, PortError> {
+    let mut versions = in_time(async {
+        let mut pages = pages.map_err(port_error)?;
+        let mut versions = Vec::new();
+        loop {
+            match pages.try_next().await {
+                Ok(None) => return Ok(versions),
+                Ok(Some(_)) if versions.len() == MOST_VERSIONS => {
+                    return Err(unexpected("number of versions"));
+                }
+                Ok(Some(found)) => versions.push(read(found)?),
+                Err(error) if status(&error) == Some(404) => return Ok(Vec::new()),
+                Err(error) => return Err(port_error(error)),
+            }
+        }
+    })
+    .await?;
     versions.sort_by_key(|version| version.at);
     Ok(versions)
-}
-
-/// What a question about something is answered with that is not there.
-fn none_if_absent(error: PortError, status: Option<u16>) -> Result<Vec<Version>, PortError> {
-    if status == Some(404) { Ok(Vec::new()) } else { Err(error) }
 }
 
 fn status(error: &azure_core::Error) -> Option<u16> {
@@ -150,26 +162,11 @@ impl SecretVault for VaultSecrets {
 
     async fn versions(&self, name: &str) -> Result<Vec<Version>, PortError> {
         let start = start(self.client.endpoint().as_str(), "secrets", name);
-        let listed = in_time(async {
-            let pages = self.client.list_secret_properties_versions(name, None);
-            let mut pages = pages.map_err(port_error)?;
-            let mut all = Vec::new();
-            loop {
-                match pages.try_next().await {
-                    Ok(None) => return Ok(all),
-                    Ok(Some(found)) => {
-                        let its = found.attributes.unwrap_or_default();
-                        let its = (its.created, its.enabled);
-                        all.push(read(found.id.as_deref(), &start, its, found.tags)?);
-                    }
-                    Err(error) => {
-                        let status = status(&error);
-                        return none_if_absent(port_error(error), status);
-                    }
-                }
-            }
-        });
-        in_order(listed.await?)
+        listed(self.client.list_secret_properties_versions(name, None), |found| {
+            let its = found.attributes.unwrap_or_default();
+            read(found.id.as_deref(), &start, (its.created, its.enabled), found.tags)
+        })
+        .await
     }
 
     async fn disable(&self, name: &str, version: &str) -> Result<(), PortError> {
@@ -213,26 +210,11 @@ impl KeyVersions for VaultKeys {
 
     async fn versions(&self, name: &str) -> Result<Vec<Version>, PortError> {
         let start = start(self.client.endpoint().as_str(), "keys", name);
-        let listed = in_time(async {
-            let pages = self.client.list_key_properties_versions(name, None);
-            let mut pages = pages.map_err(port_error)?;
-            let mut all = Vec::new();
-            loop {
-                match pages.try_next().await {
-                    Ok(None) => return Ok(all),
-                    Ok(Some(found)) => {
-                        let its = found.attributes.unwrap_or_default();
-                        let its = (its.created, its.enabled);
-                        all.push(read(found.kid.as_deref(), &start, its, found.tags)?);
-                    }
-                    Err(error) => {
-                        let status = status(&error);
-                        return none_if_absent(port_error(error), status);
-                    }
-                }
-            }
-        });
-        in_order(listed.await?)
+        listed(self.client.list_key_properties_versions(name, None), |found| {
+            let its = found.attributes.unwrap_or_default();
+            read(found.kid.as_deref(), &start, (its.created, its.enabled), found.tags)
+        })
+        .await
     }
 
     async fn disable(&self, name: &str, version: &str) -> Result<(), PortError> {

@@ -1,269 +1,22 @@
 //! What writers believe of a ledger: what was sealed, what extends it, and nothing else.
 
-use std::{
-    ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
-};
+mod stage;
 
-use async_trait::async_trait;
-use serde_json::Value;
-use uuid::Uuid;
-
-use super::world::{CONTOSO, Client, FABRIKAM, NINA, World, key};
+use self::stage::{AtWork, add, contoso, creating, head, process, statement, violation};
+use super::world::{CONTOSO, FABRIKAM, NINA, World, key};
 use crate::{
-    decision::Verdict,
-    identity::{
-        App,
-        Role::{Approver, HelpdeskAgent},
-    },
+    identity::{App, Role::HelpdeskAgent},
     jws::{NotVerified, Signed},
     ledger::{
-        Commit, Contents, Frontier, Happened, Ledger, NotCommitted, NotProven, Statement,
-        commit::{Change, HEAD, StoredHead, StoredLeaf, leaf_id},
+        Commit, Frontier, Happened, NotCommitted, NotProven, Statement,
+        commit::{HEAD, StoredHead, StoredLeaf, leaf_id},
         merkle::leaf_hash,
-        statement::Data,
     },
-    memory::{Documented, Fault, LocalKey},
-    ports::{
-        BatchError, Container, Documents, Etag, Found, Partition, PortError, Ports, Query, Write,
-    },
-    reception::{NotReceived, Reception},
+    memory::{Fault, LocalKey},
+    ports::Partition,
+    reception::NotReceived,
     trust::NotTrusted,
 };
-
-/// Documents that count the calls.
-struct Watched {
-    inner: Arc<Documented>,
-    reads: AtomicUsize,
-    queries: AtomicUsize,
-    batches: AtomicUsize,
-}
-
-impl Watched {
-    fn over(world: &World) -> Arc<Self> {
-        let zero = AtomicUsize::default;
-        let inner = world.documents.clone();
-        Arc::new(Self { inner, reads: zero(), queries: zero(), batches: zero() })
-    }
-
-    /// Reads, queries and batches since the last time.
-    fn calls(&self) -> [usize; 3] {
-        [&self.reads, &self.queries, &self.batches].map(|count| count.swap(0, SeqCst))
-    }
-}
-
-#[async_trait]
-impl Documents for Watched {
-    async fn read(&self, partition: &Partition, id: &str) -> Result<Option<Found>, PortError> {
-        self.reads.fetch_add(1, SeqCst);
-        self.inner.read(partition, id).await
-    }
-
-    async fn query(&self, partition: &Partition, query: &Query) -> Result<Vec<Found>, PortError> {
-        self.queries.fetch_add(1, SeqCst);
-        self.inner.query(partition, query).await
-    }
-
-    async fn range(
-        &self,
-        partition: &Partition,
-        ids: Range<&str>,
-        limit: u32,
-    ) -> Result<Vec<Found>, PortError> {
-        self.queries.fetch_add(1, SeqCst);
-        self.inner.range(partition, ids, limit).await
-    }
-
-    async fn partitions(
-        &self,
-        container: Container,
-        kind: &'static str,
-    ) -> Result<Vec<String>, PortError> {
-        self.inner.partitions(container, kind).await
-    }
-
-    async fn batch(
-        &self,
-        partition: &Partition,
-        writes: &[Write],
-    ) -> Result<Vec<Etag>, BatchError> {
-        self.batches.fetch_add(1, SeqCst);
-        self.inner.batch(partition, writes).await
-    }
-}
-
-/// A process that writes, and what it asks the database.
-fn process(world: &World) -> (Ledger, Arc<Watched>) {
-    let watched = Watched::over(world);
-    let ports = Ports { documents: watched.clone(), ..world.ports(App::Intake) };
-    let trust = world.trust_over(&ports);
-    (Ledger::new(App::Intake, &ports, Arc::new(trust)), watched)
-}
-
-async fn contoso(world: &World) -> Partition {
-    Partition::tenant(&world.scope(CONTOSO).await)
-}
-
-fn creating(id: &str) -> Commit {
-    Commit {
-        happened: Happened::Received,
-        principal: None,
-        request: None,
-        reason: None,
-        traceparent: None,
-        change: Some(Change {
-            id: id.to_owned(),
-            kind: "thing",
-            at: 0,
-            hint: None,
-            contents: Contents::Clear { salt: None, body: "{}".to_owned() },
-            replaces: None,
-        }),
-        markers: Vec::new(),
-        counts: Vec::new(),
-        outgoing: Vec::new(),
-        subject: None,
-        artefact: None,
-    }
-}
-
-/// A leaf's statement as an app would sign it.
-async fn statement(world: &World, tenant: &str, app: App, key: &LocalKey) -> Signed<Statement> {
-    let now = world.now();
-    let statement = Statement {
-        specversion: "1.0".to_owned(),
-        id: Uuid::new_v4(),
-        source: format!("/airlock/{app}"),
-        r#type: Happened::SessionStarted,
-        subject: "a session".to_owned(),
-        time: now.to_string(),
-        traceparent: None,
-        tenantid: tenant.to_owned(),
-        principal: None,
-        iss: app,
-        iat: now,
-        data: Data::default(),
-    };
-    Signed::sign(&statement, key).await.unwrap()
-}
-
-fn head(world: &World, partition: &Partition) -> StoredHead {
-    serde_json::from_value(world.documents.all(partition)[HEAD].clone()).unwrap()
-}
-
-/// Whoever owns the database adds a leaf, and a head that fits it.
-fn add(world: &World, partition: &Partition, statement: &Signed<Statement>) {
-    let StoredHead { epoch, mut frontier, .. } = head(world, partition);
-    let leaf = StoredLeaf::new(partition, epoch, frontier.size(), "a session", statement);
-    frontier.push(leaf_hash(statement.as_str().as_bytes()));
-    let leaf_json = serde_json::to_value(&leaf).unwrap();
-    world.documents.overwrite(partition, &leaf.id, leaf_json);
-    let head = StoredHead::new(partition, epoch, frontier);
-    world.documents.overwrite(partition, HEAD, serde_json::to_value(head).unwrap());
-}
-
-/// A tenant in the middle of its work: requests permitted and sent, one that waits, some of it
-/// sealed and the last of it not.
-struct AtWork {
-    world: World,
-    partition: Partition,
-    harriet: Client,
-    april: Client,
-    waiting: String,
-    /// The partition when less had happened, all of it genuine.
-    earlier: std::collections::BTreeMap<String, Value>,
-}
-
-impl AtWork {
-    async fn new() -> Self {
-        let world = World::new().await;
-        let harriet = world.sign_in(CONTOSO, 1, &[HelpdeskAgent]).await;
-        let april = world.sign_in(CONTOSO, 2, &[Approver]).await;
-        let partition = contoso(&world).await;
-        let ask = world.ask(&harriet, "account.disable", NINA);
-        let waiting = world.submit(&harriet, &ask).await.unwrap().id;
-        let round = world.seal().await;
-        assert_eq!((round.refused, round.failed), (0, 0));
-        let earlier = world.documents.all(&partition);
-        let ask = world.ask(&harriet, "sessions.revoke", NINA);
-        world.submit(&harriet, &ask).await.unwrap();
-        world.clock.advance_s(5);
-        assert_eq!(world.seal().await.sealed, 1);
-        let ask = world.ask(&harriet, "sessions.revoke", NINA);
-        world.submit(&harriet, &ask).await.unwrap();
-        Self { world, partition, harriet, april, waiting, earlier }
-    }
-
-    /// Whoever owns the database puts an earlier state of the whole partition back.
-    fn roll_back(&self) {
-        for id in self.world.documents.all(&self.partition).into_keys() {
-            self.world.documents.forget(&self.partition, &id);
-        }
-        for (id, json) in &self.earlier {
-            self.world.documents.overwrite(&self.partition, id, json.clone());
-        }
-    }
-
-    /// Everybody tries to go on; nothing comes of it.
-    async fn nothing_goes_on(&self, what: &str, expected: impl Fn(&NotProven) -> bool) {
-        let Self { world, partition, harriet, april, waiting, .. } = self;
-        super::world::settle().await;
-        let before = world.documents.all(partition);
-        let claims = world.blobs.names("claims");
-        let sent = world.bus.all().len();
-        // One that was at work all the time, and one that has just started.
-        for desk in [&world.reception, &world.desk()] {
-            let submitted = self.submit(desk, harriet).await;
-            assert!(refused(submitted.as_ref(), &expected), "{what}: {submitted:?}");
-            let decided = self.decide(desk, april, waiting).await;
-            assert!(refused(decided.as_ref(), &expected), "{what}: {decided:?}");
-        }
-        let worker = world.worker();
-        assert!(world.deliver_permit(&worker).await, "{what}");
-        assert_eq!(world.effects(), 0, "{what}");
-        assert_eq!(world.blobs.names("claims"), claims, "{what}: claimed");
-        let after = world.documents.all(partition);
-        assert_eq!(after.len(), before.len(), "{what}: written");
-        assert!(after == before, "{what}: changed");
-        let permits = world.bus.all()[sent..]
-            .iter()
-            .filter(|(queue, message)| queue.starts_with("permits") && message.not_before.is_none())
-            .count();
-        assert_eq!(permits, 0, "{what}: permitted");
-    }
-
-    async fn submit(&self, desk: &Reception, by: &Client) -> Result<(), NotReceived> {
-        let ask = self.world.ask(by, "sessions.revoke", NINA);
-        let signed = Signed::sign(&ask, &by.key).await.unwrap();
-        desk.submit(&by.caller, signed, None, None).await.map(|_| ())
-    }
-
-    async fn decide(&self, desk: &Reception, by: &Client, id: &str) -> Result<(), NotReceived> {
-        let name = crate::reception::RequestName::parse(id).unwrap();
-        let decision = self.world.decision(by, name.digest, Verdict::Approve);
-        let signed = Signed::sign(&decision, &by.key).await.unwrap();
-        desk.decide(&by.caller, name, signed, None).await.map(|_| ())
-    }
-}
-
-fn refused(answer: Result<&(), &NotReceived>, expected: &impl Fn(&NotProven) -> bool) -> bool {
-    match answer {
-        Err(
-            NotReceived::NotProven(error)
-            | NotReceived::NotCommitted(NotCommitted::NotProven(error)),
-        ) => expected(error),
-        // Of a tree that is gone, a request is not there either.
-        Err(NotReceived::NotThere) => true,
-        _ => false,
-    }
-}
-
-const fn violation(error: &NotProven) -> bool {
-    error.is_violation()
-}
 
 #[tokio::test]
 async fn a_process_at_work_proves_a_tree_without_a_call_and_commits_with_one() {
@@ -582,11 +335,7 @@ async fn a_binding_that_is_older_than_what_was_anchored_is_refused_by_whoever_re
             matches!(refused, Err(NotTrusted::NotVerified(NotVerified::Other("version"))));
         assert!(is_older, "{refused:?}");
     }
-    let submitted = at.submit(&world.desk(), &at.harriet).await;
-    assert!(matches!(submitted, Err(NotReceived::Violation(_))), "{submitted:?}");
-    assert!(world.deliver_permit(&world.worker()).await);
-    assert_eq!(world.effects(), 0);
-    assert!(world.blobs.names("claims").is_empty());
+    at.nobody_starts_anything().await;
 }
 
 #[tokio::test]
@@ -603,11 +352,7 @@ async fn a_keyset_that_is_older_than_what_was_anchored_is_refused_by_whoever_rea
     let refused = world.trust_store().trust().await;
     let is_older = matches!(refused, Err(NotTrusted::NotVerified(NotVerified::Other("version"))));
     assert!(is_older, "{:?}", refused.err());
-    let submitted = at.submit(&world.desk(), &at.harriet).await;
-    assert!(matches!(submitted, Err(NotReceived::Violation(_))), "{submitted:?}");
-    assert!(world.deliver_permit(&world.worker()).await);
-    assert_eq!(world.effects(), 0);
-    assert!(world.blobs.names("claims").is_empty());
+    at.nobody_starts_anything().await;
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ pub struct By {
     /// Public key of the root that signed the keyset, as a JWK, or a package's manifest.json
     #[arg(long, value_name = "FILE")]
     pub root: Option<PathBuf>,
-    /// Name of the tree: <ledger>/t/<tenant or platform>/<epoch>
+    /// Name of the tree: that of the ledger, `/t/`, the tenant or `platform`, `/` and the epoch
     #[arg(long, value_name = "NAME", value_parser = origin)]
     pub origin: Option<Origin>,
 }
