@@ -1,7 +1,6 @@
 """The OpenAPI document, judged by foreign programs: openapi-spec-validator reads it, jsonschema
 compares the answers of a journey with it, and Schemathesis calls whatever it describes."""
 
-import base64
 import collections
 import json
 import os
@@ -11,23 +10,27 @@ import secrets
 import subprocess
 import sys
 import tempfile
-import urllib.parse
+import time
 import warnings
 
-import jsonschema
+import jwt
 import msal
 from azure.identity import ManagedIdentityCredential
 from cryptography.hazmat.primitives.asymmetric import ec
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
-from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT202012
 
 import openapi_calls
+import openapi_ledger
 from cloud import TIMEOUT_S, Checks, Cloud, direct, sign_in
+from openapi_described import Described
 from person import Person
+from tiles import bundles, entries
 
 SAM, APRIL, HARRIET = "sam@contoso.example", "april@contoso.example", "harriet@contoso.example"
+AUDREY = "audrey@contoso.example"
 NINA, OSCAR = "nina@contoso.example", "oscar@contoso.example"
+# A customer, whose binding makes Contoso's approvers its own, but not Contoso's auditors.
+CUSTOMER = "fabrikam.example"
 
 # What the platform passes on to the service; others it answers itself. A browser's preflight is
 # answered without being an operation.
@@ -39,6 +42,8 @@ EXAMPLES = 40
 # Requests that wait to be decided, and secrets that can be had.
 WAITING, READY = 12, 3
 RUN_S = 300
+# `drift` publishes at most every half minute.
+PUBLISHED_S = 90
 CHECKS = [
     "not_a_server_error",
     "status_code_conformance",
@@ -53,56 +58,6 @@ CHECKS = [
 cloud = Cloud()
 checks = Checks()
 api = cloud.stack["api"]
-document = {}
-
-
-def operation(name):
-    """Where an operation is: path and method."""
-    [found] = [
-        (path, method)
-        for path, item in document["paths"].items()
-        for method, described in item.items()
-        if described.get("operationId") == name
-    ]
-    return found
-
-
-def claims_within(validator, schema, text, _):
-    """`contentSchema`, of a compact JWS: the list of its decoded header and claims."""
-    if validator.schema.get("contentMediaType") != "application/jwt":
-        return
-    parts = [part + "=" * (-len(part) % 4) for part in text.split(".")[:2]]
-    contents = [json.loads(base64.urlsafe_b64decode(part)) for part in parts]
-    yield from validator.descend(contents, schema)
-
-
-def as_described(answer, name, status=200):
-    """The JSON of an answer, if it is what the operation says."""
-    path, method = operation(name)
-    assert answer.status_code == status, f"{name}: {answer.status_code} {answer.text}"
-    media_type = answer.headers["content-type"]
-    said = document["paths"][path][method]["responses"][str(status)]["content"]
-    pointer = ["paths", path, method, "responses", str(status), "content", media_type, "schema"]
-    assert media_type in said, f"{name}: {media_type}"
-    escaped = (part.replace("~", "~0").replace("/", "~1") for part in pointer)
-    reference = f"urn:airlock:openapi#/{urllib.parse.quote('/'.join(escaped))}"
-    validator = judge(
-        # A member that is not described may come one day; it does not now.
-        {"$ref": reference, "unevaluatedProperties": False},
-        registry=registry,
-        format_checker=judge.FORMAT_CHECKER,
-    )
-    body = answer.json()
-    validator.validate(body)
-    return body
-
-
-def requests_of(schema):
-    """The members that a schema has, with those of which it is made."""
-    if "$ref" in schema:
-        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    members = set(schema.get("properties", {}))
-    return members.union(*(requests_of(part) for part in schema.get("allOf", [])))
 
 
 def parameters_of(entry):
@@ -117,6 +72,29 @@ def value_of(typed):
         return json.loads(typed)
     except ValueError:
         return typed
+
+
+def said_in(artefact):
+    """The claims of a compact JWS."""
+    return jwt.decode(artefact, options={"verify_signature": False})
+
+
+def checkpoint_of(tree, epoch=0):
+    """Where a tree's newest checkpoint is."""
+    return f"/api/ledger/{tree}/{epoch}/checkpoint"
+
+
+def published(overseer, tree, size=1):
+    """The checkpoint of a tree that an overseer reads, once it is of so many entries."""
+    until = time.monotonic() + PUBLISHED_S
+    while True:
+        answer = overseer.calls("GET", checkpoint_of(tree))
+        if answer.status_code != 404:
+            found = openapi_ledger.checkpoint(as_described(answer, "readCheckpoint"))
+            if found.size >= size:
+                return found
+        assert time.monotonic() < until, f"{size} entries are not published: {answer.text}"
+        time.sleep(1)
 
 
 def asks(person, operation, user, **others):
@@ -167,7 +145,7 @@ def calls(said):
 with checks.that("a stranger may read the document", needed=True):
     answer = direct.get(f"{api}/api/openapi.json", timeout=TIMEOUT_S)
     assert answer.status_code == 200, answer.text
-    document.update(answer.json())
+    document = answer.json()
 
 with checks.that("openapi-spec-validator: it is valid OpenAPI 3.1, and so is every schema in it"):
     assert document["openapi"].startswith("3.1."), document["openapi"]
@@ -180,14 +158,12 @@ with checks.that("nothing is described that no operation needs"):
     for name in document["components"]["securitySchemes"]:
         assert f'{{"{name}": []' in text or f', "{name}": []' in text, name
 
-resource = Resource.from_contents(document, default_specification=DRAFT202012)
-registry = Registry().with_resource("urn:airlock:openapi", resource)
-judge = jsonschema.validators.extend(
-    jsonschema.Draft202012Validator, {"contentSchema": claims_within}
-)
+described = Described(document)
+as_described = described.told
 
 with checks.that("people sign in with airlockctl", needed=True):
-    sam, april, harriet = (Person(cloud, name) for name in (SAM, APRIL, HARRIET))
+    sam, april = Person(cloud, SAM), Person(cloud, APRIL)
+    harriet, audrey = Person(cloud, HARRIET), Person(cloud, AUDREY)
     directory = cloud.control("GET", "/directory")["tenants"]
     people = directory[cloud.tenant]["people"]
     nina = people[NINA]["id"]
@@ -243,9 +219,58 @@ with checks.that("jsonschema: a journey is answered as described, to the claims 
     listed = april.calls("GET", f"/api/requests?tenant={cloud.tenant}")
     listed = as_described(listed, "listRequests")["requests"]
     assert {pending["id"], taken["id"]} <= {request["id"] for request in listed}
-    described = requests_of({"$ref": "#/components/schemas/RequestView"})
+    members = described.members({"$ref": "#/components/schemas/RequestView"})
     for request in listed:
-        assert set(request) <= described, set(request) - described
+        assert set(request) <= members, set(request) - members
+
+receipt_of = "/api/requests/{}/receipt".format
+
+with checks.that("jsonschema: how a request ended is proven as described, to whoever may see it"):
+    proven = as_described(sam.calls("GET", receipt_of(taken["id"])), "readReceipt")
+    statement, outcome = said_in(proven["statement"]), said_in(proven["outcome"])
+    digest = taken["id"].rpartition(".")[2]
+    assert statement["type"] == "airlock.request.ended", statement
+    assert statement["data"]["request"] == outcome["req"] == digest, (statement, outcome)
+    assert outcome["ending"] == "succeeded", outcome
+    overseen = as_described(april.calls("GET", receipt_of(taken["id"])), "readReceipt")
+    assert overseen["statement"] == proven["statement"], overseen
+
+    as_described(harriet.calls("GET", receipt_of(taken["id"])), "readReceipt", 404)
+    stranger = direct.get(f"{api}{receipt_of(taken['id'])}", timeout=TIMEOUT_S)
+    as_described(stranger, "readReceipt", 401)
+    # Turned down by people, it was never carried out: no worker has a word on how.
+    as_described(harriet.calls("GET", receipt_of(pending["id"])), "readReceipt", 409)
+
+with checks.that("jsonschema: a checkpoint is told as described, to whoever oversees its tree"):
+    customer = cloud.tenant_of(CUSTOMER)
+    index, sealed = openapi_ledger.receipt(proven["receipt"])
+    newest = published(april, cloud.tenant, sealed.size)
+    for overseer, tree in [(april, customer), (audrey, "platform"), (audrey, cloud.tenant)]:
+        seen = published(overseer, tree)
+        assert seen.origin.endswith(f"/t/{tree}/0"), seen
+
+    # As if there were no tree: as for an epoch that never began.
+    others = [(sam, cloud.tenant), (harriet, customer), (audrey, customer), (april, "platform")]
+    for other, tree in others:
+        as_described(other.calls("GET", checkpoint_of(tree)), "readCheckpoint", 404)
+    as_described(april.calls("GET", checkpoint_of(cloud.tenant, 1)), "readCheckpoint", 404)
+    stranger = direct.get(f"{api}{checkpoint_of(cloud.tenant)}", timeout=TIMEOUT_S)
+    as_described(stranger, "readCheckpoint", 401)
+
+with checks.that("the receipt and the checkpoint are of one tree, and its entry is in it"):
+    assert sealed.origin == newest.origin, (sealed, newest)
+    assert newest.origin.endswith(f"/t/{cloud.tenant}/0"), newest
+    assert index < sealed.size <= newest.size, (index, sealed, newest)
+    leaves = []
+    for path, _ in bundles(newest.size):
+        answer = april.calls("GET", f"/api/ledger/{cloud.tenant}/0/{path}")
+        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
+        leaves += entries(answer.content)
+    assert len(leaves) == newest.size, (len(leaves), newest)
+    assert leaves[index].decode() == proven["statement"], index
+    assert openapi_ledger.root(leaves) == newest.root, newest
+    assert openapi_ledger.root(leaves[: sealed.size]) == sealed.root, sealed
+    checks.note(f"entry {index} of {sealed.size} in the receipt, of {newest.size} by now")
 
 with checks.that("Schemathesis: no 5xx and nothing undescribed, whatever is made up"):
     session = f"Authorization: Session {sam.session['cookie']}"
@@ -257,6 +282,9 @@ with checks.that("Schemathesis: nor if it can sign, and knows what there is"):
     with tempfile.TemporaryDirectory(prefix="airlock-peers-") as folder:
         oscar = people[OSCAR]["id"]
         waiting = [asks(harriet, "account.disable", oscar).json()["id"] for _ in range(WAITING)]
+        revealable = [
+            asks(sam, "tap.issue", nina, reveal_to=secret).json()["id"] for _ in range(READY)
+        ]
         given = {
             "callers": {"requester": sam.session, "decider": april.session},
             "token": token,
@@ -266,12 +294,11 @@ with checks.that("Schemathesis: nor if it can sign, and knows what there is"):
             "secret": [entry["name"] for entry in catalog if entry["secret"]],
             "parameters": {entry["name"]: parameters_of(entry) for entry in catalog},
             "pending": waiting,
-            "ready": [
-                asks(sam, "tap.issue", nina, reveal_to=secret).json()["id"] for _ in range(READY)
-            ],
+            "ready": revealable,
+            "ended": [taken["id"], *revealable],
             "requests": [taken["id"], pending["id"], *waiting],
         }
-        for request in given["ready"]:
+        for request in revealable:
             sam.follows(request)
         file, answered = pathlib.Path(folder, "given"), pathlib.Path(folder, "answered")
         file.touch(mode=0o600)
@@ -291,11 +318,7 @@ with checks.that("Schemathesis: nor if it can sign, and knows what there is"):
         checks.note(f"{name}: {counted}")
 
 with checks.that("and each operation was asked for what it can do, and did it"):
-    names = {
-        described["operationId"]
-        for item in document["paths"].values()
-        for described in item.values()
-    }
+    names = set(described.operations())
     done = {name for name, status in answers if status in (200, 202)}
     # The document itself is what it was given, and not among what it calls.
     assert names - {"describe"} == done, f"never done: {sorted(names - done)}"

@@ -20,6 +20,11 @@ from jwcrypto.jwk import JWK
 
 FRESH_S = 60
 
+# Which requests a path is for, by how it ends.
+KINDS = {"decision": "pending", "receipt": "ended"}
+# What is done by whoever decides; the rest is by whoever asks.
+BY_THE_DECIDER = {"decideRequest", "readCheckpoint"}
+
 
 def encoded(data):
     """Bytes in base64url."""
@@ -163,12 +168,15 @@ def strategies(given):
     unknown = st.builds(
         "{}.{}".format, tenants, st.binary(min_size=32, max_size=32).map(encoded)
     )
+    tree = st.just(given["tenants"][0])
     return {
         "airlock-request": seldom(asks(), st.text()),
         "airlock-decision": seldom(decisions(), st.text()),
         "airlock-request-id": seldom(known, unknown),
         "airlock-pending-id": seldom(st.sampled_from(given["pending"]), known | unknown),
+        "airlock-ended-id": seldom(st.sampled_from(given["ended"]), known | unknown),
         "airlock-tenant": tenants,
+        "airlock-tree": seldom(tree, tenants | st.just("platform")),
     }
 
 
@@ -180,12 +188,15 @@ def formats(document):
     for path, item in document["paths"].items():
         for operation in item.values():
             for parameter in operation.get("parameters", []):
-                if parameter["name"] == "tenant":
-                    parameter["schema"] = {"type": "string", "format": "airlock-tenant"}
-                elif parameter["name"] == "id":
-                    pending = path.endswith("/decision")
-                    name = "airlock-pending-id" if pending else "airlock-request-id"
-                    parameter["schema"] = {"type": "string", "format": name}
+                name = parameter["name"]
+                if name in ("tenant", "tree"):
+                    parameter["schema"] = {"type": "string", "format": f"airlock-{name}"}
+                elif name == "id":
+                    kind = KINDS.get(path.rpartition("/")[2], "request")
+                    parameter["schema"] = {"type": "string", "format": f"airlock-{kind}-id"}
+                elif name == "epoch":
+                    # The same numbers; but the one that there is comes often.
+                    parameter["schema"] = {"anyOf": [{"const": 0}, parameter["schema"]]}
 
 
 def operation_id(case):
@@ -216,7 +227,7 @@ def load(given, answered):
     @schemathesis.hook
     def before_call(context, case, kwargs):
         name = operation_id(case)
-        caller = given["callers"]["decider" if name == "decideRequest" else "requester"]
+        caller = given["callers"]["decider" if name in BY_THE_DECIDER else "requester"]
         session = f"Session {caller['cookie']}"
         case.headers["Authorization"] = f"Bearer {given['token']}" if name == "readClaims" else session
         # What can be done once is made up too seldom to be done at all: each takes its turn.
