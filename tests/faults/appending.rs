@@ -114,14 +114,6 @@ impl Draw {
     }
 }
 
-/// Lets everyone in Contoso ask as often as they like.
-fn lift_quotas(world: &World) {
-    Desk::of(world).rebind(|terms| {
-        terms["quotas"] =
-            json!({ "tenant": 1_000_000, "caller": 1_000_000, "attested": 1_000_000 });
-    });
-}
-
 /// Asks one process again and again, and keeps the names of what it acknowledged.
 async fn write(
     harriet: Arc<Person>,
@@ -159,7 +151,7 @@ async fn write(
 #[ignore = "a minute of load: tests/run plays it"]
 async fn what_four_processes_acknowledged_is_sealed_whatever_became_of_them() {
     let world = World::start().await;
-    lift_quotas(&world);
+    Desk::of(&world).lift_quotas();
     let harriet = Arc::new(world.person("harriet").await);
     let order = Order::of("account.disable", &world.who("nina"));
     let pid = world.control().processes().await["intake"]["pid"].as_u64().unwrap();

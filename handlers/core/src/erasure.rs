@@ -175,6 +175,13 @@ impl StoredOrder {
         if says.tnt.to_string() != partition.key() {
             return Err(NotVerified::Other("tenant"));
         }
+        let in_its_place = self.id == document_id(says.jti)
+            && self.tenant == partition.key()
+            && self.kind == KIND
+            && self.at == says.iat.as_unix_s();
+        if !in_its_place {
+            return Err(NotVerified::Other("place"));
+        }
         let salt = base64url::decode_array(&self.salt)
             .filter(|salt| subject(salt, self.person) == says.subject)
             .ok_or(NotVerified::Other("person"))?;

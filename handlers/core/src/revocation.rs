@@ -1,14 +1,21 @@
 //! From when on a person's sessions count. Signed by `signin`, read by everyone who relies on
 //! a session.
+//!
+//! The ledger tells of each, by a name that says nothing of the person: so `drift` sees if whoever
+//! owns the database deletes one, or puts an earlier one back.
 
 use serde::{Deserialize, Serialize};
 
+use uuid::Uuid;
+
 use crate::{
+    ask,
     identity::{App, ObjectId, PersonId, TenantId},
     jws::{Artefact, NotVerified, Signed, Typ},
     keyset::{Issued, Trust},
-    ports::{Documents, Partition, PortError},
+    ports::{Documents, Found, Partition, PortError},
     session::Session,
+    session_record::{ABSOLUTE_S, without_ttl},
     time::Timestamp,
 };
 
@@ -26,6 +33,8 @@ pub struct Revocation {
     /// Only this session, if named; else all of the person's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
+    /// Random. It stays when a revocation is replaced by one that goes further.
+    pub name: Uuid,
     /// Sessions count from here on.
     pub nbf: Timestamp,
     /// When it was signed.
@@ -53,6 +62,10 @@ impl Issued for Revocation {
 /// `kind` of a stored revocation.
 pub const KIND: &str = "revocation";
 
+/// For how long somebody may rely on a session that it ends, in seconds: for as long as the session
+/// lasts, and then for as long as something waits that was asked in it.
+pub const COUNTS_S: i64 = ABSOLUTE_S + ask::MAX_LIFETIME_S;
+
 /// A stored revocation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,6 +82,89 @@ pub struct StoredRevocation {
     pub at: i64,
     /// What counts.
     pub revocation: Signed<Revocation>,
+}
+
+/// What the ledger is told of a revocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Told {
+    /// Its name.
+    pub name: Uuid,
+    /// Sessions count from here on, or later.
+    pub nbf: Timestamp,
+}
+
+impl StoredRevocation {
+    /// Stored, in the partition where it is looked for.
+    #[must_use]
+    pub fn new(revocation: &Revocation, signed: Signed<Revocation>) -> Self {
+        Self {
+            id: revocation.document_id(),
+            tenant: revocation.tid.to_string(),
+            kind: KIND.to_owned(),
+            person: revocation.oid.to_string(),
+            at: revocation.iat.as_unix_s(),
+            revocation: signed,
+        }
+    }
+
+    /// Reads what is stored.
+    ///
+    /// # Errors
+    ///
+    /// If it is not of that form.
+    pub fn read(found: Found) -> Result<Self, NotVerified> {
+        serde_json::from_value(without_ttl(found).json).map_err(|_| NotVerified::Other("form"))
+    }
+
+    /// The revocation, if `signin` signed it and it is stored as what it is.
+    ///
+    /// # Errors
+    ///
+    /// [`NotVerified`].
+    pub fn open(&self, trust: &Trust, now: Timestamp) -> Result<Revocation, NotVerified> {
+        self.in_its_place(trust.open(&self.revocation, now)?.value())
+    }
+
+    /// The same, even if the key that signed it was revoked since.
+    pub(crate) fn open_once_valid(
+        &self,
+        trust: &Trust,
+        now: Timestamp,
+    ) -> Result<Revocation, NotVerified> {
+        self.in_its_place(trust.open_once_valid(&self.revocation, now)?.value())
+    }
+
+    fn in_its_place(&self, says: &Revocation) -> Result<Revocation, NotVerified> {
+        let is_it = says.iss == App::Signin
+            && self.kind == KIND
+            && self.id == says.document_id()
+            && self.tenant == says.tid.to_string()
+            && self.person == says.oid.to_string()
+            && self.at == says.iat.as_unix_s();
+        if is_it { Ok(says.clone()) } else { Err(NotVerified::Other("place")) }
+    }
+}
+
+impl Revocation {
+    /// Whose sessions it is about.
+    #[must_use]
+    pub const fn person(&self) -> PersonId {
+        PersonId { tid: self.tid, oid: self.oid }
+    }
+
+    /// What the ledger is told of it.
+    #[must_use]
+    pub const fn told(&self) -> Told {
+        Told { name: self.name, nbf: self.nbf }
+    }
+
+    fn document_id(&self) -> String {
+        match &self.sid {
+            None => person_id(self.person()),
+            Some(sid) => session_id(self.person(), sid),
+        }
+    }
 }
 
 /// Whether a session may be relied upon could not be told, or it may not.
@@ -118,7 +214,7 @@ pub async fn check(
     )?;
     for (id, found) in [(of_person, all), (of_session, one)] {
         let Some(found) = found else { continue };
-        if covers(found.json, &id, trust, session, now)? {
+        if covers(found, &id, trust, session, now)? {
             return Err(Revoked::Yes);
         }
     }
@@ -126,22 +222,16 @@ pub async fn check(
 }
 
 fn covers(
-    json: serde_json::Value,
+    found: Found,
     id: &str,
     trust: &Trust,
     session: &Session,
     now: Timestamp,
 ) -> Result<bool, Revoked> {
-    let other = |what| Revoked::NotVerified(NotVerified::Other(what));
-    let stored: StoredRevocation = serde_json::from_value(json).map_err(|_| other("form"))?;
-    let revocation = trust.open(&stored.revocation, now).map_err(Revoked::NotVerified)?;
-    let person = PersonId { tid: revocation.tid, oid: revocation.oid };
-    let signed_id = match &revocation.sid {
-        None => person_id(person),
-        Some(sid) => session_id(person, sid),
-    };
-    if person != session.person() || signed_id != id || revocation.iss != App::Signin {
-        return Err(other("person"));
+    let stored = StoredRevocation::read(found).map_err(Revoked::NotVerified)?;
+    let revocation = stored.open(trust, now).map_err(Revoked::NotVerified)?;
+    if revocation.person() != session.person() || stored.id != id {
+        return Err(Revoked::NotVerified(NotVerified::Other("person")));
     }
     Ok(revocation.sid.is_some() || session.iat < revocation.nbf)
 }

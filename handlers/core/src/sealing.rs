@@ -14,7 +14,7 @@
 //! a late answer could look like is refused only when it is still so [`CONFIRM_S`] seconds later.
 //!
 //! What an idle tenant costs in a round: one read of its binding and one of its head. No
-//! signature, no write.
+//! signature, no write. For all of them together there is a query every half a minute.
 
 mod artefacts;
 mod audit;
@@ -26,6 +26,7 @@ mod recent;
 mod refusal;
 mod round;
 mod tiles;
+mod unbound;
 
 use std::{
     collections::HashMap,
@@ -36,12 +37,14 @@ use std::{
 use futures::{StreamExt as _, stream};
 use tokio::sync::{Mutex, Semaphore};
 
+pub use artefacts::deployment_id;
 pub use refusal::Violation;
 
 use self::{
     audit::Audit,
     claims::Sweep,
     known::{Known, Last},
+    unbound::Unbound,
 };
 use crate::{
     data_keys::DataKeys,
@@ -82,6 +85,7 @@ pub struct Sealer {
     states: std::sync::Mutex<HashMap<String, Arc<Mutex<State>>>>,
     /// One tree is audited at a time: an audit reads all of it.
     audits: Semaphore,
+    unbound: Mutex<Unbound>,
 }
 
 /// One partition, and whose word counts there.
@@ -196,6 +200,7 @@ impl Sealer {
             epoch_leaves: EPOCH_LEAVES,
             states: std::sync::Mutex::default(),
             audits: Semaphore::new(1),
+            unbound: Mutex::default(),
         }
     }
 
@@ -213,11 +218,19 @@ impl Sealer {
     /// [`NotTrusted`] if keyset or tenants could not be had at all.
     pub async fn round(&self) -> Result<Round, NotTrusted> {
         let trust = Arc::new(self.trust.trust().await?);
-        let tenants = self.trust.tenants().await?.into_iter().map(Some);
+        let bound = self.trust.tenants().await?;
+        let now = self.ports.clock.now();
+        let unbound = self.tell_unbound(&bound, now).await.unwrap_or_else(|error| {
+            let error = &error as &(dyn Error + 'static);
+            tracing::error!(error, "not told which tenants have lost their binding");
+            1
+        });
+        let tenants = bound.into_iter().map(Some);
         let done = stream::iter(tenants.chain([None]))
             .map(|tenant| self.one(tenant, Arc::clone(&trust)))
             .buffer_unordered(AT_ONCE);
-        let round = done.fold(Round::default(), |mut round, did| async move {
+        let begun = Round { failed: unbound, ..Round::default() };
+        let round = done.fold(begun, |mut round, did| async move {
             match did {
                 Some(Did::Sealed) => round.sealed += 1,
                 Some(Did::Nothing) => round.idle += 1,

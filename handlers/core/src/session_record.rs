@@ -1,11 +1,12 @@
 //! A session as it is remembered, found by the hash of its cookie.
 //!
 //! Written by `signin` alone, read by `intake`. Like every document of ours its last statement
-//! commits to it, so whoever owns the database can write no session and move no idle limit. What
-//! they can do is to put back an earlier version of the document, and to delete a revocation: no
-//! ledger covers these two, so until one does a sign-out can be undone by them, for as long as the
-//! session lasts by its own `exp` ([`ABSOLUTE_S`]), and in vain without its cookie and its client
-//! key.
+//! commits to it, so whoever owns the database can write no session and move no idle limit. They can
+//! put back an earlier version of the document; that undoes no sign-out, because of which there is a
+//! [revocation](crate::revocation) as well, and who deletes that is found out by `drift`. A session
+//! that ended because its person signed in anew has none: there an earlier version brings it back,
+//! for as long as it lasts by its own `exp` ([`ABSOLUTE_S`]), and in vain without its cookie and its
+//! client key.
 
 use serde::{Deserialize, Serialize};
 

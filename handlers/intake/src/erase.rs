@@ -10,9 +10,9 @@ use crate::{refusals, state::Desk};
 pub async fn erase(State(desk): State<Desk>, _: Invoked) -> Result<Json<Done>, Refusal> {
     let connected = desk.connected().await.map_err(refusals::port)?;
     let erased = connected.reception.erase_ordered().await.map_err(refusals::not_received)?;
-    let Erased { requests, waiting, orders } = erased;
+    let Erased { requests, waiting, orders, refused } = erased;
     if erased != Erased::default() {
-        tracing::info!(requests, waiting, orders, "erased what was ordered");
+        tracing::info!(requests, waiting, orders, refused, "erased what was ordered");
     }
     Ok(Json(Done::new()))
 }

@@ -4,6 +4,7 @@ use airlock_azure::hosting::Refusal;
 use airlock_core::{
     jws::Signed,
     ledger::{Document, Happened, Statement},
+    ports::PortError,
     problem::Problem,
     recording::event,
     revocation,
@@ -171,7 +172,10 @@ async fn said(
 ) -> Result<Option<Signed<Statement>>, NotKept> {
     let trust = desk.trust.trust().await?;
     match record.person.verify(&trust, desk.now()) {
-        Ok(person) => Ok(Some(why.signed(desk, &person, record).await?)),
+        Ok(person) => {
+            let statement = why.statement(desk, &person, record)?;
+            Ok(Some(Signed::sign(&statement, &*desk.ports.signer).await?))
+        }
         Err(_) => Ok(None),
     }
 }
@@ -194,18 +198,15 @@ impl Why {
     ///
     /// # Errors
     ///
-    /// [`NotKept`] if our key did not sign, or there is no randomness.
-    pub async fn signed(
+    /// [`PortError`] if there is no randomness.
+    pub fn statement(
         self,
         desk: &Desk,
         person: &Person,
         record: &SessionRecord,
-    ) -> Result<Signed<Statement>, NotKept> {
-        let ports = &desk.ports;
-        let id = opaque::name(&*ports.entropy)?;
-        let words = self.words();
-        let statement = event::ended(person.session(), words, record.said, id, desk.now());
-        Ok(Signed::sign(&statement, &*ports.signer).await?)
+    ) -> Result<Statement, PortError> {
+        let id = opaque::name(&*desk.ports.entropy)?;
+        Ok(event::ended(person.session(), self.words(), record.said, id, desk.now()))
     }
 
     const fn words(self) -> &'static str {

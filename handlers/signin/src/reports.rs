@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use airlock_azure::hosting::{Invoked, Json, Refusal, chain};
+use airlock_azure::hosting::{Invoked, Json, Refusal, chain, current_traceparent};
 use airlock_core::{
     digest::Digest,
     functions::Done,
@@ -168,7 +168,7 @@ impl Reports {
         if opened.iss != App::Signin || waiting.tenant != partition.key() {
             return Err(NotGenuine::Contents("place").into());
         }
-        let message = Report::new(waiting.event).message(None, None)?;
+        let message = Report::new(waiting.event).message(None, current_traceparent())?;
         self.ports.bus.send(QUEUE, &message).await?;
         match self.ports.documents.batch(partition, &[Write::Delete(waiting.id, etag)]).await {
             // Another process has sent and removed it, too.

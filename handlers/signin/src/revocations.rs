@@ -3,17 +3,17 @@
 //! Ending a session's document stops `signin` and `intake`; a revocation stops the workers, who
 //! see the signed session and not the document.
 
-use airlock_azure::hosting::{Json, Refusal};
+use airlock_azure::hosting::{Json, Refusal, chain};
 use airlock_core::{
     identity::{App, ObjectId, PersonId, Role},
-    jws::{NotSigned, Signed},
+    jws::{NotSigned, NotVerified, Signed},
     ledger::Statement,
     ports::{BatchError, Found, Partition, PortError, Write},
     problem::Problem,
     recording::event,
-    revocation::{self, KIND, Revocation, StoredRevocation},
+    revocation::{self, Revocation, StoredRevocation},
     session::{Person, Session},
-    session_record::SessionRecord,
+    session_record::{SessionRecord, TTL},
     time::{LEEWAY_S, Timestamp},
     trust::NotTrusted,
 };
@@ -27,7 +27,7 @@ use crate::{
     opaque,
     refused::{passing, signing_problem, trust_problem},
     reports::Waiting,
-    store::{At, NotKept},
+    store::{At, LONGER_S, NotKept},
 };
 
 /// How often a revocation is tried against other writers of the same document.
@@ -86,7 +86,8 @@ pub async fn revoke_all(
     let desk = signin.desk().await?;
     let live = Live::find(desk, credential.cookie()).await?;
     let person = may_revoke(live.session(), asked.person)?;
-    let report = told(desk, live.session(), person).await.map_err(NotRevoked::from)?;
+    let id = opaque::name(&*desk.ports.entropy).map_err(NotRevoked::from)?;
+    let report = event::revoked(live.session(), person, id, desk.now());
     let not_before = revoke(desk, person, None, Some(report)).await?;
     tracing::info!(by = %live.session().sid_hash(), tenant = %person.tid, "sessions revoked");
     Ok(Json(Done { person: person.oid, not_before }))
@@ -98,13 +99,6 @@ fn may_revoke(session: &Session, person: ObjectId) -> Result<PersonId, Refusal> 
     let may = session.oid == person || session.roles.contains(&Role::TenantAdmin);
     may.then_some(PersonId { tid: session.tid, oid: person })
         .ok_or_else(|| Refusal::new(Problem::NOT_ALLOWED))
-}
-
-/// What the ledger is told of the end of all of a person's sessions.
-async fn told(desk: &Desk, by: &Session, person: PersonId) -> Result<Signed<Statement>, NotKept> {
-    let id = opaque::name(&*desk.ports.entropy)?;
-    let statement = event::revoked(by, person, id, desk.now());
-    Ok(Signed::sign(&statement, &*desk.ports.signer).await?)
 }
 
 /// Ends one session for good: for the workers too.
@@ -121,7 +115,7 @@ pub async fn end(
     let session = person.session_value();
     // Of one that has ended before, the ledger was told then.
     let report = match record.ended {
-        None => Some(why.signed(desk, person, record).await?),
+        None => Some(why.statement(desk, person, record)?),
         Some(_) => None,
     };
     // First the word that everyone reads; the document is ours to read.
@@ -142,31 +136,22 @@ async fn revoke(
     desk: &Desk,
     person: PersonId,
     only: Option<&str>,
-    report: Option<Signed<Statement>>,
+    report: Option<Statement>,
 ) -> Result<Timestamp, NotRevoked> {
     let now = desk.now();
-    // One that was signed in this very second is among them, and one that an instance signed whose
-    // clock is as far ahead as anybody accepts.
-    let not_before = now.plus_s(LEEWAY_S + 1);
     let revocation = Revocation {
         iss: App::Signin,
         tid: person.tid,
         oid: person.oid,
         sid: only.map(str::to_owned),
-        nbf: not_before,
+        name: opaque::name(&*desk.ports.entropy)?,
+        // One that was signed in this very second is among them, and one that an instance signed
+        // whose clock is as far ahead as anybody accepts.
+        nbf: now.plus_s(LEEWAY_S + 1),
         iat: now,
     };
-    let stored = StoredRevocation {
-        id: id(person, only),
-        tenant: person.tid.to_string(),
-        kind: KIND.to_owned(),
-        person: person.oid.to_string(),
-        at: now.as_unix_s(),
-        revocation: Signed::sign(&revocation, &*desk.ports.signer).await?,
-    };
-    let partition = Partition::revocations(person.tid);
-    let report = report.map(|event| Waiting::new(&partition, event, now));
-    put(desk, &partition, (&stored, not_before), only.is_some(), report).await?;
+    let not_before = revocation.nbf;
+    put(desk, revocation, report).await?;
     Ok(not_before)
 }
 
@@ -174,28 +159,46 @@ async fn revoke(
 /// be told of it. A session ends once; who revokes all of a person's sessions can do so again.
 async fn put(
     desk: &Desk,
-    partition: &Partition,
-    (stored, not_before): (&StoredRevocation, Timestamp),
-    is_told_once: bool,
-    report: Option<Waiting>,
+    mut revocation: Revocation,
+    report: Option<Statement>,
 ) -> Result<(), NotRevoked> {
+    let partition = Partition::revocations(revocation.tid);
+    let id = id(revocation.person(), revocation.sid.as_deref());
     for _ in 0..ATTEMPTS {
-        let json = serde_json::to_value(stored)?;
-        let (write, is_told) = match desk.ports.documents.read(partition, &stored.id).await? {
-            None => (Write::Create(json), false),
-            Some(found) => match standing(desk, &found, stored, not_before).await? {
-                Standing::Covers => return Ok(()),
-                Standing::Older => (Write::Replace(json, found.etag), is_told_once),
-                Standing::Spoiled => (Write::Replace(json, found.etag), false),
-            },
+        let (etag, is_told) = match desk.ports.documents.read(&partition, &id).await? {
+            None => (None, false),
+            Some(found) => {
+                let etag = found.etag.clone();
+                match standing(desk, found, &id, &revocation).await? {
+                    Standing::Covers => return Ok(()),
+                    Standing::Older(old) => {
+                        revocation.name = old.name;
+                        (Some(etag), revocation.sid.is_some())
+                    }
+                    Standing::Spoiled => (Some(etag), false),
+                }
+            }
         };
-        let report = report.as_ref().filter(|_| !is_told);
-        let mut writes = vec![write];
-        writes.extend(report.map(Waiting::write).transpose()?);
-        match desk.ports.documents.batch(partition, &writes).await {
+        let signed = Signed::sign(&revocation, &*desk.ports.signer).await?;
+        let mut json = serde_json::to_value(StoredRevocation::new(&revocation, signed))?;
+        json[TTL] = (revocation::COUNTS_S + LONGER_S).into();
+        let mut writes = vec![match etag {
+            None => Write::Create(json),
+            Some(etag) => Write::Replace(json, etag),
+        }];
+        let report = match report.clone().filter(|_| !is_told) {
+            None => None,
+            Some(mut statement) => {
+                statement.data.revocation = Some(revocation.told());
+                let event = Signed::sign(&statement, &*desk.ports.signer).await?;
+                Some(Waiting::new(&partition, event, revocation.iat))
+            }
+        };
+        writes.extend(report.as_ref().map(Waiting::write).transpose()?);
+        match desk.ports.documents.batch(&partition, &writes).await {
             Ok(etags) => {
                 if let (Some(report), [_, etag]) = (report, &*etags) {
-                    desk.reports.send_soon(partition, report.clone(), etag.clone());
+                    desk.reports.send_soon(&partition, report, etag.clone());
                 }
                 return Ok(());
             }
@@ -212,34 +215,29 @@ enum Standing {
     /// It is genuine and goes at least as far: another instance's clock may be ahead.
     Covers,
     /// It is genuine, and does not go as far.
-    Older,
+    Older(Revocation),
     /// It is not genuine, or would not be found: it is written over.
     Spoiled,
 }
 
 async fn standing(
     desk: &Desk,
-    found: &Found,
-    new: &StoredRevocation,
-    not_before: Timestamp,
+    found: Found,
+    id: &str,
+    new: &Revocation,
 ) -> Result<Standing, NotRevoked> {
-    let Ok(old) = serde_json::from_value::<StoredRevocation>(found.json.clone()) else {
-        return Ok(Standing::Spoiled);
-    };
-    let will_be_found =
-        (&old.kind, &old.tenant, &old.person) == (&new.kind, &new.tenant, &new.person);
     let trust = desk.trust.trust().await?;
-    let opened = trust.open(&old.revocation, desk.now());
-    let genuine = opened.ok().filter(|revocation| {
-        let person = PersonId { tid: revocation.tid, oid: revocation.oid };
-        will_be_found
-            && id(person, revocation.sid.as_deref()) == new.id
-            && person.tid.to_string() == new.tenant
+    let old = StoredRevocation::read(found).and_then(|stored| {
+        let old = stored.open(&trust, desk.now())?;
+        if stored.id == id { Ok(old) } else { Err(NotVerified::Other("id")) }
     });
-    Ok(match genuine {
-        None => Standing::Spoiled,
-        Some(revocation) if revocation.nbf >= not_before => Standing::Covers,
-        Some(_) => Standing::Older,
+    Ok(match old {
+        Err(error) => {
+            tracing::error!(cause = chain(&error), "stored revocation not genuine: written over");
+            Standing::Spoiled
+        }
+        Ok(old) if old.nbf >= new.nbf => Standing::Covers,
+        Ok(old) => Standing::Older(old),
     })
 }
 

@@ -39,7 +39,7 @@ const MOST_OF_ONE_SIGN_IN: u32 = 100;
 
 /// How much longer than it counts a document is kept, in seconds: our clocks and the store's may
 /// differ, and whoever looks for what happened finds it for a while.
-const LONGER_S: i64 = 3600;
+pub const LONGER_S: i64 = 3600;
 
 /// A kind of document in `sessions`.
 pub trait Kept: Serialize + DeserializeOwned + Send + Sync {

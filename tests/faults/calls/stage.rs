@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use airlock_tests::{Answer, Person, Who, World};
+use airlock_tests::{Answer, Desk, Person, Who, World};
 use reqwest::RequestBuilder;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -56,6 +56,7 @@ pub struct Scene<'s> {
 impl Stage {
     pub async fn set() -> Self {
         let world = World::start().await;
+        Desk::of(&world).lift_quotas();
         let harriet = world.person("harriet").await;
         let sam = world.person("sam").await;
         let april = world.person("april").await;

@@ -49,9 +49,12 @@ pub async fn column(fault: Fault, apps: &[&str]) {
     let made = |made: Made| rows.iter().copied().filter(move |row| row.made == made);
 
     let mut cells = in_traces(&stage, fault, made(Made::InTrace).collect()).await;
+    let (of_signin, others): (Vec<_>, Vec<_>) =
+        made(Made::ByTimer).partition(|row| row.app == "signin");
+    cells.extend(by_timers(&stage, fault, of_signin).await);
     // Neither disturbs the other: requests need no process of `signin`.
     let (timers, starts) = tokio::join!(
-        by_timers(&stage, fault, made(Made::ByTimer).collect()),
+        by_timers(&stage, fault, others),
         at_starts(&stage, fault, "signin", made(Made::AtStart)),
     );
     cells.extend(timers);

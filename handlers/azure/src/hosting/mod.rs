@@ -30,7 +30,7 @@ use airlock_core::{
 
 pub(crate) use self::{
     health::{Dependency, Health, Watched},
-    trace::{current_traceparent, of as traceparent_of},
+    trace::of as traceparent_of,
 };
 pub use self::{
     invoked::Invoked,
@@ -40,6 +40,7 @@ pub use self::{
     refusal::Refusal,
     serve::{router, serve, traceparent},
     settings::{Fault, Settings},
+    trace::current_traceparent,
 };
 use self::{settings::COLLECTOR, spans::Listener};
 use crate::{Azure, clock::SystemClock};

@@ -55,7 +55,8 @@ fn own(trace: TraceId, flags: TraceFlags) -> Option<SpanContext> {
 }
 
 /// The `traceparent` of whatever is being done now, for whoever is called or told about it.
-pub(crate) fn current_traceparent() -> Option<String> {
+#[must_use]
+pub fn current_traceparent() -> Option<String> {
     of(&Span::current())
 }
 

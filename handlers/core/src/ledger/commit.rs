@@ -408,10 +408,9 @@ impl Ledger {
                 request: commit.request,
                 reason: commit.reason,
                 outgoing: commit.outgoing.iter().map(Outgoing::digest).collect(),
-                opened: None,
                 artefact: commit.artefact,
-                after: None,
                 event,
+                ..Data::default()
             },
         };
         let statement = Signed::sign(&statement, &*self.signer).await?;

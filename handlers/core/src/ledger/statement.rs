@@ -13,6 +13,7 @@ use crate::{
     identity::App,
     jws::{Artefact, Signed, Typ},
     keyset::Issued,
+    revocation::Told,
     time::Timestamp,
 };
 
@@ -79,6 +80,9 @@ pub struct Data {
     /// Digest of the statement that must stand before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Digest>,
+    /// The revocation that was stored with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<Told>,
     /// The statement that was written down, as the app signed it that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<Signed<Statement>>,

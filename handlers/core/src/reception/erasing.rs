@@ -48,6 +48,9 @@ pub struct Erased {
     pub waiting: usize,
     /// Orders that are carried out.
     pub orders: usize,
+    /// Orders that the admin root did not give, or whose time is over: nobody erases anything
+    /// because of them.
+    pub refused: usize,
 }
 
 /// What is to be done with one request for an order.
@@ -107,6 +110,7 @@ impl Reception {
                 Ok(order) => self.erase(&scope, trust, &order, erased).await?,
                 // Who owns the database makes nobody erase anything.
                 Err(error) => {
+                    erased.refused += 1;
                     let error = &error as &(dyn Error + 'static);
                     tracing::error!(%tenant, error, "order not carried out");
                 }

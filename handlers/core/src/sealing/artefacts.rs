@@ -9,7 +9,7 @@ use super::{NotSealed, Place, Sealer, known::Known};
 use crate::{
     digest::Digest,
     identity::App,
-    jws::{Artefact, Signed},
+    jws::{Artefact, NotVerified, Signed},
     keyset::{Keyset, Trust},
     ledger::{
         Commit, Happened,
@@ -170,6 +170,9 @@ impl Sealer {
         let Some(found) = self.ports.documents.read(partition, id).await? else { return Ok(None) };
         let stored: StoredArtefact<T> =
             serde_json::from_value(found.json).map_err(NotTrusted::Form)?;
+        if stored.tenant != partition.key() || stored.id != id || stored.kind != id {
+            return Err(NotTrusted::NotVerified(NotVerified::Other("place")).into());
+        }
         Ok(Some(stored.artefact))
     }
 }

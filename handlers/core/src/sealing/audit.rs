@@ -8,24 +8,31 @@
 //! Counters have no statements: those of the present hour are held against the requests of the
 //! hour. What waits to be sent is removed without a leaf, so that it is gone says nothing.
 //!
+//! Revocations are `signin`'s, in a container of their own. The ledger was told of each by its
+//! name: whichever somebody may still rely on must be there, and go as far as it said.
+//!
 //! What it cannot tell: of a document whose last statement is in an epoch that is no longer in the
 //! database, whether it is the last one of that epoch.
 
 use std::collections::{HashMap, HashSet};
 
+use uuid::Uuid;
+
 use super::{CONFIRM_S, NotSealed, Place, Sealer, Violation, known::Known, leaves};
 use crate::{
     digest::Digest,
     identity::App,
+    jws::NotVerified,
     ledger::{
-        Document, Frontier, NotRead, Stored,
+        Document, Frontier, NotRead, Statement, Stored,
         commit::{
             HEAD, LEAF, StoredCounter, StoredLeaf, StoredMarker, StoredMessage, hour, leaf_id,
         },
     },
-    ports::{Found, Query},
+    ports::{Found, Partition, Query},
     reception::counted_as,
     record::{self, Record},
+    revocation::{self, StoredRevocation, Told},
     time::Timestamp,
 };
 
@@ -70,6 +77,8 @@ struct Pass {
     /// How many requests of that hour were met, and what the counters said before.
     met: HashMap<String, u32>,
     counters: HashMap<String, (i64, u32)>,
+    /// What the ledger was told of revocations, by their names, and when.
+    revoked: HashMap<Uuid, (Told, Timestamp)>,
     stage: Stage,
 }
 
@@ -84,6 +93,8 @@ enum Stage {
     /// Documents after this id.
     Documents(String),
     Missing,
+    /// Revocations after this id.
+    Revocations(String),
 }
 
 impl Sealer {
@@ -114,7 +125,8 @@ impl Sealer {
         let is_over = match pass.stage {
             Stage::Leaves => self.audit_leaves(place, pass).await.map(|()| false),
             Stage::Documents(_) => self.audit_documents(place, pass, now).await.map(|()| false),
-            Stage::Missing => self.audit_missing(place, pass, now).await,
+            Stage::Missing => self.audit_missing(place, pass, now).await.map(|()| false),
+            Stage::Revocations(_) => self.audit_revocations(place, pass, now).await,
         };
         match is_over {
             Ok(false) => {}
@@ -162,6 +174,10 @@ impl Sealer {
             let last = Last { statement: leaf.digest, has_document };
             pass.last.insert(statement.subject, last);
             pass.markers.extend(statement.data.markers);
+            if let Some(event) = statement.data.event {
+                let event = event.peek().map_err(|_| Violation::Anchored)?;
+                pass.told(&event, place.partition.key());
+            }
         }
         if pass.tree.size() == pass.size {
             if pass.tree.root() != pass.root {
@@ -310,13 +326,13 @@ impl Sealer {
         }
     }
 
-    /// Looks again for what has a statement and was not met. Says whether all was looked for.
+    /// Looks again for what has a statement and was not met.
     async fn audit_missing(
         &self,
         place: &Place,
         pass: &mut Pass,
         now: Timestamp,
-    ) -> Result<bool, NotSealed> {
+    ) -> Result<(), NotSealed> {
         if !pass.markers.is_empty() {
             return Err(Violation::DocumentGone.into());
         }
@@ -332,7 +348,56 @@ impl Sealer {
             self.audit_document(place, pass, found, now).await?;
             pass.last.remove(&id);
         }
-        Ok(pass.last.is_empty())
+        if pass.last.is_empty() {
+            pass.stage = Stage::Revocations(String::new());
+        }
+        Ok(())
+    }
+
+    /// Holds a page of the tenant's revocations against what the ledger was told of them. Says
+    /// whether it was the last.
+    async fn audit_revocations(
+        &self,
+        place: &Place,
+        pass: &mut Pass,
+        now: Timestamp,
+    ) -> Result<bool, NotSealed> {
+        let Stage::Revocations(after) = &pass.stage else { return Ok(true) };
+        let Some(scope) = &place.scope else { return Ok(true) };
+        let partition = Partition::revocations(scope.tenant());
+        let start = format!("{after}\0");
+        let found = self.ports.documents.range(&partition, start.as_str()..END, PAGE).await?;
+        let count = found.len();
+        let mut last = None;
+        for found in found {
+            last = found.json["id"].as_str().map(ToOwned::to_owned);
+            if found.json["kind"] != revocation::KIND {
+                continue;
+            }
+            // One whose key was revoked since stands in its person's way: nobody takes what
+            // cannot be believed any more for "not revoked".
+            let opened = StoredRevocation::read(found)
+                .and_then(|stored| stored.open_once_valid(&place.trust, now));
+            let revocation = opened.map_err(|error| match error {
+                NotVerified::UnknownKey(_) => Violation::UnknownKey,
+                _ => Violation::DocumentForged,
+            })?;
+            if revocation.tid != scope.tenant() {
+                return Err(Violation::DocumentForged.into());
+            }
+            match pass.revoked.remove(&revocation.name) {
+                Some((told, _)) if revocation.nbf < told.nbf => {
+                    return Err(Violation::DocumentOld.into());
+                }
+                _ => {}
+            }
+        }
+        if let Some(last) = last.filter(|_| count == PAGE as usize) {
+            pass.stage = Stage::Revocations(last);
+            return Ok(false);
+        }
+        pass.revoked.retain(|_, (_, at)| now.since_s(*at) < revocation::COUNTS_S);
+        if pass.revoked.is_empty() { Ok(true) } else { Err(Violation::DocumentGone.into()) }
     }
 }
 
@@ -348,7 +413,17 @@ impl Pass {
             hour: hour(now),
             met: HashMap::new(),
             counters: HashMap::new(),
+            revoked: HashMap::new(),
             stage: Stage::Leaves,
+        }
+    }
+
+    /// Remembers what an event says of a revocation: the one that goes furthest, of each name.
+    fn told(&mut self, event: &Statement, tenant: &str) {
+        let Some(told) = event.data.revocation.filter(|_| event.tenantid == tenant) else { return };
+        let known = self.revoked.entry(told.name).or_insert((told, event.iat));
+        if told.nbf > known.0.nbf {
+            *known = (told, event.iat);
         }
     }
 

@@ -8,7 +8,8 @@ use crate::{
     base64url,
     envelope::{Envelope, NotOpened, Place},
     identity::{App, Role::HelpdeskAgent},
-    jwe, jwk,
+    jwe,
+    jwk::{self, PublicKey},
     jws::{MAX_BYTES, NotVerified, Signed},
     manifest::{Manifest, ManifestFile, NotDeployed},
     memory::{Dice, LocalKey, Mask},
@@ -17,6 +18,7 @@ use crate::{
     secret::Secret,
     sign_in::{self, SignIn},
     tenancy::TenantScope,
+    time::Timestamp,
 };
 
 /// Signs any header and payload, as an attacker with a key can.
@@ -178,15 +180,13 @@ async fn a_proof_of_a_key_is_by_that_key_and_for_this_api() {
     assert!(sign_in::open(&stolen, "https://api", now).is_err());
 }
 
-#[tokio::test]
-async fn a_manifest_cannot_be_for_another_app_or_move_trust_unasked() {
-    let root = key();
-    let now = crate::time::Timestamp::from_unix_s(1000);
+/// What `intake` of this root's deployment trusts.
+pub fn manifest(root: &PublicKey, iat: Timestamp, may_override: &[&str]) -> Manifest {
     let nobody = NINA;
-    let manifest = |may_override: &[&str]| Manifest {
+    Manifest {
         app: App::Intake,
-        iat: now,
-        root: root.key().clone(),
+        iat,
+        root: root.clone(),
         package: crate::digest::Digest::of(&[]),
         tenant: CONTOSO,
         authority: "https://login.example".to_owned(),
@@ -206,7 +206,14 @@ async fn a_manifest_cannot_be_for_another_app_or_move_trust_unasked() {
         signin_principal: nobody,
         workers: std::collections::BTreeMap::new(),
         may_override: may_override.iter().map(|&name| name.to_owned()).collect(),
-    };
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_cannot_be_for_another_app_or_move_trust_unasked() {
+    let root = key();
+    let now = Timestamp::from_unix_s(1000);
+    let manifest = |may_override: &[&str]| manifest(root.key(), now, may_override);
     let file = async |manifest: Manifest, key: &LocalKey| {
         let signed = Signed::sign(&manifest, key).await.unwrap();
         serde_json::to_string(&ManifestFile { root: root.key().clone(), manifest: signed }).unwrap()

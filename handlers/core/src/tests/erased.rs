@@ -231,7 +231,7 @@ async fn a_request_that_was_put_back_is_erased_again_with_the_proof_that_stands(
     let genuine = world.documents.all(partition)[&id].clone();
     let order = two.order(NINA).await;
     world.put_order(CONTOSO, &order);
-    let one = Erased { requests: 1, waiting: 0, orders: 1 };
+    let one = Erased { requests: 1, waiting: 0, orders: 1, refused: 0 };
     assert_eq!(world.reception.erase_ordered().await.unwrap(), one);
     world.documents.overwrite(partition, &id, genuine);
     let done = crate::erasure::marker_id(order.order.peek().unwrap().jti);
@@ -259,13 +259,13 @@ async fn who_reviewed_an_emergency_is_erased_with_it_and_the_claim_says_that_it_
     let order = world.order_to_erase(CONTOSO, april.id()).await;
     world.put_order(CONTOSO, &order);
     // She has not looked at it yet: it does not name her.
-    let none = Erased { requests: 0, waiting: 0, orders: 1 };
+    let none = Erased { requests: 0, waiting: 0, orders: 1, refused: 0 };
     assert_eq!(world.reception.erase_ordered().await.unwrap(), none);
     world.decide(&april, &view.id, Verdict::Review).await.unwrap();
     let order = world.order_to_erase(CONTOSO, april.id()).await;
     world.put_order(CONTOSO, &order);
 
-    let one = Erased { requests: 1, waiting: 0, orders: 1 };
+    let one = Erased { requests: 1, waiting: 0, orders: 1, refused: 0 };
     assert_eq!(world.reception.erase_ordered().await.unwrap(), one);
 
     assert_eq!(wrong(&world, &worker, &message.body).await, None);
@@ -375,7 +375,8 @@ async fn an_order_whose_commitment_was_changed_is_not_the_roots() {
     two.world.put_order(CONTOSO, &forged);
     let before = two.world.documents.all(&two.partition);
 
-    assert_eq!(two.world.reception.erase_ordered().await.unwrap(), Erased::default());
+    let refused = Erased { refused: 1, ..Erased::default() };
+    assert_eq!(two.world.reception.erase_ordered().await.unwrap(), refused);
 
     assert_eq!(two.world.documents.all(&two.partition), before);
 }

@@ -19,11 +19,11 @@ use crate::{
 };
 
 fn done(requests: usize) -> Erased {
-    Erased { requests, waiting: 0, orders: 1 }
+    Erased { requests, waiting: 0, orders: 1, refused: 0 }
 }
 
 fn waits(waiting: usize) -> Erased {
-    Erased { requests: 0, waiting, orders: 0 }
+    Erased { requests: 0, waiting, orders: 0, refused: 0 }
 }
 
 async fn partition(world: &World) -> Partition {
@@ -155,7 +155,7 @@ async fn a_request_that_nobody_decided_in_time_is_erased_and_a_result_that_may_b
 
     assert_eq!(world.reception.erase_ordered().await.unwrap(), waits(2));
     world.pass(REVEAL_S + 1).await;
-    let one_waits = Erased { requests: 1, waiting: 1, orders: 1 };
+    let one_waits = Erased { requests: 1, waiting: 1, orders: 1, refused: 0 };
     assert_eq!(world.desk().erase_ordered().await.unwrap(), one_waits);
     // Nobody who reads the ledger knows how long it may wait, but that it is a day at the most.
     world.pass(3600 + LEEWAY_S).await;
@@ -182,14 +182,15 @@ async fn nobody_but_the_root_orders_and_only_about_whom_it_names_while_its_time_
     // The root's order about Sam, used against Harriet.
     let about_another = StoredOrder { person: harriet.id(), ..genuine.clone() };
     let elsewhere = world.order_to_erase(FABRIKAM, harriet.id()).await;
+    let refused = Erased { refused: 1, ..Erased::default() };
     for forged in [by_intake, about_another, elsewhere] {
         world.put_order(CONTOSO, &forged);
-        assert_eq!(world.reception.erase_ordered().await.unwrap(), Erased::default());
+        assert_eq!(world.reception.erase_ordered().await.unwrap(), refused);
         world.documents.forget(&Partition::bindings(CONTOSO), &forged.id);
     }
     order(&world, harriet.id()).await;
     world.pass(ORDERED_S).await;
-    assert_eq!(world.reception.erase_ordered().await.unwrap(), Erased::default());
+    assert_eq!(world.reception.erase_ordered().await.unwrap(), refused);
 
     assert_eq!(stored(&world, name).await, before);
 }

@@ -96,7 +96,7 @@ async fn who_guesses_person_and_operation_finds_neither_once_they_are_erased() {
     assert!(world.deliver(&world.worker(), 1).await);
     let order = world.order_to_erase(CONTOSO, PersonId { tid: CONTOSO, oid: NINA }).await;
     world.put_order(CONTOSO, &order);
-    let done = Erased { requests: 1, waiting: 0, orders: 1 };
+    let done = Erased { requests: 1, waiting: 0, orders: 1, refused: 0 };
     assert_eq!(world.reception.erase_ordered().await.unwrap(), done);
     world.pass(crate::erasure::ORDERED_S).await;
     // The store forgets an order with its time.

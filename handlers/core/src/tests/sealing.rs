@@ -2,6 +2,7 @@
 
 mod epochs;
 mod faults;
+mod revocations;
 mod tampering;
 mod watching;
 

@@ -32,8 +32,22 @@ fn is_without_effect(kind: &str, tampering: &Tampering) -> Option<&'static str> 
         ("counter", Changed(..)) if path == "/at" => "counts on in that hour: fewer are taken",
         ("counter", Duplicated) => "of nobody: it is not read",
         ("counter", Moved) => "counts more there: fewer requests are taken",
-        ("keyset" | "binding", Changed(..)) if path == "/at" => "nobody reads it",
+        ("keyset" | "binding" | "manifest", Changed(..)) if path == "/at" => "nobody reads it",
         ("keyset" | "binding", Duplicated) => "has no name by which anybody reads it",
+        ("erasure order", Changed(..) | Without(_)) if path == "/kind" => {
+            "is not carried out, as if it were deleted"
+        }
+        ("erasure order", Changed(..)) if path == "/ttl" => {
+            "the store forgets it at another time, as if it were deleted then"
+        }
+        ("erasure order", Deleted) => {
+            "is not carried out: who ordered it sees no end of it in the ledger"
+        }
+        ("manifest", Deleted | Moved | Duplicated) => {
+            "no app reads it: each has its own in its package"
+        }
+        ("manifest", Changed(..)) if path == "/id" => "is there no longer, as if it were deleted",
+        ("recovery order", _) => "is read of a tenant that is stopped alone",
         ("keyset", Moved) => "has no place there: nobody reads it",
         ("leaf, sealed" | "leaf, not sealed", Moved) => {
             "is behind the end of that tree: nobody reads it, and nobody writes over it"
@@ -41,6 +55,10 @@ fn is_without_effect(kind: &str, tampering: &Tampering) -> Option<&'static str> 
         _ => return None,
     })
 }
+
+/// Kinds that say nothing of the tenant's ledger: what is wrong with one is said, nobody goes by it,
+/// and everything else goes on.
+const STOPS_NOTHING: [&str; 2] = ["erasure order", "manifest"];
 
 /// What came of the ways to tamper, by kind and words of whoever detected it.
 #[derive(Default)]
@@ -68,7 +86,8 @@ impl Table {
             }
         };
         self.lines.entry((kind.to_owned(), told)).or_default().push(tampering.to_owned());
-        if seen.done_afterwards > 0 && (seen.words().is_some() || reason.is_none()) {
+        let is_to_stop = !STOPS_NOTHING.contains(&kind);
+        if is_to_stop && seen.done_afterwards > 0 && (seen.words().is_some() || reason.is_none()) {
             self.missed.push(format!("{kind}: {tampering}: done all the same"));
         }
     }

@@ -4,7 +4,9 @@ use airlock_core::{
     identity::App,
     jws::Signed,
     ledger::{Happened, Statement},
+    ports::{Documents as _, Partition},
     recording::event,
+    revocation::StoredRevocation,
 };
 use uuid::Uuid;
 
@@ -172,6 +174,40 @@ async fn who_revokes_all_sessions_is_committed_to_and_so_is_whose_they_were() {
     }
     assert_eq!(own.subject, format!("person-{by}"));
     assert_ne!(others.subject, own.subject);
+}
+
+#[tokio::test]
+async fn the_ledger_is_told_of_each_revocation_by_a_name_that_stays() {
+    let world = World::new().await;
+    world.entra.confers(&[Role::TenantAdmin]);
+    let cookie = world.signed_in().await;
+    let partition = Partition::revocations(World::HOME.parse().unwrap());
+    let body = json!({ "person": World::person(2) });
+    let stored = async || {
+        let found = world.documents.read(&partition, &World::person(2).to_string()).await;
+        let found = found.unwrap().unwrap();
+        let ttl = found.json["ttl"].clone();
+        let trust = world.desk().await.trust.trust().await.unwrap();
+        let stored = StoredRevocation::read(found).unwrap().open(&trust, world.now()).unwrap();
+        (stored.told(), ttl)
+    };
+
+    world.asked_by_portal(&cookie, "/auth/revocations", &body).await;
+    let (first, ttl) = stored().await;
+    world.clock.advance_s(60);
+    world.asked_by_portal(&cookie, "/auth/revocations", &body).await;
+    let (second, _) = stored().await;
+    world.asked_by_portal(&cookie, "/auth/sign-out", &json!({})).await;
+    let reported = world.reported().await;
+
+    assert_eq!(second.name, first.name);
+    assert_eq!(second.nbf, first.nbf.plus_s(60));
+    let told: Vec<_> = reported.iter().filter_map(|(_, said)| said.data.revocation).collect();
+    assert_eq!(told[..2], [first, second]);
+    assert_eq!(told.len(), 3, "the session's own end");
+    assert!(told[2].name != first.name);
+    // As long as anything can be done that was asked in a session of that person's, and an hour.
+    assert_eq!(ttl, (8 + 24 + 1) * 3600);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What `signin` calls.
 
 use super::{By, Row};
-use crate::calls::story::Story;
+use crate::calls::story::{ASKED, Story};
 
 const BY: By = By { app: "signin", story: Story::SignIn };
 
@@ -68,8 +68,8 @@ pub const ROWS: &[Row] = &[
     REVOKES.within(Story::SignOut).then(0, "stores the revocation"),
     REVOKES.within(Story::SignOut).then(1, "takes off what the ledger was told of the end"),
     SEND.then(0, "tells the ledger"),
-    LEFT.by_timer().then(0, "looks for what was left among the sessions"),
-    LEFT_REVOKED.by_timer().then(0, "looks for what was left among the revocations"),
+    LEFT.by_timer().within(ASKED).then(0, "looks for what was left among the sessions"),
+    LEFT_REVOKED.by_timer().within(ASKED).then(0, "looks for what was left among the revocations"),
     BY.identity("https://vault.azure.net", "token for the vault"),
     BY.identity("https://cosmos.azure.com", "token for the store"),
     BY.identity("https://servicebus.azure.net", "token for the bus"),

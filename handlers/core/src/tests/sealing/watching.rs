@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Book, CONTOSO, said};
+use super::{Book, CONTOSO, FABRIKAM, said};
 use crate::{
     claim::{CONTAINER, claim_blob},
     digest::Digest,
@@ -12,6 +12,7 @@ use crate::{
     },
     ports::{Blobs as _, Partition},
     sealing::CONFIRM_S,
+    trust::BINDING_ID,
 };
 
 async fn keep_claim(book: &Book, request: Digest) {
@@ -101,7 +102,7 @@ impl Book {
     }
 
     /// Why an audit stops the tree, if it does within a quarter of an hour.
-    async fn audited(&self) -> Option<String> {
+    pub async fn audited(&self) -> Option<String> {
         let contoso = self.contoso().await;
         for _ in 0..80 {
             self.world.clock.advance_s(CONFIRM_S + 2);
@@ -169,4 +170,33 @@ async fn an_audit_finds_an_anchored_leaf_whichever_of_its_members_was_changed() 
 
         assert_eq!(reason.as_deref(), Some("anchored leaves are not what they were"), "{member}");
     }
+}
+
+#[tokio::test]
+async fn a_tenant_whose_binding_is_gone_is_told_of_once_and_the_others_go_on() {
+    let book = Book::half_sealed().await;
+    let bindings = Partition::bindings(CONTOSO);
+    let binding = book.world.documents.all(&bindings)[BINDING_ID].clone();
+    book.world.documents.forget(&bindings, BINDING_ID);
+    // One that was there all the time, and one that knows nothing from before.
+    for drift in [&book.drift, &book.world.drift()] {
+        book.write(FABRIKAM, 1).await;
+        book.world.clock.advance_s(31);
+        assert_eq!(drift.round().await.unwrap().failed, 1);
+        book.world.clock.advance_s(CONFIRM_S);
+        let round = drift.round().await.unwrap();
+        assert_eq!((round.failed, round.refused), (1, 0));
+    }
+    for _ in 0..5 {
+        book.world.clock.advance_s(CONFIRM_S);
+        book.round().await;
+    }
+
+    let platform = Partition::platform();
+    assert_eq!(book.count(&platform, Happened::Violation), 2, "each process says it once");
+    let fabrikam = book.partition(FABRIKAM).await;
+    assert_eq!(book.sealed(&fabrikam).await.checkpoint.size, book.size(&fabrikam));
+    book.world.documents.overwrite(&bindings, BINDING_ID, binding);
+    let round = book.round().await;
+    assert_eq!((round.failed, round.refused), (0, 0));
 }

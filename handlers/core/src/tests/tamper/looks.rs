@@ -93,6 +93,11 @@ async fn intake(stage: &Stage, seen: &mut Seen) {
         let ask = Signed::sign(&ask, &sam.key).await.unwrap();
         note(seen, desk.submit(&sam.caller, ask, None, None).await);
     }
+    match desk.erase_ordered().await {
+        Ok(erased) if erased.refused > 0 => seen.note("intake", "order to erase not genuine"),
+        // That whom to trust cannot be told, it has said above.
+        Ok(_) | Err(_) => {}
+    }
     let trust = stage.world.trust_store().trust().await;
     if let Ok(trust) = trust {
         let ports = stage.world.ports(App::Intake);

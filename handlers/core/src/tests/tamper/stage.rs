@@ -13,22 +13,30 @@ use crate::{
         App, ObjectId, PersonId,
         Role::{Approver, HelpdeskAgent, SeniorAgent, TenantAdmin},
     },
-    jws::Signed,
-    ledger::{Commit, Ledger, anchor, commit::leaf_id, published},
+    jws::{Artefact, Signed},
+    ledger::{
+        Commit, Ledger, anchor,
+        commit::leaf_id,
+        published,
+        recovery::{Quarantined, RECOVERY_ID, Recovery},
+    },
     memory::{Fault, Kept},
-    ports::{Blobs as _, Clock as _, Partition},
+    ports::{Blobs as _, Clock as _, Partition, Signer as _},
     reception::RequestName,
     record::document_id,
     recording::{
         Recorder,
         event::{self, Report},
     },
+    revocation,
+    sealing::deployment_id,
     step_up::Context,
     tests::{
+        artefacts::manifest,
         sealing::said,
         world::{CONTOSO, Client, FABRIKAM, NINA, SVEN, World, key, settle},
     },
-    trust::{BINDING_ID, KEYSET_ID},
+    trust::{BINDING_ID, KEYSET_ID, StoredArtefact},
 };
 
 /// Leaves of the tree that is tampered with, at the least.
@@ -140,6 +148,8 @@ impl Stage {
         recorder.handle(&told.body, None).await.unwrap();
         names.push(("event", crate::recording::document_id(started.digest())));
 
+        let revoked = revoke(&world, [&april, &harriet]).await;
+        let published = publish(&world).await;
         world.change_terms(CONTOSO, |terms| "Contoso".clone_into(&mut terms.name)).await;
         world.replace_keyset(2).await;
         let written = world.documents.all(&contoso).len() as u64;
@@ -171,6 +181,11 @@ impl Stage {
             permitted,
         };
         set.name_kinds(names);
+        for (name, partition, id) in published {
+            set.add(name, &partition, id, None);
+        }
+        let [one, other] = revoked;
+        set.add("revocation", &Partition::revocations(CONTOSO), one, Some(other));
         set
     }
 
@@ -213,6 +228,54 @@ impl Stage {
     pub fn restore(&self) {
         self.state.put(&self.world);
     }
+}
+
+/// What else the admin plane has published: an order that concerns nobody here, what an app's
+/// package trusts, and an order to go on that was carried out long ago.
+async fn publish(world: &World) -> [(&'static str, Partition, String); 3] {
+    let nobody = PersonId { tid: CONTOSO, oid: ObjectId::new(Uuid::from_u128(0xe0)) };
+    let order = world.order_to_erase(CONTOSO, nobody).await;
+    world.put_order(CONTOSO, &order);
+    let (deployment, contoso) = (Partition::deployment(), Partition::bindings(CONTOSO));
+    let manifest = manifest(world.root.key(), world.now(), &[]);
+    let manifest_id = deployment_id(App::Intake);
+    store(world, &deployment, &manifest_id, &manifest).await;
+    let recovery = Recovery {
+        tnt: CONTOSO.to_string(),
+        epoch: 1,
+        after: 1,
+        previous: String::new(),
+        quarantined: Quarantined::of(0, []),
+        reason: "a leaf was lost".to_owned(),
+        iat: world.now(),
+        exp: world.now().plus_s(600),
+    };
+    store(world, &contoso, RECOVERY_ID, &recovery).await;
+    [
+        ("erasure order", contoso.clone(), order.id),
+        ("manifest", deployment, manifest_id),
+        ("recovery order", contoso, RECOVERY_ID.to_owned()),
+    ]
+}
+
+/// Ends the sessions of people who have asked and decided before: ids of their revocations.
+async fn revoke(world: &World, people: [&Client; 2]) -> [String; 2] {
+    for client in people {
+        let revocation = world.revoke(client).await;
+        world.tell(client, &revocation).await;
+    }
+    people.map(|client| revocation::person_id(client.id()))
+}
+
+async fn store<T: Artefact>(world: &World, partition: &Partition, id: &str, value: &T) {
+    let stored = StoredArtefact {
+        id: id.to_owned(),
+        tenant: partition.key().to_owned(),
+        kind: id.to_owned(),
+        at: world.now().as_unix_s(),
+        artefact: Signed::sign(value, &world.root).await.unwrap(),
+    };
+    world.documents.overwrite(partition, id, serde_json::to_value(stored).unwrap());
 }
 
 fn is_permit((queue, _): &(String, crate::ports::Message)) -> bool {

@@ -202,7 +202,13 @@ impl Tampering {
 
 /// Where a document of this partition is moved to.
 pub fn elsewhere(stage: &Stage, partition: &Partition) -> Partition {
-    if *partition == stage.contoso { stage.fabrikam.clone() } else { Partition::bindings(FABRIKAM) }
+    if *partition == stage.contoso {
+        stage.fabrikam.clone()
+    } else if *partition == Partition::revocations(CONTOSO) {
+        Partition::revocations(FABRIKAM)
+    } else {
+        Partition::bindings(FABRIKAM)
+    }
 }
 
 /// Every member, and every member of a member.

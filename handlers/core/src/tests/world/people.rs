@@ -12,7 +12,11 @@ use crate::{
     memory::{Dice, LocalKey},
     ports::{Partition, Signer as _},
     reception::Caller,
-    revocation::{self, Revocation, StoredRevocation},
+    recording::{
+        Recorder,
+        event::{self, Report},
+    },
+    revocation::{Revocation, StoredRevocation},
     session::{Confirmation, Confirms, PersonEvidence, Session},
 };
 
@@ -90,20 +94,26 @@ impl World {
     }
 
     /// Ends all sessions of a person, as `signin` does.
-    pub async fn revoke(&self, client: &Client) {
+    pub async fn revoke(&self, client: &Client) -> Revocation {
         let PersonId { tid, oid } = client.id();
         let (nbf, iat) = (self.now(), self.now());
-        let revocation = Revocation { iss: App::Signin, tid, oid, sid: None, nbf, iat };
-        let id = revocation::person_id(client.id());
-        let stored = StoredRevocation {
-            id: id.clone(),
-            tenant: tid.to_string(),
-            kind: revocation::KIND.to_owned(),
-            person: oid.to_string(),
-            at: 0,
-            revocation: Signed::sign(&revocation, self.key_of(App::Signin)).await.unwrap(),
-        };
-        let json = serde_json::to_value(stored).unwrap();
-        self.documents.overwrite(&Partition::revocations(tid), &id, json);
+        let name = Uuid::new_v4();
+        let revocation = Revocation { iss: App::Signin, tid, oid, sid: None, name, nbf, iat };
+        let signed = Signed::sign(&revocation, self.key_of(App::Signin)).await.unwrap();
+        let stored = StoredRevocation::new(&revocation, signed);
+        let json = serde_json::to_value(&stored).unwrap();
+        self.documents.overwrite(&Partition::revocations(tid), &stored.id, json);
+        revocation
+    }
+
+    /// The ledger is told of it, as `signin` and `drift` do together.
+    pub async fn tell(&self, client: &Client, revocation: &Revocation) {
+        let session = client.caller.person.session_value();
+        let mut said = event::revoked(session, client.id(), Uuid::new_v4(), self.now());
+        said.data.revocation = Some(revocation.told());
+        let said = Signed::sign(&said, self.key_of(App::Signin)).await.unwrap();
+        let told = Report::new(said).message(None, None).unwrap();
+        let recorder = Recorder::new(self.ports(App::Drift), self.trust_store());
+        recorder.handle(&told.body, None).await.unwrap();
     }
 }
