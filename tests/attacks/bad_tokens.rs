@@ -6,7 +6,7 @@
 
 mod table;
 
-use airlock_core::{identity::Role, jws::Signed, ports::Signer as _, session::Session};
+use airlock_core::{identity::Role, jws::Signed, session::Session};
 use airlock_tests::{Answer, Mill, World, claims_of, client_key, now};
 use http::Method;
 use serde_json::{Value, json};

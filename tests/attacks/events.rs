@@ -42,7 +42,8 @@ async fn dead_letters(world: &World, bodies: &[(&str, String)]) {
 async fn with_header(event: &Event, header: &Value, producer: &Producer) -> String {
     let payload = serde_json::to_vec(event).unwrap();
     let input = format!("{}.{}", base64url::encode(header.to_string()), base64url::encode(payload));
-    let signature = producer.key().sign(&Digest::of(&[input.as_bytes()])).await.unwrap();
+    let signature =
+        producer.key().sign(producer.key().key(), &Digest::of(&[input.as_bytes()])).await.unwrap();
     format!("{input}.{}", base64url::encode(signature))
 }
 

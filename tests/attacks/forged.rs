@@ -86,7 +86,7 @@ pub async fn confirmed(forger: &Forger, signed: &Signed<Session>) -> Signed<Conf
 }
 
 fn asked(on: &Who, operation: &str) -> Asked {
-    Asked { name: operation.to_owned(), target: Target { user: on.object }, parameters: json!({}) }
+    Asked { name: operation.to_owned(), target: Target::User(on.object), parameters: json!({}) }
 }
 
 /// What a taken-over `intake` attests for a service, without having seen any token.

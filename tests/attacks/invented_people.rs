@@ -4,7 +4,6 @@ use airlock_core::{
     decision::{DecisionEvidence, Verdict},
     identity::Role,
     jws::Signed,
-    ports::Signer as _,
     session::{PersonEvidence, Session},
 };
 use airlock_tests::{Asking, Forger, Order, World, client_key, now};

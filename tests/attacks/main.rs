@@ -24,6 +24,7 @@ mod other_origins;
 mod pace;
 mod recording;
 mod replay;
+mod rotator;
 mod routes;
 mod services;
 mod signed_nonsense;

@@ -2,6 +2,7 @@
 
 use airlock_core::{
     ask::Ask,
+    catalog::Target,
     decision::{DecisionEvidence, Verdict},
     digest::Digest,
     jws::Signed,
@@ -47,7 +48,7 @@ async fn what_was_approved_cannot_be_changed_afterwards() {
     let (input, signature) = asking.signed.as_str().rsplit_once('.').unwrap();
     let (header, _) = input.split_once('.').unwrap();
     let mut changed: Ask = payload(asking.signed.as_str());
-    changed.op.target.user = world.who("oscar").object;
+    changed.op.target = Target::User(world.who("oscar").object);
     let changed = airlock_core::base64url::encode(serde_json::to_vec(&changed).unwrap());
     let changed = Signed::parse(format!("{header}.{changed}.{signature}")).unwrap();
     let evidence = proven(&changed, forger.evidence_of(&harriet).await);

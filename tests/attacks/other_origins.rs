@@ -81,7 +81,7 @@ impl Portal {
             },
             op: airlock_core::catalog::Asked {
                 name: order.operation,
-                target: airlock_core::catalog::Target { user: order.on.object },
+                target: airlock_core::catalog::Target::User(order.on.object),
                 parameters: json!({}),
             },
             purpose: order.purpose,

@@ -46,7 +46,7 @@ impl Route {
         let path = self.path.replace("{id}", &id);
         let path = path.replace("{tree}", &Uuid::nil().to_string()).replace("{epoch}", "0");
         let path = path.replace("{*rest}", "entries/000");
-        if self.method == Method::GET && self.path == "/api/requests" {
+        if self.method == Method::GET && ["/api/requests", "/api/secrets"].contains(&self.path) {
             return format!("{path}?tenant={}", Uuid::nil());
         }
         path
@@ -75,6 +75,7 @@ fn routes() -> Vec<Route> {
         route(Method::GET, "/api/requests/{id}/receipt", SignedIn),
         route(Method::GET, "/api/ledger/{tree}/{epoch}/checkpoint", SignedIn),
         route(Method::GET, "/api/ledger/{tree}/{epoch}/tile/{*rest}", SignedIn),
+        route(Method::GET, "/api/secrets", SignedIn),
         route(Method::GET, "/api/operations", SignedIn),
         route(Method::GET, "/api/tenants", SignedIn),
         route(Method::GET, "/api/claims", TokenHolder),
@@ -87,6 +88,7 @@ fn routes() -> Vec<Route> {
         route(Method::POST, "/execute", Nobody),
         route(Method::POST, "/reclaim", Nobody),
         route(Method::POST, "/rotate", Nobody),
+        route(Method::POST, "/credential_change", Nobody),
         route(Method::POST, "/drift", Nobody),
         route(Method::POST, "/seal", Nobody),
         route(Method::POST, "/record", Nobody),

@@ -160,7 +160,7 @@ async fn a_jws_whose_header_says_anything_else_is_a_problem_and_leaves_no_trace(
         header[name] = value.clone();
         let input = format!("{}.{body}", base64url::encode(header.to_string()));
         let digest = Digest::of(&[input.as_bytes()]);
-        let signature = harriet.key().sign(&digest).await.unwrap();
+        let signature = harriet.key().sign(harriet.key().key(), &digest).await.unwrap();
         for signature in [base64url::encode(signature), String::new()] {
             let request = format!("{input}.{signature}");
             let answer = harriet.post("/api/requests", &json!({ "request": request })).await;

@@ -7,7 +7,6 @@ use airlock_core::{
     jws::Signed,
     ledger::{Happened, Stored, document::Unsigned},
     memory::LocalKey,
-    ports::Signer as _,
     session::{Confirmation, PersonEvidence, Session},
     session_record::{KIND, SessionRecord, document_id},
 };

@@ -15,7 +15,7 @@ use airlock_core::{
     keyset::{Keyset, KeysetKey},
     ledger::{Anchors, Commit, Happened, Ledger, NotCommitted},
     memory::{Dice, Documented, Kept, LocalKey, Mask, Sent},
-    ports::{Clock, Partition, Ports, Signer, Write},
+    ports::{Clock, Partition, Ports, Write},
     sealing::Sealer,
     time::Timestamp,
     trust::{KEYSET_ID, StoredArtefact, TrustStore},
@@ -95,7 +95,8 @@ impl Deployment {
             listed(&self.checkpoints, App::Drift, &[Typ::Checkpoint]),
         ];
         let exp = now.plus_s(86_400);
-        let keyset = Keyset { ver: 1, iat: now, exp, keys, replacements: Vec::new() };
+        let keyset =
+            Keyset { ver: 1, iat: now, exp, keys, replacements: Vec::new(), secrets: None };
         let stored = StoredArtefact {
             id: KEYSET_ID.to_owned(),
             tenant: Partition::deployment().key().to_owned(),

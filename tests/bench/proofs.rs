@@ -16,7 +16,6 @@ use airlock_core::{
         tile::{Edge, Tile},
     },
     memory::{Dice, LocalKey},
-    ports::Signer as _,
     time::Timestamp,
 };
 use async_trait::async_trait;

@@ -130,6 +130,7 @@ async fn outer_apps_never_get_a_graph_token_and_inner_ones_never_an_operators() 
         "/resend",
         "/erase",
         "/rotate",
+        "/credential_change",
         "/drift",
         "/seal",
         "/record",

@@ -15,7 +15,6 @@ use airlock_core::{
     jws::Signed,
     manifest::{Manifest, ManifestFile, TRUST_MOVERS},
     memory::LocalKey,
-    ports::Signer as _,
 };
 use airlock_tests::{client_key, now, program, spoiled};
 use uuid::Uuid;

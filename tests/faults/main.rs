@@ -7,3 +7,4 @@ mod appending;
 mod calls;
 mod crashes;
 mod lost_answers;
+mod rotation;

@@ -62,6 +62,11 @@ impl Said {
         serde_json::from_str(&self.done()).expect("it writes JSON")
     }
 
+    /// What it showed, if it ended with this code and showed something.
+    pub fn ended_with_result(self, code: i32) -> Option<String> {
+        (self.code == code && !self.out.is_empty()).then_some(self.out)
+    }
+
     #[track_caller]
     pub fn ended_with(self, code: i32, because: &str) {
         assert_eq!(self.code, code, "{}{}", self.out, self.err);

@@ -12,7 +12,6 @@ use airlock_core::{
         note::{Note, VerifierKey},
         tile::{Bundle, Resource, Tile, decode_entries, decode_hashes},
     },
-    ports::Signer as _,
 };
 use airlock_tests::{Asking, Person, SOON, World, eventually, payload};
 use serde_json::Value;

@@ -22,6 +22,8 @@ with checks.that("people sign in to have every operation of the catalog carried 
     sam = Person(stage.cloud, "sam@contoso.example")
     april = Person(stage.cloud, "april@contoso.example")
     operations = sam.calls("GET", "/api/operations").json()["operations"]
+    # Rotation has no calls of its own to judge: they follow from how a secret is bound.
+    operations = [operation for operation in operations if operation["target"] == "user"]
     assert operations, "the catalog is empty"
 
 questions.check(checks, stage, reference, operations)

@@ -290,7 +290,8 @@ with checks.that("Schemathesis: nor if it can sign, and knows what there is"):
             "token": token,
             "tenants": [cloud.tenant, *(tenant for tenant in directory if tenant != cloud.tenant)],
             "people": [person["id"] for person in people.values()],
-            "operations": [entry["name"] for entry in catalog],
+            # Whom they are asked of are people.
+            "operations": [entry["name"] for entry in catalog if entry["target"] == "user"],
             "secret": [entry["name"] for entry in catalog if entry["secret"]],
             "parameters": {entry["name"]: parameters_of(entry) for entry in catalog},
             "pending": waiting,

@@ -80,9 +80,29 @@ impl<'a> Desk<'a> {
         let bindings = deployment["bindings"].as_str().expect("a deployment names its bindings");
         let mut bindings = read(Path::new(bindings));
         change(&mut bindings["tenants"][0]["terms"]);
+        self.written(&bindings)
+    }
+
+    fn written(&self, bindings: &Value) -> PathBuf {
         let file = self.file("reviewed.json");
         fs::write(&file, bindings.to_string()).expect("a file");
         file
+    }
+
+    /// The reviewed bindings, with other secrets of the first tenant.
+    #[must_use]
+    pub fn reviewed_secrets(&self, change: impl FnOnce(&mut Vec<Value>)) -> PathBuf {
+        let deployment = read(&self.deployment);
+        let bindings = deployment["bindings"].as_str().expect("a deployment names its bindings");
+        let mut bindings = read(Path::new(bindings));
+        change(bindings["tenants"][0]["secrets"].as_array_mut().expect("a list of secrets"));
+        self.written(&bindings)
+    }
+
+    /// Binds other secrets for the first tenant.
+    pub fn rebind_secrets(&self, change: impl FnOnce(&mut Vec<Value>)) {
+        let reviewed = self.reviewed_secrets(change);
+        self.types(&["bind", "--file", reviewed.to_str().expect("a path in UTF-8")]).done();
     }
 
     /// Gives the first tenant other terms.

@@ -18,7 +18,6 @@ use airlock_core::{
         Reference, Version,
     },
     policy::Policies,
-    ports::Signer as _,
     record::{KIND, Record, State, Summary, document_id},
     request::Blinding,
     session::PersonEvidence,
@@ -123,7 +122,7 @@ impl Forger {
             review: None,
             summary: Summary {
                 operation: says.op.name,
-                target: says.op.target.user,
+                target: says.op.target.clone(),
                 requester: says.by,
                 purpose: says.purpose,
                 ticket: None,

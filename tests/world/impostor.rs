@@ -219,13 +219,21 @@ pub fn cosmos_authorization(token: &str) -> String {
     form(&[(&format!("type=aad&ver=1.0&sig={token}"), "")]).trim_end_matches('=').to_owned()
 }
 
-#[async_trait]
-impl Signer for VaultKey {
-    fn key(&self) -> &PublicKey {
+impl VaultKey {
+    /// Its public half.
+    #[must_use]
+    pub const fn key(&self) -> &PublicKey {
         &self.public
     }
+}
 
-    async fn sign(&self, digest: &Digest) -> Result<[u8; 64], PortError> {
+#[async_trait]
+impl Signer for VaultKey {
+    fn current(&self) -> PublicKey {
+        self.public.clone()
+    }
+
+    async fn sign(&self, _: &PublicKey, digest: &Digest) -> Result<[u8; 64], PortError> {
         let body = json!({ "alg": "ES256", "value": base64url::encode(digest.as_bytes()) });
         let path = format!("/keys/{}/sign", self.name);
         let signed = self.impostor.vault(Method::POST, &path, Some(body)).await;

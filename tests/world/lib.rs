@@ -24,6 +24,7 @@ mod ledger;
 mod mill;
 mod person;
 mod producer;
+mod rotation;
 mod sealed;
 mod search;
 mod service;
@@ -47,6 +48,7 @@ pub use self::{
     mill::{Mill, changed, input, with_before, with_hmac},
     person::{Asking, Order, Person},
     producer::{EVENTS_IN, Producer, request_of},
+    rotation::Rotations,
     sealed::Opener,
     search::{Places, holds},
     service::{Service, re_headed, service_ask},

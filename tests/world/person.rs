@@ -8,7 +8,7 @@ use airlock_core::{
     catalog::{Asked, Change, Target},
     decision::{Decision, Verdict},
     digest::Digest,
-    identity::{App, TenantId},
+    identity::TenantId,
     jwe,
     jws::Signed,
     memory::LocalKey,
@@ -83,7 +83,7 @@ impl Order {
     fn asked(&self) -> Asked {
         Asked {
             name: self.operation.clone(),
-            target: Target { user: self.on.object },
+            target: Target::User(self.on.object),
             parameters: self.parameters.clone(),
         }
     }
@@ -131,7 +131,7 @@ impl Person {
             jti: Uuid::new_v4(),
             iat: at,
             exp: at.plus_s(order.lifetime_s),
-            aud: App::Execute,
+            aud: entry.worker,
             tnt: order.tenant,
             sid: self.sid(),
             by: self.who.id(),

@@ -55,7 +55,7 @@ impl Producer {
         let data = EventData {
             op: Asked {
                 name: operation.to_owned(),
-                target: Target { user: on.object },
+                target: Target::User(on.object),
                 parameters: json!({}),
             },
             purpose: "impossible travel".to_owned(),

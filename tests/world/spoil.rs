@@ -40,7 +40,7 @@ pub fn twin(jws: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use airlock_core::{jwk::PublicKey, jws::Signed, ports::Signer as _, sign_in::SignIn};
+    use airlock_core::{jwk::PublicKey, jws::Signed, sign_in::SignIn};
     use uuid::Uuid;
 
     use super::*;

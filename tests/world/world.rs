@@ -13,6 +13,7 @@ use airlock_core::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use super::{
     Answer, Control, Impostor, Leaf, Ledger, Opener, Person, Who, eventually,
@@ -26,6 +27,10 @@ pub const SOON: Duration = Duration::from_secs(30);
 /// How long anything may take that has to wait for a lease, a lock or a timer.
 pub const LATER: Duration = Duration::from_secs(90);
 
+/// Rounds of `rotate` after which it has nothing to do, at the most: what was made a moment ago is
+/// not accepted everywhere at once.
+const ROUNDS: u32 = 5;
+
 /// A running cloud with its handlers.
 pub struct World {
     launched: Launched,
@@ -33,6 +38,7 @@ pub struct World {
     http: reqwest::Client,
     azure: reqwest::Client,
     directory: Value,
+    settled_in: OnceCell<()>,
 }
 
 /// All documents, by where they are.
@@ -68,7 +74,8 @@ impl World {
         let azure = azure(&launched.stack);
         let control = Control::new(http.clone(), &launched.stack);
         let directory = control.directory().await;
-        Self { launched, control, http, azure, directory }
+        let settled_in = OnceCell::new();
+        Self { launched, control, http, azure, directory, settled_in }
     }
 
     /// The cloud's own hand.
@@ -271,7 +278,9 @@ impl World {
     }
 
     /// Has `drift` seal, until all that was written is sealed: then it has nothing to say any more.
+    /// Nor has `rotate`, whose first round in a new deployment makes what is not there yet.
     pub async fn quiet(&self) {
+        self.settled_in.get_or_init(|| self.settles_in()).await;
         eventually("everything is sealed", LATER, async || {
             if self.is_sealed().await {
                 return Some(());
@@ -280,6 +289,33 @@ impl World {
             None
         })
         .await;
+    }
+
+    /// Rounds of `rotate` until one changes nothing, and whatever it had to say is sent.
+    async fn settles_in(&self) {
+        let of_kind = async |kind: &str| {
+            let mut all = self.control.documents("tenants").await;
+            all.retain(|document| document["kind"] == kind);
+            all
+        };
+        let processes = self.control.processes().await;
+        // A test that has stopped one of them has nothing to wait for.
+        let works = |app: &str| processes[app]["state"] == "running";
+        let mut before = of_kind("rotation").await;
+        for _ in 0..ROUNDS {
+            if !works("rotate") {
+                break;
+            }
+            self.control.fire("rotate", "rotate").await;
+            let after = of_kind("rotation").await;
+            if after == before {
+                break;
+            }
+            before = after;
+        }
+        if works("intake") && !of_kind("outbox").await.is_empty() {
+            self.control.fire("intake", "resend").await;
+        }
     }
 
     async fn is_sealed(&self) -> bool {

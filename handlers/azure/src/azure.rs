@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use airlock_core::{
     comparing::AccessPolicies,
+    identity::App,
     manifest::Manifest,
     ports::{Blobs, Bus, Clock, Directory, Partition, PortError, Ports, Signer},
     rotation::ports::RotationPorts,
     secret::Secret,
+    signing::{self, FollowingSigner},
     trust::KEYSET_ID,
 };
 use azure_core::credentials::TokenCredential as _;
@@ -28,7 +30,7 @@ use crate::{
     oidc::ServiceTokens,
     secrets::{VaultKeys, VaultSecrets},
     transport::{self, Wire},
-    vault::{VaultSigner, VaultWrapper},
+    vault::{VaultVersions, VaultWrapper},
 };
 
 /// One process's way to Azure: one HTTP client, one identity, and the ports over them.
@@ -46,6 +48,7 @@ pub struct Azure {
     anchors: Arc<dyn Blobs>,
     bus: Arc<dyn Bus>,
     store: Store,
+    app: App,
     signing_key: String,
     data_key: String,
     ports: OnceCell<Ports>,
@@ -92,6 +95,7 @@ impl Azure {
                 Arc::clone(&health),
             )),
             store: Store { account: manifest.cosmos.clone(), database: settings.database.clone() },
+            app: manifest.app,
             signing_key: settings.signing_key.clone(),
             data_key: settings.data_key.clone(),
             ports: OnceCell::new(),
@@ -112,14 +116,14 @@ impl Azure {
     }
 
     async fn connect(&self) -> Result<Ports, PortError> {
-        let signer = VaultSigner::connect(Arc::clone(&self.vault), &self.signing_key);
+        let signer = self.signer(&self.signing_key);
         let Store { account, database } = &self.store;
         let documents = Cosmos::connect(account, database, self.identity.clone());
         let (signer, documents) = tokio::try_join!(signer, documents)?;
         Ok(Ports {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
-            signer: Arc::new(signer),
+            signer,
             wrapper: Arc::new(VaultWrapper::new(Arc::clone(&self.vault), self.data_key.clone())),
             documents: Arc::new(documents),
             blobs: Arc::clone(&self.blobs),
@@ -128,13 +132,19 @@ impl Azure {
         })
     }
 
-    /// A key beside the app's own, by its name in Key Vault. Connected at each call.
+    /// A signing key of the app's, by its name in Key Vault. Connected at each call.
     ///
     /// # Errors
     ///
     /// [`PortError`] if it is not there, or this app may not use it.
     pub async fn signer(&self, name: &str) -> Result<Arc<dyn Signer>, PortError> {
-        Ok(Arc::new(VaultSigner::connect(Arc::clone(&self.vault), name).await?))
+        let versions = Arc::new(self.versions(name));
+        let signer = FollowingSigner::connect(self.app, versions, Arc::new(SystemClock)).await?;
+        Ok(Arc::new(signer))
+    }
+
+    fn versions(&self, name: &str) -> VaultVersions {
+        VaultVersions::new(Arc::clone(&self.vault), name.to_owned())
     }
 
     /// What is known of the dependencies.
@@ -151,7 +161,7 @@ impl Azure {
             // Which has just asked for the key.
             Ok(())
         } else {
-            VaultSigner::connect(Arc::clone(&self.vault), &self.signing_key).await.map(drop)
+            signing::newest(&self.versions(&self.signing_key)).await.map(drop)
         };
         self.health.saw(Dependency::Vault, vault.as_ref().err());
         let keyset = async {

@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 
 use airlock_core::{
+    jwk::PublicKey,
     ports::PortError,
-    rotation::ports::{KeyVersions, SecretVault, Tags, Version},
+    rotation::ports::{KeyKind, KeyVersions, SecretVault, Tags, Version},
     secret::{self, Secret},
     time::Timestamp,
 };
@@ -17,7 +18,7 @@ use azure_core::time::OffsetDateTime;
 use azure_security_keyvault_keys::{
     KeyClient,
     models::{
-        CreateKeyParameters, EncryptionAlgorithm, KeyAttributes,
+        CreateKeyParameters, CurveName, EncryptionAlgorithm, KeyAttributes,
         KeyClientUpdateKeyPropertiesOptions, KeyClientWrapKeyOptions, KeyOperation,
         KeyOperationParameters, KeyType, UpdateKeyPropertiesParameters,
     },
@@ -32,7 +33,10 @@ use azure_security_keyvault_secrets::{
 use futures::{TryStream, TryStreamExt as _};
 use zeroize::Zeroizing;
 
-use crate::failure::{in_time, port_error};
+use crate::{
+    failure::{in_time, port_error},
+    vault::read_signing,
+};
 
 /// Bits of a wrapping key.
 const KEY_BITS: i32 = 3072;
@@ -188,33 +192,54 @@ impl SecretVault for VaultSecrets {
     }
 }
 
+/// All versions of a key, oldest first.
+pub(crate) async fn key_versions(
+    client: &KeyClient,
+    name: &str,
+) -> Result<Vec<Version>, PortError> {
+    let start = start(client.endpoint().as_str(), "keys", name);
+    listed(client.list_key_properties_versions(name, None), |found| {
+        let its = found.attributes.unwrap_or_default();
+        read(found.kid.as_deref(), &start, (its.created, its.enabled), found.tags)
+    })
+    .await
+}
+
 #[async_trait]
 impl KeyVersions for VaultKeys {
-    async fn make(&self, name: &str, tags: &Tags) -> Result<String, PortError> {
-        let parameters = CreateKeyParameters {
-            kty: Some(KeyType::Rsa),
-            key_size: Some(KEY_BITS),
-            key_ops: Some(vec![KeyOperation::WrapKey, KeyOperation::UnwrapKey]),
-            tags: Some(tags.clone().into_iter().collect()),
-            ..CreateKeyParameters::default()
+    async fn make(&self, name: &str, kind: KeyKind, tags: &Tags) -> Result<String, PortError> {
+        let of_its_kind = match kind {
+            KeyKind::Wrapping => CreateKeyParameters {
+                kty: Some(KeyType::Rsa),
+                key_size: Some(KEY_BITS),
+                key_ops: Some(vec![KeyOperation::WrapKey, KeyOperation::UnwrapKey]),
+                ..CreateKeyParameters::default()
+            },
+            KeyKind::Signing => CreateKeyParameters {
+                kty: Some(KeyType::Ec),
+                curve: Some(CurveName::P256),
+                key_ops: Some(vec![KeyOperation::Sign, KeyOperation::Verify]),
+                ..CreateKeyParameters::default()
+            },
         };
+        let tags = Some(tags.clone().into_iter().collect());
+        let parameters = CreateKeyParameters { tags, ..of_its_kind };
         let made = in_time(async {
             let parameters = RequestContent::try_from(parameters).map_err(port_error)?;
             let response =
                 self.client.create_key(name, parameters, None).await.map_err(port_error)?;
             response.into_model().map_err(port_error)
         });
-        let kid = made.await?.key.and_then(|key| key.kid);
-        version_of(kid.as_deref(), &start(self.client.endpoint().as_str(), "keys", name))
+        let id = made.await?.key.and_then(|key| key.kid);
+        version_of(id.as_deref(), &start(self.client.endpoint().as_str(), "keys", name))
+    }
+
+    async fn public(&self, name: &str, version: &str) -> Result<PublicKey, PortError> {
+        Ok(read_signing(&self.client, name, Some(version)).await?.key)
     }
 
     async fn versions(&self, name: &str) -> Result<Vec<Version>, PortError> {
-        let start = start(self.client.endpoint().as_str(), "keys", name);
-        listed(self.client.list_key_properties_versions(name, None), |found| {
-            let its = found.attributes.unwrap_or_default();
-            read(found.kid.as_deref(), &start, (its.created, its.enabled), found.tags)
-        })
-        .await
+        key_versions(&self.client, name).await
     }
 
     async fn disable(&self, name: &str, version: &str) -> Result<(), PortError> {

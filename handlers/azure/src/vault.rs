@@ -8,26 +8,29 @@ use std::sync::Arc;
 use airlock_core::{
     digest::Digest,
     jwk::PublicKey,
-    ports::{Partition, PortError, Signer, WrappedKey, Wrapper},
+    ports::{Partition, PortError, SigningVersions, WrappedKey, Wrapper},
+    signing::SigningVersion,
 };
 use async_trait::async_trait;
 use azure_core::http::RequestContent;
 use azure_security_keyvault_keys::{
     KeyClient, ResourceId,
     models::{
-        CurveName, EncryptionAlgorithm, JsonWebKey, KeyClientSignOptions, KeyOperationParameters,
-        KeyOperationResult, SignParameters, SignatureAlgorithm,
+        CurveName, EncryptionAlgorithm, JsonWebKey, KeyClientGetKeyOptions, KeyClientSignOptions,
+        KeyOperationParameters, KeyOperationResult, SignParameters, SignatureAlgorithm,
     },
 };
 use zeroize::Zeroizing;
 
-use crate::failure::{in_time, port_error};
+use crate::{
+    failure::{in_time, port_error},
+    secrets,
+};
 
-/// The app's signing key.
-pub(crate) struct VaultSigner {
+/// A signing key of the app's, in all its versions.
+pub(crate) struct VaultVersions {
     client: Arc<KeyClient>,
-    id: KeyId,
-    public: PublicKey,
+    name: String,
 }
 
 /// A key that wraps data keys: the app's, or a tenant's own.
@@ -68,20 +71,35 @@ impl KeyId {
     }
 }
 
-impl VaultSigner {
-    /// Fetches the public half, and stays with that version: a signature by a newer one would
-    /// not verify under the key that it names.
-    pub(crate) async fn connect(client: Arc<KeyClient>, name: &str) -> Result<Self, PortError> {
-        let fetched = in_time(async {
-            let response = client.get_key(name, None).await.map_err(port_error)?;
-            response.into_model().map_err(port_error)
-        });
-        let jwk = fetched.await?.key.ok_or_else(|| unexpected("key"))?;
-        let kid = jwk.kid.as_deref().unwrap_or_default();
-        let id = KeyId::parse(kid, &client, name).ok_or_else(|| unexpected("key id"))?;
-        let public = public(&jwk).ok_or_else(|| unexpected("signing key"))?;
-        Ok(Self { client, id, public })
+impl VaultVersions {
+    /// The key of this name. Calls nothing.
+    pub(crate) const fn new(client: Arc<KeyClient>, name: String) -> Self {
+        Self { client, name }
     }
+}
+
+/// Reads a version of a signing key; the newest, if none is named.
+pub(crate) async fn read_signing(
+    client: &KeyClient,
+    name: &str,
+    version: Option<&str>,
+) -> Result<SigningVersion, PortError> {
+    let options = KeyClientGetKeyOptions {
+        key_version: version.map(str::to_owned),
+        ..KeyClientGetKeyOptions::default()
+    };
+    let fetched = in_time(async {
+        let response = client.get_key(name, Some(options)).await.map_err(port_error)?;
+        response.into_model().map_err(port_error)
+    });
+    let jwk = fetched.await?.key.ok_or_else(|| unexpected("key"))?;
+    let kid = jwk.kid.as_deref().unwrap_or_default();
+    let id = KeyId::parse(kid, client, name).ok_or_else(|| unexpected("key id"))?.version;
+    if version.is_some_and(|version| version != id) {
+        return Err(unexpected("key id"));
+    }
+    let key = public(&jwk).ok_or_else(|| unexpected("signing key"))?;
+    Ok(SigningVersion { id, key })
 }
 
 /// The public key, if it is one of P-256.
@@ -94,31 +112,42 @@ fn public(jwk: &JsonWebKey) -> Option<PublicKey> {
 }
 
 #[async_trait]
-impl Signer for VaultSigner {
-    fn key(&self) -> &PublicKey {
-        &self.public
+impl SigningVersions for VaultVersions {
+    async fn newest(&self) -> Result<SigningVersion, PortError> {
+        read_signing(&self.client, &self.name, None).await
     }
 
-    async fn sign(&self, digest: &Digest) -> Result<[u8; 64], PortError> {
+    async fn usable(&self) -> Result<Vec<String>, PortError> {
+        let versions = secrets::key_versions(&self.client, &self.name).await?;
+        let usable = versions.into_iter().rev().filter(|version| version.enabled);
+        Ok(usable.map(|version| version.id).collect())
+    }
+
+    async fn public(&self, version: &str) -> Result<PublicKey, PortError> {
+        Ok(read_signing(&self.client, &self.name, Some(version)).await?.key)
+    }
+
+    async fn sign(&self, version: &str, digest: &Digest) -> Result<[u8; 64], PortError> {
         let parameters = SignParameters {
             algorithm: Some(SignatureAlgorithm::Es256),
             value: Some(digest.as_bytes().to_vec()),
         };
         let options = KeyClientSignOptions {
-            key_version: Some(self.id.version.clone()),
+            key_version: Some(version.to_owned()),
             ..KeyClientSignOptions::default()
         };
         let signed = in_time(async {
             let parameters = RequestContent::try_from(parameters).map_err(port_error)?;
             let response = self
                 .client
-                .sign(&self.id.name, parameters, Some(options))
+                .sign(&self.name, parameters, Some(options))
                 .await
                 .map_err(port_error)?;
             response.into_model().map_err(port_error)
         });
-        let (id, signature) = result(signed.await?, &self.client, &self.id.name)?;
-        if id != self.id {
+        let (id, signature) = result(signed.await?, &self.client, &self.name)?;
+        // By another version it would not verify under the key that it names.
+        if id.version != version {
             return Err(unexpected("key id"));
         }
         signature.as_slice().try_into().map_err(|_| unexpected("signature"))

@@ -22,8 +22,10 @@ mod mfa_reset;
 mod password_reset;
 mod reading;
 mod risk_dismiss;
+mod secret_rotate;
 mod sessions_revoke;
 mod tap_issue;
+pub mod target;
 
 use std::fmt;
 
@@ -35,11 +37,14 @@ use crate::{
     digest::Digest,
     identity::{App, ObjectId, TenantId},
     secret::Secret,
+    secret_binding::SecretName,
 };
 
 pub use effect::Effect;
 pub use eyes::{Eyes, Unfit};
 pub use hands::{Hands, NotDone};
+pub use secret_rotate::Renewal;
+pub use target::{NotATarget, Target, TargetKind};
 
 /// All operations. Adding one is its file and its line here.
 pub const OPERATIONS: &[&Operation] = &[
@@ -55,6 +60,7 @@ pub const OPERATIONS: &[&Operation] = &[
     &laps_read::LAPS_READ,
     &bitlocker_read::BITLOCKER_READ,
     &risk_dismiss::RISK_DISMISS,
+    &secret_rotate::SECRET_ROTATE,
 ];
 
 /// How much harm an operation can do in the wrong hands.
@@ -65,7 +71,7 @@ pub enum Risk {
     Low,
     /// Somebody cannot work.
     Medium,
-    /// Somebody else's account.
+    /// Somebody else's account, or a secret that others rely on.
     High,
 }
 
@@ -102,10 +108,45 @@ pub struct Entry {
     pub risk: Risk,
     /// Whether its result is a secret for the requester alone.
     pub secret: bool,
-    /// What it takes, besides the user that it is about.
+    /// What it takes, besides the target.
     pub parameters: &'static [Parameter],
     /// The app that carries it out.
     pub worker: App,
+    /// What it acts on.
+    pub target: TargetKind,
+    /// By what it is carried out.
+    #[serde(flatten)]
+    pub means: Means,
+    /// Seconds between two of it in one tenant, where the directory can take no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pace_s: Option<u32>,
+    /// How a repeat ends in the same state.
+    pub converges: &'static str,
+}
+
+impl Entry {
+    /// Whether a binding may list it for a caller that is no person: only what policy can allow
+    /// them at all.
+    #[must_use]
+    pub const fn is_for_programs(&self) -> bool {
+        let harmless = matches!(self.risk, Risk::Low) && !self.secret;
+        harmless || matches!(self.target, TargetKind::Secret)
+    }
+}
+
+/// By what an operation is carried out.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Means {
+    /// Calls of Microsoft Graph, which are all declared.
+    Directory(Reach),
+    /// The [rotator](crate::rotation), whose steps follow from how the secret is bound.
+    Rotation,
+}
+
+/// How far an operation reaches into the directory.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Reach {
     /// The one worker application whose token it needs.
     pub application: &'static str,
     /// The Microsoft Graph application permissions that cover it.
@@ -117,11 +158,6 @@ pub struct Entry {
     pub calls: &'static [&'static str],
     /// What it looks at before it is claimed, as the application that only reads.
     pub reads: &'static [&'static str],
-    /// Seconds between two of it in one tenant, where the directory can take no more.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pace_s: Option<u32>,
-    /// How a repeat ends in the same state.
-    pub converges: &'static str,
 }
 
 /// One parameter of an operation.
@@ -141,8 +177,16 @@ pub struct Parameter {
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
     entry: &'static Entry,
-    /// Reads its parameters, strictly.
-    plan: fn(&Value) -> Result<Box<dyn Plan>, NotUnderstood>,
+    plan: Planning,
+}
+
+/// How parameters are read, strictly.
+#[derive(Clone, Copy, Debug)]
+enum Planning {
+    /// Into calls to the directory.
+    Directory(fn(&Value) -> Result<Box<dyn Plan>, NotUnderstood>),
+    /// Into the change of a secret.
+    Rotation(fn(&Value, &SecretName) -> Result<Renewal, NotUnderstood>),
 }
 
 impl Operation {
@@ -153,7 +197,7 @@ impl Operation {
     }
 }
 
-/// An operation with its parameters understood.
+/// An operation on a user, with its parameters understood.
 #[async_trait]
 pub trait Plan: fmt::Debug + Send + Sync {
     /// The parameters as understood, defaults filled in.
@@ -188,19 +232,11 @@ pub trait Plan: fmt::Debug + Send + Sync {
 pub struct Asked {
     /// Name of the operation.
     pub name: String,
-    /// On whom.
+    /// On what.
     pub target: Target,
     /// Its parameters: an object.
     #[serde(default = "no_parameters")]
     pub parameters: Value,
-}
-
-/// What an operation acts on. Always a person: what is done to a device is done to its owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Target {
-    /// Object id of a user in the target tenant.
-    pub user: ObjectId,
 }
 
 fn no_parameters() -> Value {
@@ -213,6 +249,9 @@ pub enum NotUnderstood {
     /// There is no operation of that name.
     #[error("no such operation")]
     Operation,
+    /// It acts on another kind of thing.
+    #[error("not what this operation acts on")]
+    Target,
     /// Its parameters are not what the operation takes.
     #[error("parameters not understood")]
     Parameters,
@@ -227,8 +266,25 @@ pub struct Change {
     entry: &'static Entry,
     tenant: TenantId,
     target: Target,
-    plan: Box<dyn Plan>,
+    work: Work,
     digest: Digest,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Work {
+    /// Calls to the directory, about one of its users.
+    Directory(OnUser),
+    /// A new credential for a secret.
+    Rotation(Renewal),
+}
+
+/// Calls to the directory, about one of its users.
+#[derive(Debug)]
+pub struct OnUser {
+    user: ObjectId,
+    reach: &'static Reach,
+    plan: Box<dyn Plan>,
 }
 
 impl Change {
@@ -243,22 +299,27 @@ impl Change {
             .find(|operation| operation.entry().name == asked.name)
             .ok_or(NotUnderstood::Operation)?;
         let entry = operation.entry();
-        let plan = (operation.plan)(&asked.parameters)?;
-        let understood = Understood {
-            tenant,
-            name: entry.name,
-            target: asked.target,
-            parameters: plan.parameters(),
+        let work = match (&operation.plan, &entry.means, &asked.target) {
+            (Planning::Directory(plan), Means::Directory(reach), Target::User(user)) => {
+                Work::Directory(OnUser { user: *user, reach, plan: plan(&asked.parameters)? })
+            }
+            (Planning::Rotation(plan), Means::Rotation, Target::Secret(secret)) => {
+                Work::Rotation(plan(&asked.parameters, secret)?)
+            }
+            _ => return Err(NotUnderstood::Target),
         };
+        let target = asked.target.clone();
+        let understood =
+            Understood { tenant, name: entry.name, target: &target, parameters: work.parameters() };
         let digest =
             Digest::of_canonical_json(&understood).map_err(|_| NotUnderstood::Parameters)?;
-        Ok(Self { entry, tenant, target: asked.target, plan, digest })
+        Ok(Self { entry, tenant, target, work, digest })
     }
 
     /// Its parameters as understood, defaults filled in.
     #[must_use]
     pub fn parameters(&self) -> Value {
-        self.plan.parameters()
+        self.work.parameters()
     }
 
     /// The catalog's entry.
@@ -273,16 +334,44 @@ impl Change {
         self.tenant
     }
 
-    /// Whom it changes.
+    /// What it changes.
     #[must_use]
-    pub const fn target(&self) -> ObjectId {
-        self.target.user
+    pub const fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// What is to be done.
+    #[must_use]
+    pub const fn work(&self) -> &Work {
+        &self.work
     }
 
     /// SHA-256 over the canonical JSON of tenant, name, target and parameters as understood.
     #[must_use]
     pub const fn digest(&self) -> Digest {
         self.digest
+    }
+}
+
+impl Work {
+    fn parameters(&self) -> Value {
+        match self {
+            Self::Directory(on) => on.plan.parameters(),
+            Self::Rotation(renewal) => renewal.parameters(),
+        }
+    }
+}
+
+impl OnUser {
+    /// The user.
+    #[must_use]
+    pub const fn user(&self) -> ObjectId {
+        self.user
+    }
+
+    /// How far it reaches.
+    const fn reach(&self) -> &'static Reach {
+        self.reach
     }
 
     /// Looks whether what it is about is as the operation needs it.
@@ -306,17 +395,17 @@ impl Change {
     /// What a name in a template stands for, if the digest says so.
     fn place(&self, name: &str) -> Option<String> {
         if name == "user" {
-            return Some(self.target.user.to_string());
+            return Some(self.user.to_string());
         }
         self.plan.parameters()[name].as_str().map(str::to_owned)
     }
 }
 
 #[derive(Serialize)]
-struct Understood {
+struct Understood<'a> {
     tenant: TenantId,
     name: &'static str,
-    target: Target,
+    target: &'a Target,
     parameters: Value,
 }
 

@@ -72,11 +72,11 @@ impl Issued for Claim {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ending {
-    /// The directory confirmed it.
+    /// It is done, as the directory or the use of a new credential has confirmed.
     Succeeded,
     /// It was not done, because it must not be.
     Refused,
-    /// It was not done, because the directory would not.
+    /// It was not done, because it could not be.
     Failed,
     /// Nobody knows. A person must look.
     Unknown,

@@ -46,7 +46,7 @@ pub const KEPT_S: i64 = 5 * 60;
 ///
 /// Random nonces of 96 bits are safe for 2^32 messages under one key: 1,600 a second all that
 /// time, which is more than one ledger takes.
-const PERIOD_S: i64 = 30 * 24 * 3600;
+pub(crate) const PERIOD_S: i64 = 30 * 24 * 3600;
 
 /// `kind` of a stored data key.
 pub const KIND: &str = "data-key";
@@ -395,7 +395,7 @@ impl<'a> TenantKeys<'a> {
     fn maker(document: &Document<StoredKey>) -> Result<Thumbprint, NoKey> {
         match (document.by, document.body.maker) {
             // No other app encrypts anything, whatever its key signs.
-            (App::Intake | App::Execute, None) => Ok(document.statement.key()),
+            (App::Intake | App::Execute | App::Rotate, None) => Ok(document.statement.key()),
             (App::Rotate, Some(maker)) => Ok(maker),
             _ => Err(NotGenuine::Contents("author").into()),
         }

@@ -10,6 +10,7 @@ use crate::{
     keyset::Trust,
     policy::{Approving, Policies},
     request::{Authenticated, Request},
+    secret_binding::SecretBinding,
     session::{Act, Person, PersonEvidence},
     step_up::Backed,
     tenancy::{NotAdmitted, TenantScope},
@@ -104,6 +105,8 @@ pub struct Decided {
 pub struct Deciding<'a> {
     /// The request.
     pub request: &'a Request<Authenticated>,
+    /// How the tenant binds the secret that it is about, if it is about one.
+    pub bound: Option<&'a SecretBinding>,
     /// The tenant that it changes.
     pub scope: &'a TenantScope,
     /// Whose keys count.
@@ -143,7 +146,7 @@ impl DecisionEvidence {
     ///
     /// [`NotDecided`].
     pub fn verify(&self, by_what: &Deciding<'_>) -> Result<Decided, NotDecided> {
-        let Deciding { request, scope, trust, policies, backed, now } = *by_what;
+        let Deciding { request, bound, scope, trust, policies, backed, now } = *by_what;
         let (by, decision) =
             self.person.open(&self.decision, trust, now).map_err(NotDecided::NotVerified)?;
         let other = |what| NotDecided::NotVerified(NotVerified::Other(what));
@@ -160,7 +163,7 @@ impl DecisionEvidence {
             return Err(other("span of time"));
         }
         let standing = scope.standing(&by)?;
-        let approving = Approving { approver: by.id(), standing: &standing, scope, request };
+        let approving = Approving { approver: by.id(), standing: &standing, scope, request, bound };
         let is_requester = by.id().to_string() == request.principal().to_string();
         let wanted = scope.terms().conditions(request.change().entry().name).step_up;
         let stepped_up = wanted

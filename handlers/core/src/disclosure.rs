@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::{
     ask::RequestEvidence,
-    catalog::{Asked, Change, Entry, NotUnderstood},
+    catalog::{Asked, Change, Entry, NotUnderstood, Target},
     digest::Digest,
-    identity::{ObjectId, TenantId},
+    identity::TenantId,
     jws::NotVerified,
     request::Principal,
     time::Timestamp,
@@ -131,9 +131,9 @@ impl Disclosed {
         self.change.entry()
     }
 
-    /// Whom it changes.
+    /// What it changes.
     #[must_use]
-    pub const fn target(&self) -> ObjectId {
+    pub const fn target(&self) -> &Target {
         self.change.target()
     }
 
@@ -198,7 +198,7 @@ mod tests {
 
         let says = evidence.disclose(CONTOSO, evidence.digest()).unwrap();
 
-        assert_eq!((says.entry().name, says.target()), ("account.disable", NINA));
+        assert_eq!((says.entry().name, says.target()), ("account.disable", &Target::User(NINA)));
         assert_eq!((says.tenant(), says.requester()), (CONTOSO, &*harriet.id().to_string()));
         assert_eq!((says.purpose(), says.expires()), (&*ask.purpose, ask.exp));
     }

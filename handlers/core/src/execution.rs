@@ -1,7 +1,7 @@
 //! What a worker does with a permitted change. It believes nobody.
 //!
 //! Guarantee, under at-least-once delivery, lost answers and SIGKILL at any instruction: the
-//! effect is in the directory once, or converged as if once; a request that was claimed ends in
+//! effect is there once, or converged as if once; a request that was claimed ends in
 //! an outcome, by redelivery or by [`Worker::reclaim`]; what evidence does not support is not
 //! done, and the ledger says that it was tried.
 
@@ -16,6 +16,7 @@ mod outcome;
 mod pace;
 mod reclaiming;
 mod retry;
+mod rotating;
 mod unkept;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use crate::{
     policy::Policies,
     ports::{Created, Directory, PortError, Ports},
     record::Record,
+    rotation::Rotator,
     step_up::Newest,
     trust::TrustStore,
     violation::Violations,
@@ -52,7 +54,7 @@ pub const MAX_DELIVERIES: u32 = 10;
 pub struct Worker {
     app: App,
     ports: Ports,
-    directory: Arc<dyn Directory>,
+    tools: Tools,
     trust: Arc<TrustStore>,
     ledger: Arc<Ledger>,
     keys: DataKeys,
@@ -62,6 +64,24 @@ pub struct Worker {
     violations: Violations,
     unkept: Unkept,
     newest: Newest,
+}
+
+/// By what a worker carries changes out.
+pub enum Tools {
+    /// The directory, as the worker applications may change it: `execute` has it.
+    Directory(Arc<dyn Directory>),
+    /// What changes secrets: `rotate` has it.
+    Rotator(Arc<Rotator>),
+}
+
+impl Tools {
+    /// The app that has them.
+    const fn app(&self) -> App {
+        match self {
+            Self::Directory(_) => App::Execute,
+            Self::Rotator(_) => App::Rotate,
+        }
+    }
 }
 
 /// A message was not dealt with. The host abandons it, and the broker delivers it again.
@@ -96,24 +116,24 @@ enum Step {
 }
 
 impl Worker {
-    /// A worker over these ports, of the name `holder`: random, new for each process.
+    /// A worker with these tools over these ports, of the name `holder`: random, new for each
+    /// process.
     #[must_use]
     pub fn new(
-        app: App,
+        tools: Tools,
         ports: Ports,
-        directory: Arc<dyn Directory>,
         trust: TrustStore,
         policies: Arc<Policies>,
         holder: [u8; 16],
     ) -> Self {
-        let trust = Arc::new(trust);
+        let (app, trust) = (tools.app(), Arc::new(trust));
         let ledger = Arc::new(Ledger::new(app, &ports, Arc::clone(&trust)));
         let keys = DataKeys::new(&ports, Arc::clone(&ledger));
         let holder = uuid::Builder::from_random_bytes(holder).into_uuid();
         Self {
             app,
             ports,
-            directory,
+            tools,
             trust,
             ledger,
             keys,

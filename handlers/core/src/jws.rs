@@ -20,6 +20,7 @@ use crate::{
     digest::Digest,
     jwk::{PublicKey, Thumbprint},
     ports::{PortError, Signer},
+    signing::{Signature, sign_now},
     time::{LEEWAY_S, Timestamp},
 };
 
@@ -236,18 +237,20 @@ impl<T: Artefact> Signed<T> {
     /// [`NotSigned`] if the claims cannot be written or the key did not sign. Repeating is
     /// safe: a second signature over the same claims has the same [digest](Self::digest).
     pub async fn sign(claims: &T, signer: &dyn Signer) -> Result<Self, NotSigned> {
-        let key = signer.key().thumbprint();
-        let header =
-            Header { alg: "ES256".to_owned(), kid: key, typ: T::TYP.media_type().to_owned() };
-        let header = serde_json::to_vec(&header).map_err(NotSigned::Claims)?;
         let claims = serde_json::to_vec(claims).map_err(NotSigned::Claims)?;
-        let mut text = base64url::encode(header);
+        let claims = base64url::encode(claims);
+        let typ = T::TYP.media_type();
+        let input = |key: &PublicKey| {
+            let kid = key.thumbprint();
+            let header = Header { alg: "ES256".to_owned(), kid, typ: typ.to_owned() };
+            let header = serde_json::to_vec(&header).map_err(NotSigned::Claims)?;
+            Ok(format!("{}.{claims}", base64url::encode(header)))
+        };
+        let Signature { key, input: mut text, bytes } =
+            sign_now(signer, input, NotSigned::Key).await?;
+        let key = key.thumbprint();
         text.push('.');
-        text.push_str(&base64url::encode(claims));
-        let signature =
-            signer.sign(&Digest::of(&[text.as_bytes()])).await.map_err(NotSigned::Key)?;
-        text.push('.');
-        text.push_str(&base64url::encode(signature));
+        text.push_str(&base64url::encode(bytes));
         // What nobody would read again must not be stored or sent.
         if text.len() > MAX_BYTES {
             return Err(NotSigned::TooLarge);

@@ -10,7 +10,7 @@ use crate::{
     identity::App,
     jwk::{PublicKey, Thumbprint},
     jws::{Artefact, NotVerified, Signed, Typ, Verified},
-    ledger::{Checkpoint, Note},
+    ledger::{Checkpoint, Note, statement::ArtefactVersion},
     root::{Countersigned, Roots},
     time::{LEEWAY_S, Timestamp},
 };
@@ -30,6 +30,11 @@ pub struct Keyset {
     /// How the root became what it is, from the first one on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replacements: Vec<Countersigned>,
+    /// The version of the platform's [secret bindings](crate::secret_binding::PlatformDriver) that
+    /// counts, if there are any. It is named here because anchors name the keyset's version: so
+    /// neither can be put back without the other, and no earlier pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<ArtefactVersion>,
 }
 
 /// One key of the keyset.
@@ -164,6 +169,18 @@ impl Trust {
                 && listed.nbf <= now
                 && listed.revoked.is_none()
         })
+    }
+
+    /// The keys that are listed for an app and were not revoked, in the order in which they were
+    /// listed; whether or not their time has begun.
+    pub fn keys_of(&self, app: App) -> impl Iterator<Item = &KeysetKey> {
+        self.keyset.keys.iter().filter(move |key| key.app == app && key.revoked.is_none())
+    }
+
+    /// The version of the platform's secret bindings that counts.
+    #[must_use]
+    pub fn secrets(&self) -> Option<ArtefactVersion> {
+        self.keyset.secrets
     }
 
     /// Opens what the admin root signed: whoever was the root at that time.

@@ -54,6 +54,7 @@ pub mod service;
 pub mod session;
 pub mod session_record;
 pub mod sign_in;
+pub mod signing;
 pub mod step_up;
 pub mod tenancy;
 pub mod time;

@@ -96,15 +96,24 @@ impl LocalKey {
         let public = PublicKey::from_point(&private.public_key())?;
         Ok(Self { private: SigningKey::from(private), public })
     }
+
+    /// Its public half.
+    #[must_use]
+    pub const fn key(&self) -> &PublicKey {
+        &self.public
+    }
 }
 
 #[async_trait]
 impl Signer for LocalKey {
-    fn key(&self) -> &PublicKey {
-        &self.public
+    fn current(&self) -> PublicKey {
+        self.public.clone()
     }
 
-    async fn sign(&self, digest: &Digest) -> Result<[u8; 64], PortError> {
+    async fn sign(&self, key: &PublicKey, digest: &Digest) -> Result<[u8; 64], PortError> {
+        if *key != self.public {
+            return Err(PortError::Broken("another key".into()));
+        }
         let signature: Signature = self
             .private
             .sign_prehash(digest.as_bytes())
@@ -251,7 +260,7 @@ impl Directory for Listed {
         let body = effect.body().map(serde_json_canonicalizer::to_string).transpose();
         let body = body.map_err(|error| PortError::Broken(error.into()))?;
         let body = body.map_or_else(String::new, |body| format!(" {body}"));
-        lock(&self.sent).push((request.change().entry().application, call + &body));
+        lock(&self.sent).push((effect.application(), call + &body));
         if let Some(Err(status)) = answer {
             return Err(NotApplied::Refused { status, code: "told".to_owned() });
         }

@@ -24,6 +24,7 @@ use crate::{
     identity::PersonId,
     permit::Reference,
     request::{Authenticated, Request},
+    secret_binding::SecretBinding,
     tenancy::{Standing, TenantScope},
 };
 
@@ -35,7 +36,7 @@ pub(crate) const SCHEMA: &str = include_str!("policies/airlock.cedarschema");
 const POLICIES: &str = include_str!("policies/airlock.cedar");
 
 /// Version of the policies above: counts up with every change of theirs.
-const VERSION: u64 = 4;
+const VERSION: u64 = 5;
 
 /// The most approvals that a policy can ask for.
 pub const MAX_APPROVALS: u32 = 3;
@@ -55,7 +56,18 @@ pub struct Policies {
 #[error("policies not valid: {0}")]
 pub struct NotValid(String);
 
-/// What the worker learned about a target.
+/// What is known of a target besides what the request says.
+#[derive(Clone, Copy, Debug)]
+pub enum Known<'a> {
+    /// Nothing: only the worker can see a user.
+    Nothing,
+    /// What the worker learned about a user.
+    User(TargetFacts),
+    /// How the tenant binds a secret.
+    Secret(&'a SecretBinding),
+}
+
+/// What the worker learned about a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TargetFacts {
     /// Holds or may activate a directory role, belongs to or owns a role-granting or listed
@@ -86,6 +98,8 @@ pub struct Approving<'a> {
     pub scope: &'a TenantScope,
     /// What they decide.
     pub request: &'a Request<Authenticated>,
+    /// How the tenant binds the secret that it is about, if it is about one.
+    pub bound: Option<&'a SecretBinding>,
 }
 
 /// What a denial says when a policy of the tenant's own made it.
@@ -96,6 +110,23 @@ const NO_PERMIT: &str = "no policy allows this";
 
 /// What a denial says when a policy could not be evaluated.
 const NOT_EVALUATED: &str = "policy could not be evaluated";
+
+impl<'a> From<Option<&'a SecretBinding>> for Known<'a> {
+    fn from(bound: Option<&'a SecretBinding>) -> Self {
+        bound.map_or(Self::Nothing, Self::Secret)
+    }
+}
+
+impl<'a> Known<'a> {
+    /// How the tenant binds the secret, if it is one.
+    #[must_use]
+    pub const fn bound(self) -> Option<&'a SecretBinding> {
+        match self {
+            Self::Secret(bound) => Some(bound),
+            Self::Nothing | Self::User(_) => None,
+        }
+    }
+}
 
 impl Policies {
     /// Reads and validates the policies that are part of this crate.
@@ -135,8 +166,8 @@ impl Policies {
 
     /// Judges a request with the approvals that it has.
     ///
-    /// Without `facts`, the answer is "if the target permits": only the worker can see the
-    /// target.
+    /// Of a user nothing is [known](Known) but to the worker: without that, the answer is "if the
+    /// target permits".
     #[must_use]
     pub fn judge(
         &self,
@@ -144,11 +175,11 @@ impl Policies {
         standing: &Standing,
         request: &Request<Authenticated>,
         approvals: u32,
-        facts: Option<TargetFacts>,
+        known: Known<'_>,
     ) -> Ruling {
-        let asked = Question::about(request, scope, standing);
+        let asked = Question::about(request, scope, standing, known.bound());
         let judge = |action, approvals| {
-            self.ask(scope, &asked, action, Question::context(approvals, facts))
+            self.ask(scope, &asked, action, Question::context(approvals, known))
         };
         if let Err(reason) = judge("ask", approvals) {
             return Ruling::Denied(reason);

@@ -15,8 +15,10 @@ use crate::{
     digest::Digest,
     identity::ObjectId,
     jwk::PublicKey,
+    keyset::Trust,
     policy::TargetFacts,
     request::{Permitted, Request},
+    signing::SigningVersion,
     tenancy::TenantScope,
     time::Timestamp,
 };
@@ -91,18 +93,59 @@ pub trait Entropy: Send + Sync {
     fn fill(&self, buffer: &mut [u8]) -> Result<(), PortError>;
 }
 
-/// A P-256 key that this process may use and does not hold.
+/// A P-256 key that this process may use and does not hold. It can have versions, each with a
+/// public half of its own.
 #[async_trait]
 pub trait Signer: Send + Sync {
-    /// Its public half.
-    fn key(&self) -> &PublicKey;
+    /// Public half of the version that signs now. It may be another one the next time.
+    fn current(&self) -> PublicKey;
 
-    /// Signs a digest: `r || s`, 64 bytes.
+    /// Signs a digest with the version that has this public half: `r || s`, 64 bytes. Whoever
+    /// names a key in what is signed passes the same key here, so that no change of versions
+    /// comes between.
     ///
     /// # Errors
     ///
-    /// [`PortError`]. Repeating is safe: it only makes another signature.
-    async fn sign(&self, digest: &Digest) -> Result<[u8; 64], PortError>;
+    /// [`PortError`]. Repeating is safe: it only makes another signature. After
+    /// [`PortError::Denied`], [`current`](Self::current) may name another version that signs.
+    async fn sign(&self, key: &PublicKey, digest: &Digest) -> Result<[u8; 64], PortError>;
+
+    /// Chooses the version that signs by whom a keyset lists. A key of one version has no choice.
+    ///
+    /// What is not chosen now, because the vault does not answer, is chosen later.
+    async fn follow(&self, _: &Trust) {}
+}
+
+/// The versions of one signing key, as the app may see and use them whose key it is.
+#[async_trait]
+pub trait SigningVersions: Send + Sync {
+    /// The newest version. Remote calls: one.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`]; [`PortError::Denied`] if it is disabled.
+    async fn newest(&self) -> Result<SigningVersion, PortError>;
+
+    /// Ids of the versions that are enabled, newest first. Remote calls: one for each page.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`].
+    async fn usable(&self) -> Result<Vec<String>, PortError>;
+
+    /// Public half of a version. Remote calls: one.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`]; [`PortError::Denied`] if it is disabled.
+    async fn public(&self, version: &str) -> Result<PublicKey, PortError>;
+
+    /// Signs a digest with exactly this version. Remote calls: one.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`]; [`PortError::Denied`] if it is disabled. Repeating is safe.
+    async fn sign(&self, version: &str, digest: &Digest) -> Result<[u8; 64], PortError>;
 }
 
 /// A data key, wrapped.

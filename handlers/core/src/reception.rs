@@ -10,6 +10,8 @@ mod notice;
 mod permitting;
 mod receipts;
 mod refusals;
+mod secrets;
+mod seeing;
 mod submitting;
 mod view;
 
@@ -46,6 +48,8 @@ pub use erasing::Erased;
 use permitting::Entry;
 pub use receipts::{Proof, Tree};
 pub use refusals::NotReceived;
+pub use secrets::{Recorded, SecretStage, SecretView};
+use seeing::Looking;
 pub(crate) use submitting::counted_as;
 pub use view::{DecisionView, OutcomeView, RequestName, Shown, View};
 use view::{decisions, view};
@@ -237,7 +241,8 @@ impl Reception {
         let standing = scope.standing(&caller.person)?;
         self.not_revoked(&trust, &caller.person, now).await?;
         let document = self.read(&scope, &trust, name.digest, now).await?;
-        self.may_see(&document.body, &scope, caller, &standing)?;
+        let looking = Looking::new(caller, &standing, (&scope, &trust), now);
+        self.may_see(&document.body, &looking).await?;
         let outcome = self.outcome(&document, &scope, &trust, now).await?;
         Ok(Shown {
             view: view(name, &document.body, outcome.as_ref(), now),
@@ -266,6 +271,7 @@ impl Reception {
             let query = Query { kind: KIND, equals, not_after: None, limit: LISTED };
             found.extend(self.ports.documents.query(&partition, &query).await?);
         }
+        let looking = Looking::new(caller, &standing, (&scope, &trust), now);
         let mut views = Vec::new();
         for found in found {
             let document = match Document::<Record>::open_sealed(found, keys, now).await {
@@ -280,11 +286,17 @@ impl Reception {
                 }
             };
             let is_asked = state.is_none_or(|state| document.body.state == state);
-            if is_asked && self.may_see(&document.body, &scope, caller, &standing).is_ok() {
-                let outcome = self.outcome(&document, &scope, &trust, now).await?;
-                let name = RequestName { tenant, digest: document.body.request };
-                views.push(view(name, &document.body, outcome.as_ref(), now));
+            if !is_asked {
+                continue;
             }
+            match self.may_see(&document.body, &looking).await {
+                Ok(()) => {}
+                Err(NotReceived::NotThere) => continue,
+                Err(error) => return Err(error),
+            }
+            let outcome = self.outcome(&document, &scope, &trust, now).await?;
+            let name = RequestName { tenant, digest: document.body.request };
+            views.push(view(name, &document.body, outcome.as_ref(), now));
         }
         Ok(views)
     }
@@ -333,22 +345,6 @@ impl Reception {
             return Err(NotGenuine::Contents("request").into());
         }
         Ok(document)
-    }
-
-    fn may_see(
-        &self,
-        record: &Record,
-        scope: &TenantScope,
-        caller: &Caller,
-        standing: &Standing,
-    ) -> Result<(), NotReceived> {
-        let person = caller.person.id();
-        let own = record.summary.requester == person.to_string();
-        if own || self.policies.may_see_all(scope, person, standing) {
-            Ok(())
-        } else {
-            Err(NotReceived::NotThere)
-        }
     }
 
     /// The worker's word behind a final state: no other app can say how a request ended. That of

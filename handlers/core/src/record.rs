@@ -6,11 +6,11 @@ use zeroize::Zeroizing;
 
 use crate::{
     ask::RequestEvidence,
+    catalog::{Target, target},
     claim::{Claim, Ending, Outcome},
     data_keys::{NotSealed, TenantKeys},
     decision::DecisionEvidence,
     digest::Digest,
-    identity::ObjectId,
     jws::Signed,
     ledger::{Contents, Document, commit::Change},
     permit::Permit,
@@ -74,8 +74,9 @@ pub struct Record {
 pub struct Summary {
     /// Name of the operation.
     pub operation: String,
-    /// Whom it changes.
-    pub target: ObjectId,
+    /// What it changes, in a word.
+    #[serde(with = "target::in_a_word")]
+    pub target: Target,
     /// Who asked.
     pub requester: String,
     /// Why.

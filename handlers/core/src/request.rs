@@ -23,7 +23,7 @@
 //! # use airlock_core::request::{Authorized, Permitted, Request};
 //! # use airlock_core::{tenancy::TenantScope, time::Timestamp};
 //! fn skip(request: Request<Authorized>, scope: TenantScope, until: Timestamp) -> Request<Permitted> {
-//!     request.advance(Permitted { scope, resume_until: until })
+//!     request.advance(Permitted { scope, claimed_at: until, resume_until: until })
 //! }
 //! ```
 //! ```compile_fail
@@ -35,6 +35,7 @@
 
 mod asked;
 mod blinding;
+mod bound;
 mod refusals;
 
 use uuid::Uuid;
@@ -50,7 +51,8 @@ use crate::{
     jws::Verified,
     keyset::Trust,
     permit::{DETAIL_TYPE, Permit},
-    policy::{Policies, Ruling, TargetFacts},
+    policy::{Known, Policies, Ruling},
+    secret_binding::SecretName,
     tenancy::{NotAdmitted, Standing, TenantScope},
     time::{LEEWAY_S, Timestamp},
 };
@@ -85,6 +87,7 @@ pub struct Authorized {
 #[derive(Debug)]
 pub struct Permitted {
     scope: TenantScope,
+    claimed_at: Timestamp,
     resume_until: Timestamp,
 }
 
@@ -142,7 +145,7 @@ impl Request<Authenticated> {
         scope: &TenantScope,
         policies: &Policies,
         decisions: &[Decided],
-        facts: Option<TargetFacts>,
+        known: Known<'_>,
     ) -> Result<Ruling, NotAuthorized> {
         if scope.tenant() != self.change.tenant() {
             return Err(NotAuthorized::OtherTenant);
@@ -159,7 +162,18 @@ impl Request<Authenticated> {
         }
         let standing = self.standing(scope)?;
         let count = u32::try_from(approvals(decisions).len()).unwrap_or(u32::MAX);
-        Ok(policies.judge(scope, &standing, self, count, facts))
+        let ruling = policies.judge(scope, &standing, self, count, known);
+        // After policy: who may ask for no secret hears nothing of which there are.
+        if !matches!(ruling, Ruling::Denied(_)) && !self.is_bound(known) {
+            return Err(NotAuthorized::NotBound);
+        }
+        Ok(ruling)
+    }
+
+    /// Whether what is known is of the secret that it is about, if it is about one.
+    fn is_bound(&self, known: Known<'_>) -> bool {
+        let named = |secret: &SecretName| known.bound().is_some_and(|bound| bound.name == *secret);
+        self.change.target().secret().is_none_or(named)
     }
 
     /// Earns the second stage: policy allows it with the decisions given.
@@ -172,9 +186,9 @@ impl Request<Authenticated> {
         scope: &TenantScope,
         policies: &Policies,
         decisions: &[Decided],
-        facts: Option<TargetFacts>,
+        known: Known<'_>,
     ) -> Result<Request<Authorized>, NotAuthorized> {
-        match self.ruling(scope, policies, decisions, facts)? {
+        match self.ruling(scope, policies, decisions, known)? {
             Ruling::Allowed => {
                 let approvals = approvals(decisions);
                 let approvals = approvals.iter().map(|decided| decided.digest()).collect();
@@ -266,9 +280,9 @@ impl Request<Authorized> {
         if claim.resume_until <= now {
             return Err(NotPermitted::ClaimOver);
         }
-        let resume_until = claim.resume_until;
+        let (claimed_at, resume_until) = (claim.iat, claim.resume_until);
         let scope = self.stage.scope.clone();
-        Ok(self.advance(Permitted { scope, resume_until }))
+        Ok(self.advance(Permitted { scope, claimed_at, resume_until }))
     }
 }
 
@@ -277,6 +291,12 @@ impl Request<Permitted> {
     #[must_use]
     pub const fn scope(&self) -> &TenantScope {
         &self.stage.scope
+    }
+
+    /// When it was claimed.
+    #[must_use]
+    pub const fn claimed_at(&self) -> Timestamp {
+        self.stage.claimed_at
     }
 
     /// Until when it may be tried again.

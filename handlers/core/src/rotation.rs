@@ -11,18 +11,21 @@
 //! added without being recorded is removed as well, by its id.
 
 mod client_secret;
+mod drivers;
 mod generated;
 mod pace;
 mod place;
 pub mod ports;
 mod rewrapping;
 mod rotating;
+mod sightings;
+mod signing_key;
 pub mod state;
 mod turn;
 mod wrapping_key;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     error::Error,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -33,26 +36,22 @@ use uuid::Uuid;
 use crate::{
     data_keys::DataKeys,
     digest::Digest,
-    identity::{App, TenantId},
+    identity::{App, ObjectId, TenantId},
     keyset::Trust,
     ledger::{Ledger, NotCommitted, NotGenuine, NotProven},
     ports::{Found, Partition, PortError, Ports},
-    secret_binding::{Driver, SecretBinding, SecretBindings},
+    secret_binding::{PlatformSecretBindings, SecretBinding, SecretBindings, SecretName, Secrets},
     tenancy::TenantScope,
     time::Timestamp,
     trust::{NotTrusted, TrustStore},
 };
 
 use self::{
-    client_secret::ClientSecret,
-    generated::Generated,
     pace::Pace,
     ports::RotationPorts,
-    rewrapping::Rewrapping,
     rotating::{Made, Rotating},
     state::{PREFIX, PREFIX_END, Rotation, document_id},
     turn::Turn,
-    wrapping_key::WrappingKey,
 };
 
 /// For how long a process has a secret to itself, in seconds: longer than its longest step.
@@ -68,9 +67,6 @@ const ROUND_S: i64 = 240;
 /// after the other, before it counts as refused.
 const PATIENCE_S: i64 = 600;
 
-/// How much longer than it is needed a new client secret is valid, in seconds.
-const SPARE_S: i64 = 30 * 24 * 3600;
-
 /// Documents that are read at once.
 const PAGE: u32 = 500;
 
@@ -83,8 +79,10 @@ pub struct Rotator {
     data_keys: DataKeys,
     holder: Uuid,
     pace: Pace,
-    busy: Mutex<HashSet<(TenantId, String)>>,
-    kept: Mutex<HashMap<(TenantId, String), Made>>,
+    /// Applications whose secrets it never changes, by any of their ids.
+    own: BTreeSet<ObjectId>,
+    busy: Mutex<HashSet<Name>>,
+    kept: Mutex<HashMap<Name, Made>>,
 }
 
 /// What a request asks of one secret.
@@ -92,6 +90,8 @@ pub struct Rotator {
 pub struct Demand {
     /// The request: asked for again, nothing is changed again.
     pub request: Digest,
+    /// When it was claimed: what was changed since is not changed again for it.
+    pub claimed_at: Timestamp,
     /// Whether the old credential is removed at once.
     pub emergency: bool,
 }
@@ -136,6 +136,9 @@ pub enum NotRotated {
     /// No secret of this name is bound in the tenant.
     #[error("no such secret")]
     Unknown,
+    /// It is bound to an application of Airlock's own, which has no secret. Nothing was called.
+    #[error("bound to an application of Airlock's own")]
+    Own,
     /// What is stored about it is not what a process of ours wrote.
     #[error("stored rotation not genuine")]
     NotGenuine(#[from] NotGenuine),
@@ -165,17 +168,22 @@ impl From<NotCommitted> for NotRotated {
     }
 }
 
-/// One tenant, entered.
-struct Tenant<'a> {
+/// What changes a secret, unless nothing may.
+type Driving<'a> = Result<Box<dyn Rotating + 'a>, NotRotated>;
+
+/// A secret by its partition and its own name.
+type Name = (String, SecretName);
+
+/// Where how far it has come is written, and whom to trust there.
+struct Place<'a> {
     trust: &'a Trust,
-    scope: &'a TenantScope,
     partition: Partition,
 }
 
 /// One secret in work in this process, until this goes.
 struct Working<'a> {
     rotator: &'a Rotator,
-    secret: (TenantId, String),
+    secret: Name,
 }
 
 impl Drop for Working<'_> {
@@ -185,23 +193,32 @@ impl Drop for Working<'_> {
     }
 }
 
+impl Place<'_> {
+    fn named(&self, name: &SecretName) -> Name {
+        (self.partition.key().to_owned(), name.clone())
+    }
+}
+
 impl Rotator {
-    /// A process of the name `holder`: random, new for each.
+    /// A process of the name `holder`: random, new for each. Whatever is bound, it touches none of
+    /// the applications `own`.
     #[must_use]
     pub fn new(
         ports: Ports,
         outside: RotationPorts,
         trust: Arc<TrustStore>,
+        own: BTreeSet<ObjectId>,
         holder: [u8; 16],
     ) -> Self {
         let ledger = Arc::new(Ledger::new(App::Rotate, &ports, Arc::clone(&trust)));
         let data_keys = DataKeys::new(&ports, Arc::clone(&ledger));
         let holder = uuid::Builder::from_random_bytes(holder).into_uuid();
         let (pace, busy, kept) = (Pace::default(), Mutex::default(), Mutex::default());
-        Self { ports, outside, trust, ledger, data_keys, holder, pace, busy, kept }
+        Self { ports, outside, trust, ledger, data_keys, holder, pace, own, busy, kept }
     }
 
-    /// Changes what is due, finishes what was begun, and removes what is over, in every tenant.
+    /// Changes what is due, finishes what was begun, and removes what is over, for the platform and
+    /// in every tenant.
     ///
     /// # Errors
     ///
@@ -211,6 +228,11 @@ impl Rotator {
         let trust = self.trust.trust().await?;
         let until = self.ports.clock.now().plus_s(ROUND_S);
         let mut round = Round::default();
+        if let Err(error) = self.round_of_platform(&trust, until, &mut round).await {
+            round.failed += 1;
+            let error = &error as &(dyn Error + 'static);
+            tracing::error!(error, "signing keys not looked at");
+        }
         for tenant in self.trust.tenants().await? {
             if let Err(error) = self.round_in(&trust, tenant, until, &mut round).await {
                 round.failed += 1;
@@ -232,15 +254,46 @@ impl Rotator {
         let now = self.ports.clock.now();
         let documents = &*self.ports.documents;
         let secrets = SecretBindings::read(documents, trust, scope, now).await?;
-        let tenant = Tenant { trust, scope, partition: Partition::tenant(scope) };
-        let mut stored = self.stored(&tenant.partition).await?;
+        let place = Place { trust, partition: Partition::tenant(scope) };
+        let driver = |binding| self.driver(trust, scope, binding);
+        self.round_at(&place, &secrets, &driver, until, round).await
+    }
+
+    async fn round_of_platform(
+        &self,
+        trust: &Trust,
+        until: Timestamp,
+        round: &mut Round,
+    ) -> Result<(), NotRotated> {
+        let now = self.ports.clock.now();
+        let documents = &*self.ports.documents;
+        let secrets = PlatformSecretBindings::read_platform(documents, trust, now).await?;
+        if secrets.iter().next().is_none() {
+            return Ok(());
+        }
+        let place = Place { trust, partition: Partition::platform() };
+        self.ledger.proven(&place.partition, trust, now).await?;
+        let driver = |binding| Ok(self.platform_driver(trust, binding));
+        self.round_at(&place, &secrets, &driver, until, round).await
+    }
+
+    async fn round_at<'a, D: Sync>(
+        &'a self,
+        place: &'a Place<'_>,
+        secrets: &'a Secrets<D>,
+        driver: &'a (dyn Fn(&'a SecretBinding<D>) -> Driving<'a> + Sync),
+        until: Timestamp,
+        round: &mut Round,
+    ) -> Result<(), NotRotated> {
+        let now = self.ports.clock.now();
+        let mut stored = self.stored(&place.partition).await?;
         let mut work = Vec::new();
         for binding in secrets.iter() {
             let found = stored.remove(&document_id(&binding.name));
             // Looked at before it is believed: what has nothing to do costs no signature check.
             let seen = found.as_ref().and_then(Rotation::unverified);
             if seen.is_none_or(|rotation| rotation.has_work(binding, now)) {
-                work.push(self.one_of_round(&tenant, binding, until).boxed());
+                work.push(self.one_of_round(place, binding, driver, until).boxed());
             }
         }
         let mut ended = stream::iter(work).buffer_unordered(AT_ONCE);
@@ -256,17 +309,21 @@ impl Rotator {
         Ok(())
     }
 
-    async fn one_of_round(
-        &self,
-        tenant: &Tenant<'_>,
-        binding: &SecretBinding,
+    async fn one_of_round<'a, D: Sync>(
+        &'a self,
+        place: &'a Place<'_>,
+        binding: &'a SecretBinding<D>,
+        driver: &'a (dyn Fn(&'a SecretBinding<D>) -> Driving<'a> + Sync),
         until: Timestamp,
     ) -> Result<Ended, NotRotated> {
         self.pace.turn().await;
         if self.ports.clock.now() >= until {
             return Ok(Ended::Waiting);
         }
-        let ended = self.one(tenant, binding, None).await;
+        let ended = match driver(binding) {
+            Ok(driver) => self.one(place, binding, &*driver, None).await,
+            Err(error) => Err(error),
+        };
         if let Err(NotRotated::Port(PortError::Throttled { after_s })) = &ended {
             self.pace.hold(*after_s).await;
         }
@@ -310,75 +367,49 @@ impl Rotator {
         let now = self.ports.clock.now();
         let secrets = SecretBindings::read(&*self.ports.documents, &trust, scope, now).await?;
         let binding = secrets.named(secret).ok_or(NotRotated::Unknown)?;
-        let tenant = Tenant { trust: &trust, scope, partition: Partition::tenant(scope) };
-        self.one(&tenant, binding, Some(demand)).await
+        let place = Place { trust: &trust, partition: Partition::tenant(scope) };
+        let driver = self.driver(&trust, scope, binding)?;
+        let ended = self.one(&place, binding, &*driver, Some(demand)).await?;
+        if demand.emergency && ended == Ended::Rotated {
+            // It is over once the old one is gone as well.
+            return match self.one(&place, binding, &*driver, Some(demand)).await? {
+                waits @ (Ended::Waiting | Ended::Busy) => Ok(waits),
+                Ended::Done | Ended::Rotated | Ended::Refused => Ok(ended),
+            };
+        }
+        Ok(ended)
     }
 
-    async fn one(
+    async fn one<D: Sync>(
         &self,
-        tenant: &Tenant<'_>,
-        binding: &SecretBinding,
+        place: &Place<'_>,
+        binding: &SecretBinding<D>,
+        driver: &dyn Rotating,
         demand: Option<Demand>,
     ) -> Result<Ended, NotRotated> {
-        let Some(_ours) = self.enter(tenant.scope.tenant(), binding) else {
+        let Some(_ours) = self.enter(place, &binding.name) else {
             return Ok(Ended::Busy);
         };
-        let driver = self.driver(tenant, binding);
-        let mut turn = Turn::open(self, tenant, binding, &*driver).await?;
+        let mut turn = Turn::open(self, place, binding, driver).await?;
         // Boxed: with all its steps it is too large to be carried on a stack of futures.
         Box::pin(turn.take(demand)).await
     }
 
     /// Keeps what was added and is not accepted yet: its value is nowhere else. A process that
     /// ends forgets it, and the next one adds another.
-    fn keep(&self, tenant: TenantId, binding: &SecretBinding, made: Made) {
-        let secret = (tenant, binding.name.as_str().to_owned());
+    fn keep(&self, place: &Place<'_>, name: &SecretName, made: Made) {
+        let secret = place.named(name);
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(secret, made);
     }
 
-    fn take_kept(&self, tenant: TenantId, binding: &SecretBinding) -> Option<Made> {
-        let secret = (tenant, binding.name.as_str().to_owned());
+    fn take_kept(&self, place: &Place<'_>, name: &SecretName) -> Option<Made> {
+        let secret = place.named(name);
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&secret)
     }
 
-    fn enter(&self, tenant: TenantId, binding: &SecretBinding) -> Option<Working<'_>> {
-        let secret = (tenant, binding.name.as_str().to_owned());
+    fn enter(&self, place: &Place<'_>, name: &SecretName) -> Option<Working<'_>> {
+        let secret = place.named(name);
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         busy.insert(secret.clone()).then(|| Working { rotator: self, secret })
-    }
-
-    fn driver<'a>(
-        &'a self,
-        tenant: &'a Tenant<'_>,
-        binding: &'a SecretBinding,
-    ) -> Box<dyn Rotating + 'a> {
-        let ports = &self.outside;
-        match &binding.driver {
-            Driver::EntraClientSecret { application, client, secret, replaces } => {
-                Box::new(ClientSecret {
-                    ports,
-                    clock: &*self.ports.clock,
-                    scope: tenant.scope,
-                    name: binding.name.as_str(),
-                    application: *application,
-                    client: *client,
-                    secret,
-                    replaces: *replaces,
-                    valid_s: binding.max_age_s() + binding.overlap_s() + SPARE_S,
-                })
-            }
-            Driver::KeyVaultKey { key } => {
-                let (trust_store, data_keys) = (&*self.trust, &self.data_keys);
-                let data_keys = Rewrapping { trust_store, trust: tenant.trust, data_keys };
-                Box::new(WrappingKey { ports, key, data_keys })
-            }
-            Driver::Generated { secret, bytes, check } => Box::new(Generated {
-                ports,
-                entropy: &*self.ports.entropy,
-                secret,
-                bytes: bytes.number(),
-                check: check.as_ref(),
-            }),
-        }
     }
 }

@@ -1,21 +1,28 @@
 //! Which secrets of a tenant are changed on schedule: references, and never a value.
 //!
 //! Signed by the admin root beside the tenant's binding, which names its version and digest: so
-//! neither can be put back without the other, and the binding's version is anchored.
+//! neither can be put back without the other, and the binding's version is anchored. The platform
+//! has such bindings as well, for its apps' signing keys, and the keyset names theirs. What may be
+//! bound for a tenant and what for the platform are different types: neither is read as the other.
+
+mod platform;
 
 use std::{collections::HashSet, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     identity::{ObjectId, TenantId},
-    jws::{Artefact, NotVerified, Typ},
+    jws::{Artefact, NotVerified, Typ, Verified},
     keyset::Trust,
+    ledger::statement::ArtefactVersion,
     ports::{Documents, Partition},
     tenancy::TenantScope,
     time::Timestamp,
     trust::{NotTrusted, StoredArtefact},
 };
+
+pub use platform::{Platform, PlatformDriver, PlatformSecretBindings};
 
 /// Id of a tenant's secret bindings, in its partition of the bindings.
 pub const SECRETS_ID: &str = "secrets";
@@ -23,12 +30,15 @@ pub const SECRETS_ID: &str = "secrets";
 /// Seconds of a day.
 const DAY_S: i64 = 24 * 3600;
 
-/// All secrets of one tenant that are changed on schedule, of one version.
+/// All secrets of one tenant that are changed on schedule, of one version; or the
+/// [platform's](PlatformSecretBindings).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SecretBindings {
+#[serde(bound(serialize = "T: Serialize, D: Clone + Serialize"))]
+#[serde(bound(deserialize = "T: Deserialize<'de>, D: Driven + Deserialize<'de>"))]
+pub struct SecretBindings<T = TenantId, D = Driver> {
     /// The tenant whose they are.
-    pub tnt: TenantId,
+    pub tnt: T,
     /// Counts up by one with every change.
     pub ver: u64,
     /// When the admin plane signed it.
@@ -36,32 +46,54 @@ pub struct SecretBindings {
     /// When it must have been renewed.
     pub exp: Timestamp,
     /// The secrets.
-    pub secrets: Secrets,
+    pub secrets: Secrets<D>,
 }
 
 /// Secrets of different names, no two of which are the same thing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<SecretBinding>", into = "Vec<SecretBinding>")]
-pub struct Secrets(Vec<SecretBinding>);
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<SecretBinding<D>>", into = "Vec<SecretBinding<D>>")]
+#[serde(bound(serialize = "D: Clone + Serialize"))]
+#[serde(bound(deserialize = "D: Driven + Deserialize<'de>"))]
+pub struct Secrets<D = Driver>(Vec<SecretBinding<D>>);
 
 /// One secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SecretBinding {
+pub struct SecretBinding<D = Driver> {
     /// Its name here.
     pub name: SecretName,
     /// What it is, and where.
-    pub driver: Driver,
+    pub driver: D,
     /// Days after which it is replaced, at the latest.
     pub max_age_days: Within<1, 365>,
     /// Hours for which the one before stays valid beside it.
     pub overlap_hours: Within<1, 720>,
-    /// People who answer for it, of this tenant.
+    /// People who answer for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub owners: Vec<ObjectId>,
 }
 
-/// What a secret is, and where.
+/// What a secret is, in Key Vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Thing<'a> {
+    /// A secret of this name.
+    Secret(&'a VaultName),
+    /// A key of this name.
+    Key(&'a VaultName),
+}
+
+/// What can be bound: it is one thing in Key Vault.
+pub trait Driven {
+    /// Which.
+    fn thing(&self) -> Thing<'_>;
+
+    /// Whether a new one counts only once a person has admitted it.
+    fn needs_admission(&self) -> bool {
+        false
+    }
+}
+
+/// What a tenant's secret is, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Driver {
@@ -196,10 +228,10 @@ fn is_check_url(text: &str) -> bool {
     text.len() <= 512 && named && rest.bytes().all(allowed)
 }
 
-impl TryFrom<Vec<SecretBinding>> for Secrets {
+impl<D: Driven> TryFrom<Vec<SecretBinding<D>>> for Secrets<D> {
     type Error = NotBound;
 
-    fn try_from(secrets: Vec<SecretBinding>) -> Result<Self, NotBound> {
+    fn try_from(secrets: Vec<SecretBinding<D>>) -> Result<Self, NotBound> {
         let mut names = HashSet::new();
         let mut things = HashSet::new();
         for secret in &secrets {
@@ -215,21 +247,28 @@ impl TryFrom<Vec<SecretBinding>> for Secrets {
     }
 }
 
-impl From<Secrets> for Vec<SecretBinding> {
-    fn from(secrets: Secrets) -> Self {
+impl<D> From<Secrets<D>> for Vec<SecretBinding<D>> {
+    fn from(secrets: Secrets<D>) -> Self {
         secrets.0
     }
 }
 
-impl Secrets {
+/// None.
+impl<D> Default for Secrets<D> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<D> Secrets<D> {
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &SecretBinding> {
+    pub fn iter(&self) -> impl Iterator<Item = &SecretBinding<D>> {
         self.0.iter()
     }
 
     /// The one of this name.
     #[must_use]
-    pub fn named(&self, name: &str) -> Option<&SecretBinding> {
+    pub fn named(&self, name: &str) -> Option<&SecretBinding<D>> {
         self.0.iter().find(|secret| secret.name.as_str() == name)
     }
 }
@@ -244,18 +283,20 @@ impl Driver {
             Self::Generated { .. } => "generated",
         }
     }
+}
 
-    fn thing(&self) -> (bool, &VaultName) {
+impl Driven for Driver {
+    fn thing(&self) -> Thing<'_> {
         match self {
             Self::EntraClientSecret { secret, .. } | Self::Generated { secret, .. } => {
-                (true, secret)
+                Thing::Secret(secret)
             }
-            Self::KeyVaultKey { key } => (false, key),
+            Self::KeyVaultKey { key } => Thing::Key(key),
         }
     }
 }
 
-impl SecretBinding {
+impl<D> SecretBinding<D> {
     /// Seconds after which it is replaced, at the latest.
     #[must_use]
     pub fn max_age_s(&self) -> i64 {
@@ -285,9 +326,28 @@ impl SecretBindings {
         now: Timestamp,
     ) -> Result<Secrets, NotTrusted> {
         let Some(named) = scope.binding().secrets else { return Ok(Secrets::default()) };
-        let other = |what| NotTrusted::NotVerified(NotVerified::Other(what));
         let partition = Partition::bindings(scope.tenant());
-        let found = documents.read(&partition, SECRETS_ID).await?;
+        let opened = Self::read_named(documents, &partition, named, trust, now).await?;
+        if opened.tnt != scope.tenant() {
+            return Err(other("tenant"));
+        }
+        Ok(opened.value().secrets.clone())
+    }
+}
+
+impl<T, D> SecretBindings<T, D>
+where
+    Self: Artefact,
+{
+    /// Those that lie in a partition, if they are of exactly the version that is named.
+    async fn read_named(
+        documents: &dyn Documents,
+        partition: &Partition,
+        named: ArtefactVersion,
+        trust: &Trust,
+        now: Timestamp,
+    ) -> Result<Verified<Self>, NotTrusted> {
+        let found = documents.read(partition, SECRETS_ID).await?;
         let found = found.ok_or_else(|| other("place"))?;
         let stored: StoredArtefact<Self> =
             serde_json::from_value(found.json).map_err(NotTrusted::Form)?;
@@ -295,17 +355,26 @@ impl SecretBindings {
             return Err(other("place"));
         }
         let opened = trust.open_root(&stored.artefact, now).map_err(NotTrusted::NotVerified)?;
-        if opened.tnt != scope.tenant() {
-            return Err(other("tenant"));
+        // Published since the binding that names them was read: ask with the new one.
+        if opened.ver > named.ver {
+            return Err(NotTrusted::Older);
         }
         if (opened.ver, opened.digest()) != (named.ver, named.digest) {
             return Err(other("version"));
         }
-        Ok(opened.value().secrets.clone())
+        Ok(opened)
     }
 }
 
-impl Artefact for SecretBindings {
+const fn other(what: &'static str) -> NotTrusted {
+    NotTrusted::NotVerified(NotVerified::Other(what))
+}
+
+impl<T, D> Artefact for SecretBindings<T, D>
+where
+    T: Serialize + DeserializeOwned,
+    D: Clone + Driven + Serialize + DeserializeOwned,
+{
     const TYP: Typ = Typ::SecretBinding;
 
     fn not_before(&self) -> Option<Timestamp> {

@@ -3,9 +3,9 @@
 //! A service signs nothing; only `intake` sees its token. So it is *attested*: `intake` signs an
 //! [`Attestation`](crate::ask::Attestation) in its place, which a taken-over `intake` can do
 //! without any token. What bounds that stands in the binding and is enforced by the worker: the
-//! few operations that the binding lists for the service, low risk and no secret whatever it
-//! lists, and how many of them the worker carries out in an hour
-//! ([`Worker`](crate::execution::Worker)).
+//! few operations that the binding lists for the service, low risk and no secret result whatever
+//! it lists, or rotations that a person approves, and how many of them the worker carries out in
+//! an hour ([`Worker`](crate::execution::Worker)).
 
 use serde::{Deserialize, Serialize};
 

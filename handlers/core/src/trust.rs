@@ -15,7 +15,7 @@ use crate::{
     jws::{Artefact, NotVerified, Signed},
     keyset::{Keyset, Trust},
     ledger::{Anchors, NotProven, Trees},
-    ports::{Clock, Container, Documents, Partition, PortError},
+    ports::{Clock, Container, Documents, Partition, PortError, Signer},
     tenancy::TenantScope,
 };
 
@@ -95,6 +95,8 @@ pub struct TrustStore {
     keyset: Mutex<Option<(i64, Trust)>>,
     scopes: Mutex<HashMap<TenantId, (i64, TenantScope)>>,
     trees: Arc<Trees>,
+    /// Keys that sign by what is read here.
+    signers: Vec<Arc<dyn Signer>>,
 }
 
 impl TrustStore {
@@ -116,7 +118,16 @@ impl TrustStore {
             keyset: Mutex::default(),
             scopes: Mutex::default(),
             trees: Arc::new(trees),
+            signers: Vec::new(),
         }
+    }
+
+    /// The same, with a key that [follows](Signer::follow) each keyset that is read: that of the
+    /// app whose process this is.
+    #[must_use]
+    pub fn followed_by(mut self, signer: &Arc<dyn Signer>) -> Self {
+        self.signers.push(Arc::clone(signer));
+        self
     }
 
     /// Where what was sealed is anchored.
@@ -129,18 +140,29 @@ impl TrustStore {
     /// there is.
     ///
     /// Remote calls: one read, unless it is kept; and for the anchor what
-    /// [`Trees::newest_seal`] says.
+    /// [`Trees::newest_seal`] says. Keys that follow list their versions if the keyset names
+    /// others than before.
     ///
     /// # Errors
     ///
     /// [`NotTrusted`].
     pub async fn trust(&self) -> Result<Trust, NotTrusted> {
+        let trust = self.newest_trust().await?;
+        for signer in &self.signers {
+            signer.follow(&trust).await;
+        }
+        Ok(trust)
+    }
+
+    async fn newest_trust(&self) -> Result<Trust, NotTrusted> {
         let now = self.clock.now();
         // Held while reading: one read for all who wait.
         let mut kept = self.keyset.lock().await;
         if let Some((until, trust)) = &*kept
             && now.as_unix_s() < *until
             && trust.version() >= self.keyset_version(trust).await?
+            // A tenant's anchor can name a version before the platform's does.
+            && trust.version() >= self.trees.known_keyset()
         {
             return Ok(trust.clone());
         }

@@ -68,7 +68,7 @@ impl Bench {
         let connect = || async {
             let ports = self.0.azure.ports().await?;
             let checkpoints = self.0.azure.signer(CHECKPOINT_KEY).await?;
-            let trust = Arc::new(self.trust(&ports));
+            let trust = Arc::new(self.trust(&ports).followed_by(&checkpoints));
             Ok(Sealer::new(ports.clone(), checkpoints, trust, self.anchors(&ports)))
         };
         self.0.sealer.get_or_try_init(connect).await
@@ -93,6 +93,7 @@ impl Bench {
     fn trust(&self, ports: &Ports) -> TrustStore {
         let (documents, clock) = (Arc::clone(&ports.documents), Arc::clone(&ports.clock));
         TrustStore::new(self.0.root.clone(), self.anchors(ports), documents, clock, 0)
+            .followed_by(&ports.signer)
     }
 
     fn anchors(&self, ports: &Ports) -> Anchors {

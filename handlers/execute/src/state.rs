@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use airlock_azure::{Azure, hosting::Handler};
 use airlock_core::{
-    execution::Worker,
-    identity::App,
+    execution::{Tools, Worker},
     jwk::PublicKey,
     ledger::Anchors,
     policy::{NotValid, ReadPolicies},
@@ -61,19 +60,14 @@ impl Bench {
                     Arc::clone(&ports.documents),
                     Arc::clone(&ports.clock),
                     0,
-                );
+                )
+                .followed_by(&ports.signer);
                 let policies = self.0.policies.policies().await;
                 let policies = policies.map_err(|error| PortError::Broken(Box::new(error)))?;
                 let mut holder = [0; 16];
                 ports.entropy.fill(&mut holder)?;
-                Ok(Worker::new(
-                    App::Execute,
-                    ports,
-                    self.0.azure.directory(),
-                    trust,
-                    policies,
-                    holder,
-                ))
+                let tools = Tools::Directory(self.0.azure.directory());
+                Ok(Worker::new(tools, ports, trust, policies, holder))
             })
             .await
     }

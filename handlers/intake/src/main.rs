@@ -17,6 +17,7 @@ mod refusals;
 mod requests;
 mod resend;
 mod routes;
+mod secrets;
 mod service;
 mod state;
 

@@ -64,6 +64,7 @@ pub fn preface() -> OpenApi {
         .tags(Some([
             tag("requests", "Privileged changes: asked, decided, followed, and what came of them."),
             tag("catalog", "What can be asked, and where."),
+            tag("secrets", "What is changed on schedule, and what is overdue."),
             tag("ledger", "Proofs of what was done, and the trees that they are of."),
             tag("tokens", "What an access token says."),
             tag("service", "The service itself."),

@@ -53,7 +53,10 @@ fn problem(error: &NotReceived) -> Problem {
             Problem::NOT_VERIFIED
         }
         NotReceived::TooLarge => Problem::TOO_LARGE,
-        NotReceived::NotThere => Problem::NOT_FOUND,
+        // What is not bound is said only to whom policy lets ask about secrets of the tenant.
+        NotReceived::NotThere | NotReceived::NotAllowed(NotAuthorized::NotBound) => {
+            Problem::NOT_FOUND
+        }
         NotReceived::NotAllowed(_) | NotReceived::NotDecided(_) => Problem::NOT_ALLOWED,
         NotReceived::State => Problem::CONFLICT,
         NotReceived::Gone | NotReceived::Erased => Problem::GONE,
@@ -82,6 +85,7 @@ fn detail(error: &NotReceived) -> Option<&'static str> {
     match error {
         NotReceived::NotAllowed(NotAuthorized::Denied(reason))
         | NotReceived::NotDecided(NotDecided::Policy(reason)) => Some(reason),
+        NotReceived::NotAllowed(NotAuthorized::NotBound) => Some("no such secret is bound here"),
         NotReceived::NotDecided(NotDecided::Unbacked) => Some(UNBACKED),
         _ => None,
     }

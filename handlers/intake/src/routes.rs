@@ -14,7 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     challenge, claims, confirmations, erase, events, ledger,
     openapi::{self, NotWritten, Published},
-    origin, requests, resend,
+    origin, requests, resend, secrets,
     state::Desk,
 };
 
@@ -50,6 +50,7 @@ pub fn guarded() -> OpenApiRouter<Desk> {
         .routes(routes!(requests::operations))
         .routes(routes!(requests::tenants))
         .routes(routes!(claims::claims))
+        .routes(routes!(secrets::secrets))
         .routes(routes!(ledger::receipt))
         .routes(routes!(ledger::checkpoint))
         .route("/api/ledger/{tree}/{epoch}/tile/{*rest}", get(ledger::tile))

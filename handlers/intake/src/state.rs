@@ -61,13 +61,14 @@ impl Desk {
             .connected
             .get_or_try_init(|| async {
                 let ports = self.0.azure.ports().await?;
-                let trust = Arc::new(TrustStore::new(
+                let trust = TrustStore::new(
                     self.0.manifest.root.clone(),
                     Anchors::new(Arc::clone(&ports.anchors), &self.0.manifest.ledger),
                     Arc::clone(&ports.documents),
                     Arc::clone(&ports.clock),
                     KEPT_S,
-                ));
+                );
+                let trust = Arc::new(trust.followed_by(&ports.signer));
                 let policies = self.0.policies.policies().await;
                 let policies = policies.map_err(|error| PortError::Broken(Box::new(error)))?;
                 let reception = Reception::new(ports.clone(), Arc::clone(&trust), policies);

@@ -2,7 +2,8 @@
 
 use airlock_azure::hosting::{Invoked, Json, Refusal};
 use airlock_core::{
-    functions::Done, ports::PortError, problem::Problem, rotation::Round, trust::NotTrusted,
+    execution::NotHandled, functions::Done, ports::PortError, problem::Problem, rotation::Round,
+    trust::NotTrusted,
 };
 use axum::{Router, extract::State, routing::post};
 
@@ -10,7 +11,11 @@ use crate::state::Bench;
 
 /// The routes: a function's name is its path.
 pub fn routes(bench: Bench) -> Router {
-    Router::new().route("/rotate", post(rotate)).with_state(bench)
+    Router::new()
+        .route("/rotate", post(rotate))
+        .route("/credential_change", post(credential_change))
+        .route("/reclaim", post(reclaim))
+        .with_state(bench)
 }
 
 /// Changes what is due, and finishes what was begun.
@@ -27,11 +32,43 @@ async fn rotate(State(bench): State<Bench>, _: Invoked) -> Result<Json<Done>, Re
     Ok(Json(Done::new()))
 }
 
+/// Changes one secret that somebody asked for and was permitted.
+///
+/// Trigger: the queue `permits-rotate`, at least once.
+async fn credential_change(
+    State(bench): State<Bench>,
+    Invoked(invocation): Invoked,
+) -> Result<Json<Done>, Refusal> {
+    let worker = bench.worker().await.map_err(port)?;
+    let body =
+        invocation.message().map_err(|error| Refusal::because(Problem::NOT_UNDERSTOOD, error))?;
+    let delivery = invocation.metadata.delivery_count.unwrap_or(1);
+    worker.handle(&body, delivery, invocation.traceparent()).await.map_err(not_handled)?;
+    Ok(Json(Done::new()))
+}
+
+/// Finishes what was permitted or claimed and left.
+///
+/// Trigger: a timer.
+async fn reclaim(State(bench): State<Bench>, _: Invoked) -> Result<Json<Done>, Refusal> {
+    let worker = bench.worker().await.map_err(port)?;
+    let count = worker.reclaim().await.map_err(not_handled)?;
+    if count > 0 {
+        tracing::info!(count, "reclaimed");
+    }
+    Ok(Json(Done::new()))
+}
+
 fn port(error: PortError) -> Refusal {
     Refusal::because(Problem::UNAVAILABLE, error)
 }
 
 /// The host calls again by the clock, whatever the status; the log says why.
 fn not_trusted(error: NotTrusted) -> Refusal {
+    Refusal::because(Problem::UNAVAILABLE, error)
+}
+
+/// The host abandons the message whatever the status; the log says why.
+fn not_handled(error: NotHandled) -> Refusal {
     Refusal::because(Problem::UNAVAILABLE, error)
 }

@@ -1,10 +1,17 @@
-//! Whoever rotates, connected once.
+//! Whoever rotates, connected once: by the clock, and as the worker of what is asked.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use airlock_azure::{Azure, hosting::Handler};
 use airlock_core::{
-    ledger::Anchors, manifest::Manifest, ports::PortError, rotation::Rotator, trust::TrustStore,
+    execution::{Tools, Worker},
+    identity::ObjectId,
+    ledger::Anchors,
+    manifest::Manifest,
+    policy::{NotValid, ReadPolicies},
+    ports::{PortError, Ports},
+    rotation::Rotator,
+    trust::TrustStore,
 };
 use tokio::sync::OnceCell;
 
@@ -15,38 +22,81 @@ pub struct Bench(Arc<Shared>);
 struct Shared {
     azure: Arc<Azure>,
     manifest: Manifest,
-    rotator: OnceCell<Rotator>,
+    policies: ReadPolicies,
+    rotator: OnceCell<Arc<Rotator>>,
+    worker: OnceCell<Worker>,
 }
 
 impl Bench {
-    /// A bench that connects to nothing yet: the probe must not wait.
+    /// A bench that has read nothing yet and connects to nothing: the probe must not wait.
     #[must_use]
     pub fn new(handler: &Handler) -> Self {
-        let (azure, rotator) = (Arc::clone(&handler.azure), OnceCell::new());
-        Self(Arc::new(Shared { azure, manifest: Manifest::clone(&handler.manifest), rotator }))
+        Self(Arc::new(Shared {
+            azure: Arc::clone(&handler.azure),
+            manifest: Manifest::clone(&handler.manifest),
+            policies: ReadPolicies::default(),
+            rotator: OnceCell::new(),
+            worker: OnceCell::new(),
+        }))
     }
 
-    /// The rotator.
+    /// Reads the policies; ends only if they are not valid, and nothing may be judged.
+    pub async fn cannot_judge(&self) -> NotValid {
+        self.0.policies.not_valid().await
+    }
+
+    /// What changes secrets, by the clock and for the worker: one, because what it has added and
+    /// not stored yet is in its memory alone.
     ///
     /// # Errors
     ///
     /// [`PortError`]; the next caller tries again.
-    pub async fn rotator(&self) -> Result<&Rotator, PortError> {
-        let Shared { azure, manifest, rotator } = &*self.0;
-        let connect = || async {
-            let ports = azure.ports().await?;
-            // Nothing is kept: whoever acts reads afresh whom to trust.
-            let trust = TrustStore::new(
-                manifest.root.clone(),
-                Anchors::new(Arc::clone(&ports.anchors), &manifest.ledger),
-                Arc::clone(&ports.documents),
-                Arc::clone(&ports.clock),
-                0,
-            );
-            let mut holder = [0; 16];
-            ports.entropy.fill(&mut holder)?;
-            Ok(Rotator::new(ports, azure.rotation(manifest)?, Arc::new(trust), holder))
-        };
-        rotator.get_or_try_init(connect).await
+    pub async fn rotator(&self) -> Result<&Arc<Rotator>, PortError> {
+        let connect = || async { self.0.rotator_over(self.0.azure.ports().await?).map(Arc::new) };
+        self.0.rotator.get_or_try_init(connect).await
     }
+
+    /// The worker of what is asked.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`]; the next caller tries again.
+    pub async fn worker(&self) -> Result<&Worker, PortError> {
+        let connect = || async {
+            let ports = self.0.azure.ports().await?;
+            let tools = Tools::Rotator(Arc::clone(self.rotator().await?));
+            let trust = self.0.trust_over(&ports);
+            let policies = self.0.policies.policies().await;
+            let policies = policies.map_err(|error| PortError::Broken(Box::new(error)))?;
+            let holder = holder(&ports)?;
+            Ok(Worker::new(tools, ports, trust, policies, holder))
+        };
+        self.0.worker.get_or_try_init(connect).await
+    }
+}
+
+impl Shared {
+    fn rotator_over(&self, ports: Ports) -> Result<Rotator, PortError> {
+        let trust = Arc::new(self.trust_over(&ports));
+        let outside = self.azure.rotation(&self.manifest)?;
+        // What works for Airlock has no secret: each is trusted by its identity's token.
+        let own: BTreeSet<ObjectId> = self.manifest.workers.values().copied().collect();
+        let holder = holder(&ports)?;
+        Ok(Rotator::new(ports, outside, trust, own, holder))
+    }
+
+    /// Nothing is kept: whoever acts reads afresh whom to trust.
+    fn trust_over(&self, ports: &Ports) -> TrustStore {
+        let Manifest { root, ledger, .. } = &self.manifest;
+        let anchors = Anchors::new(Arc::clone(&ports.anchors), ledger);
+        let (documents, clock) = (Arc::clone(&ports.documents), Arc::clone(&ports.clock));
+        TrustStore::new(root.clone(), anchors, documents, clock, 0).followed_by(&ports.signer)
+    }
+}
+
+/// A name for one who works on something, like nobody else's.
+fn holder(ports: &Ports) -> Result<[u8; 16], PortError> {
+    let mut holder = [0; 16];
+    ports.entropy.fill(&mut holder)?;
+    Ok(holder)
 }

@@ -107,13 +107,14 @@ impl Signin {
 impl Parts {
     async fn connected(&self) -> Result<Desk, PortError> {
         let ports = self.connect.ports().await?;
-        let trust = Arc::new(TrustStore::new(
+        let trust = TrustStore::new(
             self.manifest.root.clone(),
             Anchors::new(Arc::clone(&ports.anchors), &self.manifest.ledger),
             Arc::clone(&ports.documents),
             Arc::clone(&ports.clock),
             KEPT_S,
-        ));
+        );
+        let trust = Arc::new(trust.followed_by(&ports.signer));
         let reports = Reports::new(ports.clone(), Arc::clone(&trust));
         Ok(Desk {
             manifest: self.manifest.clone(),

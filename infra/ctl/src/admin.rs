@@ -16,6 +16,7 @@ mod keyset;
 mod local;
 mod manifest;
 mod package;
+mod platform;
 mod publish;
 mod recovering;
 mod store;
@@ -108,8 +109,9 @@ impl Office {
     async fn bootstrap(&self) -> anyhow::Result<()> {
         // Packages are large: they are read while the vault is asked.
         let packages = self.read_packages();
-        self.publish_keys().await?;
-        self.bind(None).await?;
+        let bindings = self.reviewed(None)?;
+        self.publish_keys(Some(&bindings.platform.secrets)).await?;
+        self.bind_tenants(&bindings).await?;
         self.deploy(packages).await
     }
 

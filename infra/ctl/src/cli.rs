@@ -1,22 +1,24 @@
 //! What can be typed.
 
 mod admin;
+mod secrets;
 mod verify;
 mod words;
 
 use std::path::PathBuf;
 
-use airlock_core::step_up::Context;
+use airlock_core::{secret_binding::SecretName, step_up::Context};
 use clap::{Args, Parser, Subcommand};
 
 #[cfg(test)]
 pub use self::admin::Deployed;
-use self::words::{context, hours};
+use self::words::{context, hours, secret};
 pub use self::{
     admin::{
         Admin, Admit, BindOrder, DEPLOYMENT, Erase, KeyOrder, RecoverOrder, ReplaceRoot, Revoke,
         TreeName,
     },
+    secrets::Secrets,
     verify::{By, Since, Verify},
     words::{Parameter, StateName, TenantName, UserName, VerdictName, value},
 };
@@ -76,7 +78,7 @@ pub enum Command {
     Whoami,
     /// List what can be asked, with its parameters and a line to copy
     Operations,
-    /// Ask for an operation on a user
+    /// Ask for an operation on a user or a secret
     Ask(Ask),
     /// List requests, newest first
     Requests(Requests),
@@ -103,6 +105,9 @@ pub enum Command {
     /// The secret alone goes to the standard output; it is encrypted to a key that only the
     /// profile that asked has.
     Reveal(Reveal),
+    /// List the secrets that are changed on schedule: their age, how far a change has come, and what
+    /// is overdue (approvers, auditors and tenant administrators)
+    Secrets(Secrets),
     /// Verify the ledger with public keys alone: a receipt, a tree's files, or a tree as it is served
     #[command(subcommand)]
     Verify(Verify),
@@ -139,10 +144,10 @@ pub struct SignIn {
 pub struct Ask {
     /// Name of the operation, as `operations` lists it
     pub operation: String,
-    /// The user that it changes: an object id or, in the local cloud, a sign-in name
-    #[arg(long, value_name = "USER")]
-    pub user: UserName,
-    /// Tenant of that user, its id or, in the local cloud, its domain; without it, the one that
+    /// What it changes.
+    #[command(flatten)]
+    pub on: On,
+    /// Tenant that it changes, its id or, in the local cloud, its domain; without it, the one that
     /// you signed in to
     #[arg(long, value_name = "TENANT")]
     pub tenant: Option<TenantName>,
@@ -165,6 +170,18 @@ pub struct Ask {
     /// Wait until nothing more will happen to it
     #[arg(long)]
     pub wait: bool,
+}
+
+/// What an operation changes: one thing.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct On {
+    /// The user that it changes: an object id or, in the local cloud, a sign-in name
+    #[arg(long, value_name = "USER")]
+    pub user: Option<UserName>,
+    /// The secret that it changes, as the tenant's secret bindings name it
+    #[arg(long, value_name = "NAME", value_parser = secret)]
+    pub secret: Option<SecretName>,
 }
 
 /// Options of `requests`.
@@ -242,12 +259,25 @@ pub struct Review {
 /// What a request must say, from somebody who has read it before.
 #[derive(Debug, Args)]
 pub struct Reading {
-    /// Sign only if the request asks for this operation; with --user, instead of being asked
-    #[arg(long, value_name = "NAME", requires = "user")]
+    /// Sign only if the request asks for this operation; with --user or --secret, instead of being
+    /// asked
+    #[arg(long, value_name = "NAME", requires = "About")]
     pub operation: Option<String>,
+    /// What it must be about.
+    #[command(flatten)]
+    pub about: About,
+}
+
+/// What a request must be about, from somebody who has read it before.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct About {
     /// Sign only if it is about this user: an object id or, in the local cloud, a sign-in name
     #[arg(long, value_name = "USER", requires = "operation")]
     pub user: Option<UserName>,
+    /// Sign only if it is about the secret of this name
+    #[arg(long, value_name = "NAME", requires = "operation", value_parser = secret)]
+    pub secret: Option<SecretName>,
 }
 
 /// Options of `reveal`.

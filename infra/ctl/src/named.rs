@@ -3,7 +3,11 @@
 //! Only the local cloud tells who has which name: elsewhere no outer app may look into the
 //! directory, and ids are taken alone.
 
-use airlock_core::identity::{ObjectId, TenantId};
+use airlock_core::{
+    catalog::Target,
+    identity::{ObjectId, TenantId},
+    secret_binding::SecretName,
+};
 
 use crate::{
     Usage,
@@ -36,6 +40,22 @@ pub async fn tenant(stack: Option<&Stack>, named: &TenantName) -> anyhow::Result
         let instead = suggestion(domain, domains.map(|tenant| tenant.domain.as_str()));
         Usage(format!("the local cloud has no tenant {domain}: {}", Plain(&instead))).into()
     })
+}
+
+/// A user or a secret of a tenant; none, if neither is named.
+///
+/// # Errors
+///
+/// Those of [`user`]. Nobody is asked whether a secret is there.
+pub async fn target(
+    stack: Option<&Stack>,
+    (named, secret): (Option<&UserName>, Option<&SecretName>),
+    tenant: TenantId,
+) -> anyhow::Result<Option<Target>> {
+    match (named, secret) {
+        (Some(named), _) => user(stack, named, tenant).await.map(|user| Some(Target::User(user))),
+        (None, secret) => Ok(secret.cloned().map(Target::Secret)),
+    }
 }
 
 /// The id of a user of a tenant. By id, nobody is asked whether that user is there.

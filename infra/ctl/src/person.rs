@@ -10,6 +10,7 @@ pub mod me;
 pub mod people;
 pub mod profile;
 mod revealing;
+mod secrets;
 mod session;
 pub mod sign_in;
 pub mod view;
@@ -129,6 +130,7 @@ impl Desk {
             Command::Withdraw(options) => self.withdraw(options).await,
             Command::Review(options) => self.review(options).await,
             Command::Reveal(options) => self.reveal(options).await,
+            Command::Secrets(options) => self.secrets(options).await,
             Command::Verify(_) | Command::Try(_) | Command::Admin(_) => {
                 bail!("not a command of a person")
             }

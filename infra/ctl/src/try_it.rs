@@ -12,6 +12,7 @@ mod teller;
 use anyhow::{Context as _, bail};
 
 use airlock_core::{
+    catalog,
     decision::Verdict,
     identity::{ObjectId, TenantId},
     record::State,
@@ -297,7 +298,7 @@ pub struct Target {
 fn order(operation: &str, target: &Target, purpose: &str) -> Order {
     Order {
         operation: operation.to_owned(),
-        user: target.object,
+        target: catalog::Target::User(target.object),
         tenant: target.tenant,
         parameters: Map::new(),
         purpose: purpose.to_owned(),

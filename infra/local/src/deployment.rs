@@ -98,7 +98,7 @@ pub fn describe(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identities::stable_id;
+    use crate::{directory::Directory, identities::stable_id};
 
     #[test]
     fn bindings_name_the_tenants_that_the_local_cloud_has() {
@@ -120,6 +120,38 @@ mod tests {
         assert_eq!(homes(&tenants[1]), [fabrikam, contoso]);
         assert_eq!(tenants[2]["tenant"], wingtip);
         assert_eq!(homes(&tenants[2]), [wingtip]);
+    }
+
+    /// A bound client secret is that of an application that the rotator owns, and what it replaces
+    /// is there.
+    #[test]
+    fn bound_client_secrets_are_those_of_applications_that_have_them() {
+        let bindings: Value = serde_json::from_slice(&std::fs::read(BINDINGS).unwrap()).unwrap();
+        let directory = Directory::new(&crate::names(&crate::Addresses::default()));
+        let issued: Vec<String> =
+            directory.take_issued().into_iter().map(|issued| issued.vault).collect();
+        let shown = directory.credentials();
+
+        let mut bound = 0;
+        for tenant in bindings["tenants"].as_array().unwrap() {
+            for secret in tenant["secrets"].as_array().into_iter().flatten() {
+                let driver = &secret["driver"];
+                if driver["kind"] != "entra_client_secret" {
+                    continue;
+                }
+                let id = tenant["tenant"].as_str().unwrap();
+                let application = &shown[id][secret["name"].as_str().unwrap()];
+                let rotator =
+                    identities::service_principal_id("airlock-rotator", id.parse().unwrap());
+                assert_eq!(application["id"], driver["application"]);
+                assert_eq!(application["appId"], driver["client"]);
+                assert_eq!(application["credentials"][0]["keyId"], driver["replaces"]);
+                assert!(application["owners"].as_array().unwrap().contains(&json!(rotator)));
+                assert!(issued.iter().any(|vault| driver["secret"] == **vault));
+                bound += 1;
+            }
+        }
+        assert_eq!(bound, issued.len());
     }
 
     #[test]

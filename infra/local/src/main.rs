@@ -277,8 +277,10 @@ fn assemble(names: Names) -> anyhow::Result<Cloud> {
     let identities = tenants::provide(Identities::parse(IDENTITIES)?, &deployment::bindings()?)?;
     let vault = vault::Vault::new(&identities)?;
     vault.begin()?;
+    let directory = directory::Directory::new(&names);
+    directory.take_issued().into_iter().try_for_each(|issued| vault.keep(issued))?;
     Ok(Cloud {
-        directory: directory::Directory::new(&names),
+        directory,
         entra: entra::Entra::new(&names)?,
         issuer: issuer::Issuer::new(&names)?,
         vault,

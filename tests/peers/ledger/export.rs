@@ -29,7 +29,6 @@ use airlock_core::{
         tile::{Bundle, Edge, Tile, encode_entries, encode_hashes},
     },
     memory::{Dice, LocalKey},
-    ports::Signer as _,
     time::Timestamp,
 };
 use async_trait::async_trait;

@@ -254,9 +254,9 @@ impl Directory for Graph {
         request: &Asked<Permitted>,
         effect: &Effect,
     ) -> Result<Answer, NotApplied> {
-        let application = request.change().entry().application;
         let call = self.request(effect.method(), effect.path(), effect.body(), request.id())?;
-        let response = in_time(self.send(application, request.scope().tenant(), call)).await?;
+        let response =
+            in_time(self.send(effect.application(), request.scope().tenant(), call)).await?;
         answer::to_effect(&response)
     }
 }

@@ -141,7 +141,7 @@ async fn a_token_of_a_published_key_says_whose_it_is_with_each_of_the_three_algo
     let text = claims().to_string();
     let es256 = {
         let input = input(&header("ES256", "ec"), &text);
-        let signature = EC.sign(&Digest::of(&[input.as_bytes()])).await.unwrap();
+        let signature = EC.sign(EC.key(), &Digest::of(&[input.as_bytes()])).await.unwrap();
         format!("{input}.{}", base64url::encode(signature))
     };
     let ps256 = |kid| by(&RSA, &RSA_PSS_SHA256, &input(&header("PS256", kid), &text));

@@ -3,16 +3,22 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Entry, Hands, NotDone, Operation, Plan, Risk, always};
+use super::{
+    Entry, Hands, Means, NotDone, Operation, Plan, Planning, Reach, Risk, TargetKind, always,
+};
 use crate::{identity::App, secret::Secret};
 
 /// `PATCH /users/{id}` with `accountEnabled: false`.
-pub(super) const ACCOUNT_DISABLE: Operation =
-    Operation { entry: &DISABLE, plan: |value| always(SetEnabled(false), value) };
+pub(super) const ACCOUNT_DISABLE: Operation = Operation {
+    entry: &DISABLE,
+    plan: Planning::Directory(|value| always(SetEnabled(false), value)),
+};
 
 /// `PATCH /users/{id}` with `accountEnabled: true`.
-pub(super) const ACCOUNT_ENABLE: Operation =
-    Operation { entry: &ENABLE, plan: |value| always(SetEnabled(true), value) };
+pub(super) const ACCOUNT_ENABLE: Operation = Operation {
+    entry: &ENABLE,
+    plan: Planning::Directory(|value| always(SetEnabled(true), value)),
+};
 
 const DISABLE: Entry = Entry {
     name: "account.disable",
@@ -21,10 +27,13 @@ const DISABLE: Entry = Entry {
     secret: false,
     parameters: &[],
     worker: App::Execute,
-    application: "airlock-worker-accounts",
-    permissions: &["User.EnableDisableAccount.All", "User.Read.All"],
-    calls: &["PATCH /users/{user}"],
-    reads: &[],
+    target: TargetKind::User,
+    means: Means::Directory(Reach {
+        application: "airlock-worker-accounts",
+        permissions: &["User.EnableDisableAccount.All", "User.Read.All"],
+        calls: &["PATCH /users/{user}"],
+        reads: &[],
+    }),
     pace_s: None,
     converges: "a disabled account is set to disabled again",
 };

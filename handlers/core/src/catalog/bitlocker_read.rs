@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Entry, Eyes, Hands, NotDone, Operation, Parameter, Plan, Risk, Unfit, as_written, device,
-    reading,
+    Entry, Eyes, Hands, Means, NotDone, Operation, Parameter, Plan, Planning, Reach, Risk,
+    TargetKind, Unfit, as_written, device, reading,
 };
 use crate::{
     identity::{App, ObjectId},
@@ -18,7 +18,7 @@ use crate::{
 /// Whoever needs one reads its id from the locked device's screen. Which device it belongs to is
 /// looked up first, without the key: reading the key is what Entra's audit log keeps.
 pub(super) const BITLOCKER_READ: Operation =
-    Operation { entry: &ENTRY, plan: as_written::<RecoveryKey> };
+    Operation { entry: &ENTRY, plan: Planning::Directory(as_written::<RecoveryKey>) };
 
 const ENTRY: Entry = Entry {
     name: "bitlocker.read",
@@ -32,14 +32,17 @@ const ENTRY: Entry = Entry {
         example: "b465e4e8-e4e8-b465-e8e4-65b4e8e465b4",
     }],
     worker: App::Execute,
-    application: "airlock-worker-devices",
-    permissions: &["BitlockerKey.Read.All"],
-    calls: &["GET /informationProtection/bitlocker/recoveryKeys/{key}?$select=key"],
-    reads: &[
-        "GET /informationProtection/bitlocker/recoveryKeys/{key}",
-        device::OWNERS,
-        device::USERS,
-    ],
+    target: TargetKind::User,
+    means: Means::Directory(Reach {
+        application: "airlock-worker-devices",
+        permissions: &["BitlockerKey.Read.All"],
+        calls: &["GET /informationProtection/bitlocker/recoveryKeys/{key}?$select=key"],
+        reads: &[
+            "GET /informationProtection/bitlocker/recoveryKeys/{key}",
+            device::OWNERS,
+            device::USERS,
+        ],
+    }),
     pace_s: None,
     converges: "it changes nothing; a repeat reads the same key",
 };

@@ -4,14 +4,15 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::Change;
+use super::OnUser;
 use crate::ports::PortError;
 
 /// One Microsoft Graph request of a permitted change.
 ///
 /// There is no other way to one than [`Hands`](super::Hands), and none for what the operation
-/// has not declared in its [`Entry`](super::Entry).
+/// has not declared in its [`Reach`](super::Reach).
 pub struct Effect {
+    application: &'static str,
     method: &'static str,
     path: String,
     body: Option<Value>,
@@ -31,13 +32,20 @@ impl From<NotDeclared> for PortError {
 
 impl Effect {
     pub(super) fn of(
-        change: &Change,
+        on: &OnUser,
         method: &'static str,
         path: String,
         body: Option<Value>,
     ) -> Result<Self, NotDeclared> {
-        declared(change, change.entry().calls, method, &path)?;
-        Ok(Self { method, path, body })
+        let reach = on.reach();
+        declared(on, reach.calls, method, &path)?;
+        Ok(Self { application: reach.application, method, path, body })
+    }
+
+    /// The application that may make it.
+    #[must_use]
+    pub const fn application(&self) -> &'static str {
+        self.application
     }
 
     /// HTTP method.
@@ -74,14 +82,14 @@ impl fmt::Debug for Effect {
 
 /// Makes sure that a call is one of these.
 pub(super) fn declared(
-    change: &Change,
+    on: &OnUser,
     calls: &[&str],
     method: &str,
     path: &str,
 ) -> Result<(), NotDeclared> {
     let fits_one = calls.iter().any(|call| {
         call.split_once(' ').is_some_and(|(of, template)| {
-            of == method && fits(template, path, &|name| change.place(name))
+            of == method && fits(template, path, &|name| on.place(name))
         })
     });
     if fits_one { Ok(()) } else { Err(NotDeclared) }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Change, effect};
+use super::{OnUser, effect};
 use crate::{
     binding::Terms,
     identity::ObjectId,
@@ -12,7 +12,7 @@ use crate::{
 
 /// The reads of one operation, with the application that can only read.
 pub struct Eyes<'a> {
-    change: &'a Change,
+    on: &'a OnUser,
     scope: &'a TenantScope,
     directory: &'a dyn Directory,
 }
@@ -31,8 +31,8 @@ pub enum Unfit {
 impl<'a> Eyes<'a> {
     /// Eyes for a change in its tenant.
     #[must_use]
-    pub fn new(change: &'a Change, scope: &'a TenantScope, directory: &'a dyn Directory) -> Self {
-        Self { change, scope, directory }
+    pub fn new(on: &'a OnUser, scope: &'a TenantScope, directory: &'a dyn Directory) -> Self {
+        Self { on, scope, directory }
     }
 
     /// The tenant's terms.
@@ -42,13 +42,13 @@ impl<'a> Eyes<'a> {
 
     /// The target.
     pub(super) const fn target(&self) -> ObjectId {
-        self.change.target()
+        self.on.user()
     }
 
     /// Reads something that the operation declares to read, all pages of it; `None` if it is
     /// not there.
     pub(super) async fn read(&self, path: &str) -> Result<Option<Value>, PortError> {
-        effect::declared(self.change, self.change.entry().reads, "GET", path)?;
+        effect::declared(self.on, self.on.reach().reads, "GET", path)?;
         self.directory.read(self.scope, path).await
     }
 

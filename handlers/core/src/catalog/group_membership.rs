@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Entry, Eyes, Hands, NotDone, NotUnderstood, Operation, Parameter, Plan, Risk, Unfit,
-    parameters, reading,
+    Entry, Eyes, Hands, Means, NotDone, NotUnderstood, Operation, Parameter, Plan, Planning, Reach,
+    Risk, TargetKind, Unfit, parameters, reading,
 };
 use crate::{
     identity::{App, ObjectId},
@@ -23,11 +23,11 @@ use crate::{
 
 /// `POST /groups/{id}/members/$ref`.
 pub(super) const GROUP_ADD: Operation =
-    Operation { entry: &ADD, plan: |value| membership(value, true) };
+    Operation { entry: &ADD, plan: Planning::Directory(|value| membership(value, true)) };
 
 /// `DELETE /groups/{id}/members/{user}/$ref`.
 pub(super) const GROUP_REMOVE: Operation =
-    Operation { entry: &REMOVE, plan: |value| membership(value, false) };
+    Operation { entry: &REMOVE, plan: Planning::Directory(|value| membership(value, false)) };
 
 const ADD: Entry = Entry {
     name: "group.add",
@@ -41,6 +41,13 @@ const ADD: Entry = Entry {
         example: "2d1f7c5e-6a3b-4c8d-9e0f-1a2b3c4d5e6f",
     }],
     worker: App::Execute,
+    target: TargetKind::User,
+    means: Means::Directory(ADDING),
+    pace_s: None,
+    converges: "whoever is a member already stays one",
+};
+
+const ADDING: Reach = Reach {
     application: "airlock-worker-groups",
     permissions: &["GroupMember.ReadWrite.All"],
     calls: &["POST /groups/{group}/members/$ref"],
@@ -50,14 +57,15 @@ const ADD: Entry = Entry {
         "GET /groups/{group}/transitiveMemberOf?$select=id,isAssignableToRole&$top=999",
         "GET /users/{user}/memberOf?$select=id&$top=999",
     ],
-    pace_s: None,
-    converges: "whoever is a member already stays one",
 };
 
 const REMOVE: Entry = Entry {
     name: "group.remove",
     summary: "Ends a user's membership of a group, one of those that your tenant lists for it.",
-    calls: &["DELETE /groups/{group}/members/{user}/$ref"],
+    means: Means::Directory(Reach {
+        calls: &["DELETE /groups/{group}/members/{user}/$ref"],
+        ..ADDING
+    }),
     converges: "whoever is no member already stays none",
     ..ADD
 };

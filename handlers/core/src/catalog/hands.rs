@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Effect, Eyes};
+use super::{Effect, Eyes, OnUser};
 use crate::{
     identity::ObjectId,
     ports::{Answer, Clock, Directory, Entropy, NotApplied, PortError},
@@ -14,6 +14,7 @@ use crate::{
 /// the attempt has its lease.
 pub struct Hands<'a> {
     request: &'a Request<Permitted>,
+    on: &'a OnUser,
     directory: &'a dyn Directory,
     entropy: &'a dyn Entropy,
     clock: &'a dyn Clock,
@@ -52,16 +53,16 @@ impl NotDone {
 }
 
 impl<'a> Hands<'a> {
-    /// Hands for a permitted request. No call begins after `until`.
+    /// Hands for the work of a permitted request. No call begins after `until`.
     #[must_use]
     pub fn new(
-        request: &'a Request<Permitted>,
+        (request, on): (&'a Request<Permitted>, &'a OnUser),
         directory: &'a dyn Directory,
         (entropy, clock): (&'a dyn Entropy, &'a dyn Clock),
         until: Timestamp,
     ) -> Self {
         let (has_written, call_id) = (false, None);
-        Self { request, directory, entropy, clock, until, has_written, call_id }
+        Self { request, on, directory, entropy, clock, until, has_written, call_id }
     }
 
     /// Whether the directory has confirmed a change.
@@ -78,7 +79,7 @@ impl<'a> Hands<'a> {
 
     /// The target.
     pub(super) const fn target(&self) -> ObjectId {
-        self.request.change().target()
+        self.on.user()
     }
 
     /// Randomness, for a secret that has to be chosen.
@@ -93,7 +94,7 @@ impl<'a> Hands<'a> {
 
     /// Looks at what the operation declares to look at.
     pub(super) fn eyes(&self) -> Eyes<'a> {
-        Eyes::new(self.request.change(), self.request.scope(), self.directory)
+        Eyes::new(self.on, self.request.scope(), self.directory)
     }
 
     /// Sends one of the calls that the operation declares, once.
@@ -103,8 +104,7 @@ impl<'a> Hands<'a> {
         path: String,
         body: Option<Value>,
     ) -> Result<Answer, NotDone> {
-        let effect =
-            Effect::of(self.request.change(), method, path, body).map_err(PortError::from)?;
+        let effect = Effect::of(self.on, method, path, body).map_err(PortError::from)?;
         // Whoever has the next lease would make the same calls at the same time.
         if self.clock.now() > self.until {
             return Err(PortError::Unavailable("the lease is nearly over".into()).into());

@@ -8,8 +8,8 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use zeroize::Zeroizing;
 
 use super::{
-    Entry, Eyes, Hands, NotDone, Operation, Parameter, Plan, Risk, Unfit, as_written, device,
-    reading,
+    Entry, Eyes, Hands, Means, NotDone, Operation, Parameter, Plan, Planning, Reach, Risk,
+    TargetKind, Unfit, as_written, device, reading,
 };
 use crate::{
     identity::{App, ObjectId},
@@ -21,7 +21,8 @@ use crate::{
 ///
 /// Not the path without `/directory`, which permissions are still listed for: Microsoft has
 /// withdrawn it.
-pub(super) const LAPS_READ: Operation = Operation { entry: &ENTRY, plan: as_written::<Device> };
+pub(super) const LAPS_READ: Operation =
+    Operation { entry: &ENTRY, plan: Planning::Directory(as_written::<Device>) };
 
 const ENTRY: Entry = Entry {
     name: "laps.read",
@@ -36,10 +37,13 @@ const ENTRY: Entry = Entry {
         example: "9f1c2d3e-4b5a-4678-8c9d-0e1f2a3b4c5d",
     }],
     worker: App::Execute,
-    application: "airlock-worker-devices",
-    permissions: &["DeviceLocalCredential.Read.All"],
-    calls: &["GET /directory/deviceLocalCredentials/{device}?$select=credentials"],
-    reads: &[device::OWNERS, device::USERS],
+    target: TargetKind::User,
+    means: Means::Directory(Reach {
+        application: "airlock-worker-devices",
+        permissions: &["DeviceLocalCredential.Read.All"],
+        calls: &["GET /directory/deviceLocalCredentials/{device}?$select=credentials"],
+        reads: &[device::OWNERS, device::USERS],
+    }),
     pace_s: None,
     converges: "it changes nothing; a repeat reads the password of that moment",
 };

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Entry, Eyes, Hands, NotDone, Operation, Parameter, Plan, Risk, Unfit, as_written, reading,
+    Entry, Eyes, Hands, Means, NotDone, Operation, Parameter, Plan, Planning, Reach, Risk,
+    TargetKind, Unfit, as_written, reading,
 };
 use crate::{
     identity::{App, ObjectId},
@@ -15,7 +16,7 @@ use crate::{
 
 /// `POST /users/{id}/assignLicense`, which never takes one away.
 pub(super) const LICENSE_ASSIGN: Operation =
-    Operation { entry: &ENTRY, plan: as_written::<License> };
+    Operation { entry: &ENTRY, plan: Planning::Directory(as_written::<License>) };
 
 const ENTRY: Entry = Entry {
     name: "license.assign",
@@ -29,10 +30,16 @@ const ENTRY: Entry = Entry {
         example: "6fd2c87f-b296-42f0-b197-1e91e994b900",
     }],
     worker: App::Execute,
-    application: "airlock-worker-accounts",
-    permissions: &["LicenseAssignment.ReadWrite.All"],
-    calls: &["POST /users/{user}/assignLicense"],
-    reads: &["GET /users/{user}?$select=id,usageLocation,assignedLicenses", "GET /subscribedSkus"],
+    target: TargetKind::User,
+    means: Means::Directory(Reach {
+        application: "airlock-worker-accounts",
+        permissions: &["LicenseAssignment.ReadWrite.All"],
+        calls: &["POST /users/{user}/assignLicense"],
+        reads: &[
+            "GET /users/{user}?$select=id,usageLocation,assignedLicenses",
+            "GET /subscribedSkus",
+        ],
+    }),
     pace_s: None,
     converges: "a licence that is assigned already stays assigned, and takes no second one",
 };

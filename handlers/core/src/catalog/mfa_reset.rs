@@ -11,12 +11,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Entry, Hands, NotDone, NotUnderstood, Operation, Parameter, Plan, Risk, parameters, reading,
+    Entry, Hands, Means, NotDone, NotUnderstood, Operation, Parameter, Plan, Planning, Reach, Risk,
+    TargetKind, parameters, reading,
 };
 use crate::{identity::App, secret::Secret};
 
 /// `DELETE /users/{id}/authentication/…Methods/{id}`, for each method of the chosen kinds.
-pub(super) const MFA_RESET: Operation = Operation { entry: &ENTRY, plan: reset };
+pub(super) const MFA_RESET: Operation =
+    Operation { entry: &ENTRY, plan: Planning::Directory(reset) };
 
 const ENTRY: Entry = Entry {
     name: "mfa.reset",
@@ -31,26 +33,29 @@ const ENTRY: Entry = Entry {
         example: "phone,authenticator",
     }],
     worker: App::Execute,
-    application: "airlock-worker-methods",
-    permissions: &[
-        "UserAuthenticationMethod.Read.All",
-        "UserAuthMethod-Phone.ReadWrite.All",
-        "UserAuthMethod-MicrosoftAuthApp.ReadWrite.All",
-        "UserAuthMethod-Passkey.ReadWrite.All",
-        "UserAuthMethod-SoftwareOATH.ReadWrite.All",
-        "UserAuthMethod-WindowsHello.ReadWrite.All",
-        "UserAuthMethod-Email.ReadWrite.All",
-    ],
-    calls: &[
-        "GET /users/{user}/authentication/methods",
-        "DELETE /users/{user}/authentication/phoneMethods/{id}",
-        "DELETE /users/{user}/authentication/microsoftAuthenticatorMethods/{id}",
-        "DELETE /users/{user}/authentication/fido2Methods/{id}",
-        "DELETE /users/{user}/authentication/softwareOathMethods/{id}",
-        "DELETE /users/{user}/authentication/windowsHelloForBusinessMethods/{id}",
-        "DELETE /users/{user}/authentication/emailMethods/{id}",
-    ],
-    reads: &[],
+    target: TargetKind::User,
+    means: Means::Directory(Reach {
+        application: "airlock-worker-methods",
+        permissions: &[
+            "UserAuthenticationMethod.Read.All",
+            "UserAuthMethod-Phone.ReadWrite.All",
+            "UserAuthMethod-MicrosoftAuthApp.ReadWrite.All",
+            "UserAuthMethod-Passkey.ReadWrite.All",
+            "UserAuthMethod-SoftwareOATH.ReadWrite.All",
+            "UserAuthMethod-WindowsHello.ReadWrite.All",
+            "UserAuthMethod-Email.ReadWrite.All",
+        ],
+        calls: &[
+            "GET /users/{user}/authentication/methods",
+            "DELETE /users/{user}/authentication/phoneMethods/{id}",
+            "DELETE /users/{user}/authentication/microsoftAuthenticatorMethods/{id}",
+            "DELETE /users/{user}/authentication/fido2Methods/{id}",
+            "DELETE /users/{user}/authentication/softwareOathMethods/{id}",
+            "DELETE /users/{user}/authentication/windowsHelloForBusinessMethods/{id}",
+            "DELETE /users/{user}/authentication/emailMethods/{id}",
+        ],
+        reads: &[],
+    }),
     pace_s: None,
     converges: "what is gone already is done; what is left is listed again and removed",
 };

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Entry, Hands, NotDone, Operation, Plan, Risk, always};
+use super::{
+    Entry, Hands, Means, NotDone, Operation, Plan, Planning, Reach, Risk, TargetKind, always,
+};
 use crate::{
     identity::App,
     ports::{Entropy, PortError},
@@ -14,7 +16,7 @@ use crate::{
 ///
 /// Not for users synchronized from on-premises: no application may write their password back.
 pub(super) const PASSWORD_RESET: Operation =
-    Operation { entry: &ENTRY, plan: |value| always(Reset, value) };
+    Operation { entry: &ENTRY, plan: Planning::Directory(|value| always(Reset, value)) };
 
 const ENTRY: Entry = Entry {
     name: "password.reset",
@@ -23,10 +25,13 @@ const ENTRY: Entry = Entry {
     secret: true,
     parameters: &[],
     worker: App::Execute,
-    application: "airlock-worker-passwords",
-    permissions: &["User-PasswordProfile.ReadWrite.All"],
-    calls: &["PATCH /users/{user}"],
-    reads: &[],
+    target: TargetKind::User,
+    means: Means::Directory(Reach {
+        application: "airlock-worker-passwords",
+        permissions: &["User-PasswordProfile.ReadWrite.All"],
+        calls: &["PATCH /users/{user}"],
+        reads: &[],
+    }),
     pace_s: None,
     converges: "a repeat sets another temporary password; only the last is ever revealed",
 };

@@ -3,12 +3,14 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Entry, Hands, NotDone, Operation, Plan, Risk, always};
+use super::{
+    Entry, Hands, Means, NotDone, Operation, Plan, Planning, Reach, Risk, TargetKind, always,
+};
 use crate::{identity::App, secret::Secret};
 
 /// `POST /identityProtection/riskyUsers/dismiss`, with one user.
 pub(super) const RISK_DISMISS: Operation =
-    Operation { entry: &ENTRY, plan: |value| always(Dismiss, value) };
+    Operation { entry: &ENTRY, plan: Planning::Directory(|value| always(Dismiss, value)) };
 
 const ENTRY: Entry = Entry {
     name: "risk.dismiss",
@@ -18,10 +20,13 @@ const ENTRY: Entry = Entry {
     secret: false,
     parameters: &[],
     worker: App::Execute,
-    application: "airlock-worker-accounts",
-    permissions: &["IdentityRiskyUser.ReadWrite.All"],
-    calls: &["POST /identityProtection/riskyUsers/dismiss"],
-    reads: &[],
+    target: TargetKind::User,
+    means: Means::Directory(Reach {
+        application: "airlock-worker-accounts",
+        permissions: &["IdentityRiskyUser.ReadWrite.All"],
+        calls: &["POST /identityProtection/riskyUsers/dismiss"],
+        reads: &[],
+    }),
     // What Graph takes of one tenant, from all applications; beyond it, it does not say when to
     // come again.
     pace_s: Some(1),

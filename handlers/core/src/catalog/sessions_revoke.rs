@@ -3,12 +3,14 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Entry, Hands, NotDone, Operation, Plan, Risk, always};
+use super::{
+    Entry, Hands, Means, NotDone, Operation, Plan, Planning, Reach, Risk, TargetKind, always,
+};
 use crate::{identity::App, secret::Secret};
 
 /// `POST /users/{id}/revokeSignInSessions`.
 pub(super) const SESSIONS_REVOKE: Operation =
-    Operation { entry: &ENTRY, plan: |value| always(Revoke, value) };
+    Operation { entry: &ENTRY, plan: Planning::Directory(|value| always(Revoke, value)) };
 
 const ENTRY: Entry = Entry {
     name: "sessions.revoke",
@@ -17,10 +19,13 @@ const ENTRY: Entry = Entry {
     secret: false,
     parameters: &[],
     worker: App::Execute,
-    application: "airlock-worker-accounts",
-    permissions: &["User.RevokeSessions.All"],
-    calls: &["POST /users/{user}/revokeSignInSessions"],
-    reads: &[],
+    target: TargetKind::User,
+    means: Means::Directory(Reach {
+        application: "airlock-worker-accounts",
+        permissions: &["User.RevokeSessions.All"],
+        calls: &["POST /users/{user}/revokeSignInSessions"],
+        reads: &[],
+    }),
     pace_s: None,
     converges: "revoking again moves the time from which sessions count; nobody is signed in twice",
 };

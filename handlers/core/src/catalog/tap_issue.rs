@@ -5,12 +5,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Entry, Hands, NotDone, NotUnderstood, Operation, Parameter, Plan, Risk, parameters, reading,
+    Entry, Hands, Means, NotDone, NotUnderstood, Operation, Parameter, Plan, Planning, Reach, Risk,
+    TargetKind, parameters, reading,
 };
 use crate::{identity::App, secret::Secret};
 
 /// `POST /users/{id}/authentication/temporaryAccessPassMethods`.
-pub(super) const TAP_ISSUE: Operation = Operation { entry: &ENTRY, plan: pass };
+pub(super) const TAP_ISSUE: Operation =
+    Operation { entry: &ENTRY, plan: Planning::Directory(pass) };
 
 const ENTRY: Entry = Entry {
     name: "tap.issue",
@@ -32,10 +34,13 @@ const ENTRY: Entry = Entry {
         },
     ],
     worker: App::Execute,
-    application: "airlock-worker-methods",
-    permissions: &["UserAuthMethod-TAP.ReadWrite.All"],
-    calls: &["POST /users/{user}/authentication/temporaryAccessPassMethods"],
-    reads: &[],
+    target: TargetKind::User,
+    means: Means::Directory(Reach {
+        application: "airlock-worker-methods",
+        permissions: &["UserAuthMethod-TAP.ReadWrite.All"],
+        calls: &["POST /users/{user}/authentication/temporaryAccessPassMethods"],
+        reads: &[],
+    }),
     pace_s: None,
     converges: "a user has one pass: a new one replaces the old",
 };

@@ -53,22 +53,22 @@ impl Names {
         evidence: &RequestEvidence,
         decisions: &[DecisionEvidence],
     ) -> Result<Self, NotVerified> {
-        let (tid, oid, by, asked_at, emergency) = match evidence {
+        let (tid, target, by, asked_at, emergency) = match evidence {
             RequestEvidence::Proven { request, .. } => {
                 let ask = request.peek()?;
-                (ask.tnt, ask.op.target.user, Some(ask.by), ask.iat, ask.break_glass)
+                (ask.tnt, ask.op.target, Some(ask.by), ask.iat, ask.break_glass)
             }
             RequestEvidence::Attested { attestation } => {
                 let said = attestation.peek()?;
-                (said.tnt, said.op.target.user, None, said.iat, false)
+                (said.tnt, said.op.target, None, said.iat, false)
             }
             RequestEvidence::Produced { event } => {
                 let event = event.peek()?;
-                (event.tenant(), event.data().op.target.user, None, event.time(), false)
+                (event.tenant(), event.data().op.target.clone(), None, event.time(), false)
             }
         };
-        let mut people = BTreeSet::from([PersonId { tid, oid }]);
-        people.extend(by);
+        let mut people: BTreeSet<PersonId> = by.into_iter().collect();
+        people.extend(target.user().map(|oid| PersonId { tid, oid }));
         for decision in decisions {
             people.insert(decision.person.session.peek()?.person());
         }

@@ -1,21 +1,22 @@
-//! Making a permitted change: first the lease is committed, then the directory is called, then
-//! how it ended is concluded.
+//! Making a permitted change: first the lease is committed, then the directory is called or the
+//! secret rotated, then how it ended is concluded.
 
 use std::error::Error;
 
 use super::{
-    End, NotHandled, Opened, Step, Worker, broken,
+    End, NotHandled, Opened, Step, Tools, Worker, broken,
     retry::{SOON_S, pause_s},
 };
 use crate::{
-    catalog::{Hands, NotDone},
+    catalog::{Hands, NotDone, OnUser, Work},
     claim::{Claim, Ending},
     jwe,
     jws::Signed,
     ledger::{Happened, NotCommitted},
-    ports::{NotApplied, Partition},
+    ports::{Directory, NotApplied, Partition},
     record::{LEASE_S, Lease, State},
     request::{Permitted, Request},
+    rotation,
     secret::Secret,
 };
 
@@ -36,18 +37,39 @@ impl Worker {
         else {
             return Ok(Step::Later(SOON_S));
         };
+        match (request.change().work(), &self.tools) {
+            (Work::Directory(on), Tools::Directory(directory)) => {
+                self.call((&request, on), &**directory, (&opened, number), traceparent).await
+            }
+            (Work::Rotation(renewal), Tools::Rotator(rotator)) => {
+                self.rotate((&request, renewal), rotator, (&opened, number), traceparent).await
+            }
+            (Work::Directory(_), Tools::Rotator(_)) | (Work::Rotation(_), Tools::Directory(_)) => {
+                Err(broken("a change that was judged is another worker's"))
+            }
+        }
+    }
+
+    /// Calls the directory.
+    async fn call(
+        &self,
+        (request, on): (&Request<Permitted>, &OnUser),
+        directory: &dyn Directory,
+        (opened, number): (&Opened, u32),
+        traceparent: Option<String>,
+    ) -> Result<Step, NotHandled> {
         // What is sent is computed from the parsed change whose digest the permit names, just
         // checked, and each call is one that its operation declares.
         let lease_ends = opened.document.body.lease.map_or(request.resume_until(), |it| it.until);
         let tools = (&*self.ports.entropy, &*self.ports.clock);
         let until = lease_ends.plus_s(-LONGEST_CALL_S);
-        let mut hands = Hands::new(&request, &*self.directory, tools, until);
-        let done = request.change().carry_out(&mut hands).await;
+        let mut hands = Hands::new((request, on), directory, tools, until);
+        let done = on.carry_out(&mut hands).await;
         // This attempt may have been carried out in part; an earlier one wholly, its answer lost.
         let begun = number > 1 || hands.has_written();
         let end = match done {
             Ok(secret) => End {
-                result: self.result(&request, secret)?,
+                result: self.result(request, secret)?,
                 call_id: hands.into_call_id(),
                 ..End::of(Ending::Succeeded, "the directory confirmed it")
             },
@@ -67,7 +89,7 @@ impl Worker {
                 End::of(Ending::Unknown, reason)
             }
         };
-        self.finish(&opened, end, traceparent).await?;
+        self.finish(opened, end, traceparent).await?;
         Ok(Step::Over)
     }
 
@@ -84,7 +106,7 @@ impl Worker {
         let record = &mut opened.document.body;
         let number = record.lease.map_or(1, |lease| lease.attempt + 1);
         let first = record.claim.is_none();
-        let until = now.plus_s(LEASE_S);
+        let until = now.plus_s(lease_s(request.change().work()));
         record.claim = Some(claim);
         record.state = State::Executing;
         record.lease = Some(Lease { attempt: number, holder: self.holder, until });
@@ -116,6 +138,15 @@ impl Worker {
         let recipient =
             request.reveal_to().ok_or_else(|| broken("request with a secret names no key"))?;
         Ok(Some(jwe::seal(&secret, recipient, &*self.ports.entropy)?))
+    }
+}
+
+/// For how long one attempt has the request to itself, in seconds.
+const fn lease_s(work: &Work) -> i64 {
+    match work {
+        Work::Directory(_) => LEASE_S,
+        // As long as the attempt has the secret to itself: nobody could go on before.
+        Work::Rotation(_) => rotation::LEASE_S,
     }
 }
 

@@ -1,19 +1,20 @@
 //! Judging stored evidence: every signature, then where, then whether, then on whom.
 
-use super::{End, Opened, Worker};
+use super::{End, Opened, Tools, Worker};
 use crate::{
-    catalog::{Eyes, Unfit},
+    catalog::{Eyes, Unfit, Work},
     claim::Ending,
     decision::{Decided, Deciding, NotDecided, UNBACKED},
     jws::NotVerified,
     keyset::Trust,
-    policy::Ruling,
+    policy::{Known, Ruling},
     ports::PortError,
     request::{Authorized, NotAuthenticated, NotAuthorized, NotPermitted, Principal, Request},
     revocation::{self, Revoked},
     session::Person,
     step_up::{Backed, NotTold},
     time::Timestamp,
+    trust::NotTrusted,
 };
 
 /// Why a request is not carried out, or not now.
@@ -29,6 +30,9 @@ impl From<PortError> for Judgement {
         Self::Port(error)
     }
 }
+
+/// What a requester is told whose secret was bound and is not any more.
+pub(super) const NOT_BOUND: &str = "the tenant binds no such secret";
 
 /// The evidence holds, and the answer is no.
 fn no(reason: &'static str) -> Judgement {
@@ -71,8 +75,10 @@ impl Worker {
         let now = self.ports.clock.now();
         let read = Backed::read(documents, trust, scope, operation, &self.newest, now).await;
         let backed = read.map_err(not_told)?;
+        let bound = request.bound(documents, trust, scope, now).await.map_err(not_bound)?;
         let by_what = Deciding {
             request: &request,
+            bound: bound.as_ref(),
             scope,
             trust,
             policies: &self.policies,
@@ -101,18 +107,27 @@ impl Worker {
         }
         // Policy without the target first: a sensitive change by someone who may not ask for
         // it is refused before anything is read about anybody.
-        let facts = match request.ruling(scope, &self.policies, &decisions, None) {
-            Ok(Ruling::Allowed) => self.directory.look_up(scope, request.change().target()).await?,
+        let known = bound.as_ref().into();
+        match request.ruling(scope, &self.policies, &decisions, known) {
+            Ok(Ruling::Allowed) => {}
             Ok(Ruling::NeedsApprovals(needed)) => {
                 return Err(not_authorized(NotAuthorized::NeedsApprovals(needed)));
             }
             Ok(Ruling::Denied(reason)) => return Err(no(reason)),
             Err(refusal) => return Err(not_authorized(refusal)),
+        }
+        let known = match (request.change().work(), &self.tools) {
+            (Work::Directory(on), Tools::Directory(directory)) => {
+                let facts = directory.look_up(scope, on.user()).await?;
+                Known::User(facts.ok_or_else(|| no("the target does not exist"))?)
+            }
+            (Work::Rotation(_), Tools::Rotator(_)) => known,
+            (Work::Directory(_), Tools::Rotator(_)) | (Work::Rotation(_), Tools::Directory(_)) => {
+                return Err(violation("the permit is for something else"));
+            }
         };
-        let Some(facts) = facts else { return Err(no("the target does not exist")) };
-        let request = request
-            .authorize(scope, &self.policies, &decisions, Some(facts))
-            .map_err(not_authorized)?;
+        let request =
+            request.authorize(scope, &self.policies, &decisions, known).map_err(not_authorized)?;
         request.matches(&opened.permit, self.app).map_err(|error| {
             tracing::error!(error = %error, "permit does not fit");
             match error {
@@ -122,12 +137,16 @@ impl Worker {
                 _ => violation("the permit is for something else"),
             }
         })?;
-        let eyes = Eyes::new(request.change(), scope, &*self.directory);
-        match request.change().check(&eyes).await {
-            Ok(()) => Ok(request),
-            Err(Unfit::No(reason)) => Err(no(reason)),
-            Err(Unfit::Port(error)) => Err(error.into()),
+        if let (Work::Directory(on), Tools::Directory(directory)) =
+            (request.change().work(), &self.tools)
+        {
+            let eyes = Eyes::new(on, scope, &**directory);
+            on.check(&eyes).await.map_err(|unfit| match unfit {
+                Unfit::No(reason) => no(reason),
+                Unfit::Port(error) => error.into(),
+            })?;
         }
+        Ok(request)
     }
 
     async fn not_revoked(&self, trust: &Trust, person: &Person) -> Result<(), Judgement> {
@@ -140,6 +159,17 @@ impl Worker {
                 Err(violation("a revocation is not signin's"))
             }
             Err(Revoked::Port(error)) => Err(error.into()),
+        }
+    }
+}
+
+fn not_bound(error: NotTrusted) -> Judgement {
+    match error {
+        NotTrusted::Port(error) => Judgement::Port(error),
+        NotTrusted::Older => Judgement::Port(PortError::Unavailable(error.into())),
+        error => {
+            tracing::error!(error = %error, "secret bindings not trusted");
+            violation("the secret bindings are not genuine")
         }
     }
 }
@@ -162,6 +192,7 @@ fn not_authorized(error: NotAuthorized) -> Judgement {
         NotAuthorized::NeedsApprovals(_) => violation("approvals are missing"),
         NotAuthorized::TurnedDown => no("an approver turned it down"),
         NotAuthorized::Withdrawn => no("its requester withdrew it"),
+        NotAuthorized::NotBound => no(NOT_BOUND),
         NotAuthorized::Denied(reason) => no(reason),
     }
 }

@@ -346,7 +346,7 @@ impl Ledger {
     /// A leaf by a key that nobody admitted would stop the tree: `drift` refuses it, and so does
     /// everyone who reads it.
     fn check_listed(&self, now: Timestamp) -> Result<(), NotSigned> {
-        let lists = |trust: Trust| trust.lists::<Statement>(self.signer.key(), self.app, now);
+        let lists = |trust: Trust| trust.lists::<Statement>(&self.signer.current(), self.app, now);
         let is_listed = self.trust.trees().trusted().is_none_or(lists);
         if is_listed { Ok(()) } else { Err(NotSigned::Unlisted) }
     }

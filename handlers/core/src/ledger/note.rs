@@ -19,6 +19,7 @@ use crate::{
     digest::Digest,
     jwk::PublicKey,
     ports::{PortError, Signer},
+    signing::sign_now,
 };
 
 /// Size of the largest note that we read, in bytes: room for the 16 signatures that every
@@ -103,12 +104,12 @@ impl Note {
             return Err(NotSigned::Text);
         }
         // The digest of the text, its last newline included.
-        let raw = signer.sign(&Digest::of(&[text.as_bytes()])).await.map_err(NotSigned::Key)?;
-        let signature = Signature::from_slice(&raw)
+        let made = sign_now(signer, |_| Ok(&*text), NotSigned::Key).await?;
+        let signature = Signature::from_slice(&made.bytes)
             .map_err(|error| NotSigned::Key(PortError::Broken(error.to_string().into())))?;
         let line = NoteSignature {
             name: name.to_owned(),
-            key_id: key_id(signer.key()),
+            key_id: key_id(&made.key),
             bytes: signature.to_der().as_bytes().to_vec(),
         };
         let note = Self { text, signatures: vec![line] };

@@ -241,6 +241,15 @@ impl Trees {
         self.tree(partition).seen().sealed.as_ref().map(|sealed| sealed.checkpoint.seal)
     }
 
+    /// The newest version of the keyset that any anchor names which this process has seen. No
+    /// remote call.
+    #[must_use]
+    pub fn known_keyset(&self) -> u64 {
+        let trees = lock(&self.all);
+        let named = |tree: &Arc<Tree>| Some(tree.seen().sealed.as_ref()?.checkpoint.seal.keyset);
+        trees.values().filter_map(named).max().unwrap_or_default()
+    }
+
     /// Whoever was trusted last, if anyone was.
     pub(crate) fn trusted(&self) -> Option<Trust> {
         lock(&self.trusted).clone()

@@ -2,22 +2,27 @@
 //! party. Each call can be told to fail, to lose its answer, or to be the one in which the process
 //! dies.
 
+mod signing;
+
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
+pub use self::signing::Signing;
 pub use super::gate::{Gate, Gated, Wrong};
-use super::{SetClock, lock};
+use super::{Dice, LocalKey, SetClock, lock};
 use crate::{
     identity::ObjectId,
+    jwe,
+    jwk::{PublicKey, Thumbprint},
     ports::{Clock as _, Partition, PortError, WrappedKey, Wrapper},
     rotation::ports::{
-        Acceptance, Consumers, Credential, Credentials, KeyVersions, NewCredential, RotationPorts,
-        SecretVault, Tags, Version,
+        Acceptance, Consumers, Credential, Credentials, KeyKind, KeyVersions, NewCredential,
+        RotationPorts, SecretVault, Tags, Version,
     },
     secret::Secret,
     secret_binding::CheckUrl,
@@ -36,13 +41,23 @@ pub struct Rented {
 #[derive(Default)]
 struct Inside {
     secrets: BTreeMap<String, Vec<(Version, Secret)>>,
-    keys: BTreeMap<String, Vec<Version>>,
+    keys: BTreeMap<String, Vec<Kept>>,
+    /// What the keyset lists, as far as the watch goes.
+    admitted: HashSet<Thumbprint>,
     applications: BTreeMap<ObjectId, Vec<Given>>,
     made: u32,
     not_yet: u32,
     no_good: bool,
     watched: Option<(String, Option<ObjectId>)>,
     outages: Vec<&'static str>,
+}
+
+/// A version of a key.
+#[derive(Clone)]
+struct Kept {
+    version: Version,
+    /// Of a key that signs.
+    signs: Option<Arc<LocalKey>>,
 }
 
 /// A client secret that Entra knows.
@@ -55,6 +70,13 @@ struct Given {
 }
 
 impl Inside {
+    /// A version of a key, if it may be used.
+    fn kept(&self, name: &str, version: &str) -> Result<&Kept, PortError> {
+        let mut kept = self.keys.get(name).into_iter().flatten();
+        let kept = kept.find(|kept| kept.version.id == version).ok_or_else(absent)?;
+        if kept.version.enabled { Ok(kept) } else { Err(disabled()) }
+    }
+
     fn id(&mut self) -> String {
         self.made += 1;
         format!("{:032x}", self.made)
@@ -64,7 +86,16 @@ impl Inside {
     fn is_usable(&self) -> bool {
         let Some((secret, application)) = &self.watched else { return true };
         if let Some(versions) = self.keys.get(secret) {
-            return versions.last().is_some_and(|version| version.enabled);
+            let signs = |kept: &Kept| Some(kept.signs.as_ref()?.key().thumbprint());
+            let may_sign =
+                |kept: &Kept| signs(kept).is_some_and(|key| self.admitted.contains(&key));
+            return match versions.last() {
+                // An app chooses among what is listed.
+                Some(Kept { signs: Some(_), .. }) => {
+                    versions.iter().any(|kept| kept.version.enabled && may_sign(kept))
+                }
+                newest => newest.is_some_and(|kept| kept.version.enabled),
+            };
         }
         let newest = self.secrets.get(secret).and_then(|versions| versions.last());
         let Some((version, value)) = newest else { return false };
@@ -106,7 +137,52 @@ impl Rented {
     /// Adds a version of a key, as somebody did before.
     pub fn put_key(&self, name: &str) {
         let version = self.version(Tags::new());
-        lock(&self.held).keys.entry(name.to_owned()).or_default().push(version);
+        let kept = Kept { version, signs: None };
+        lock(&self.held).keys.entry(name.to_owned()).or_default().push(kept);
+    }
+
+    /// Disables a version of a key, as somebody does who may.
+    pub fn disable_key(&self, name: &str, key: &PublicKey) {
+        let mut held = lock(&self.held);
+        for kept in held.keys.get_mut(name).into_iter().flatten() {
+            if kept.signs.as_ref().is_some_and(|signs| signs.key() == key) {
+                kept.version.enabled = false;
+            }
+        }
+    }
+
+    /// Adds a version of a key that signs, as somebody did before.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if there is no randomness.
+    pub fn put_signing_key(&self, name: &str) -> Result<PublicKey, PortError> {
+        let (version, signs) = (self.version(Tags::new()), signing_key()?);
+        let key = signs.key().clone();
+        let kept = Kept { version, signs: Some(signs) };
+        lock(&self.held).keys.entry(name.to_owned()).or_default().push(kept);
+        Ok(key)
+    }
+
+    /// Public halves of all versions of a key that signs, oldest first, and whether each may be
+    /// used.
+    #[must_use]
+    pub fn public_halves(&self, name: &str) -> Vec<(PublicKey, bool)> {
+        let held = lock(&self.held);
+        let kept = held.keys.get(name).into_iter().flatten();
+        kept.filter_map(|kept| Some((kept.signs.as_ref()?.key().clone(), kept.version.enabled)))
+            .collect()
+    }
+
+    /// For the [watch](Self::watch): the keyset lists this key.
+    pub fn admit(&self, key: &PublicKey) {
+        lock(&self.held).admitted.insert(key.thumbprint());
+    }
+
+    /// A key as the app signs with it whose it is: no call of the rotator's.
+    #[must_use]
+    pub fn signing(self: &Arc<Self>, name: &str) -> Signing {
+        Signing::new(Arc::clone(self), name)
     }
 
     /// Adds a client secret, as somebody did before.
@@ -151,7 +227,7 @@ impl Rented {
     pub fn versions_of(&self, name: &str) -> (usize, usize) {
         let held = lock(&self.held);
         let secrets = held.secrets.get(name).into_iter().flatten().map(|(version, _)| version);
-        let keys = held.keys.get(name).into_iter().flatten();
+        let keys = held.keys.get(name).into_iter().flatten().map(|kept| &kept.version);
         let all: Vec<bool> = secrets.chain(keys).map(|version| version.enabled).collect();
         (all.len(), all.iter().filter(|enabled| **enabled).count())
     }
@@ -230,25 +306,41 @@ impl SecretVault for Rented {
 
 #[async_trait]
 impl KeyVersions for Rented {
-    async fn make(&self, name: &str, tags: &Tags) -> Result<String, PortError> {
+    async fn make(&self, name: &str, kind: KeyKind, tags: &Tags) -> Result<String, PortError> {
         let version = self.version(tags.clone());
+        let signs = match kind {
+            KeyKind::Signing => Some(signing_key()?),
+            KeyKind::Wrapping => None,
+        };
         self.call("key make", |held| {
             let id = version.id.clone();
-            held.keys.entry(name.to_owned()).or_default().push(version);
+            held.keys.entry(name.to_owned()).or_default().push(Kept { version, signs });
             Ok(id)
         })
         .await
     }
 
+    async fn public(&self, name: &str, version: &str) -> Result<PublicKey, PortError> {
+        self.call("key get", |held| {
+            let signs = held.kept(name, version)?.signs.as_ref().ok_or_else(absent)?;
+            Ok(signs.key().clone())
+        })
+        .await
+    }
+
     async fn versions(&self, name: &str) -> Result<Vec<Version>, PortError> {
-        self.call("key versions", |held| Ok(held.keys.get(name).cloned().unwrap_or_default())).await
+        self.call("key versions", |held| {
+            let kept = held.keys.get(name).into_iter().flatten();
+            Ok(kept.map(|kept| kept.version.clone()).collect())
+        })
+        .await
     }
 
     async fn disable(&self, name: &str, version: &str) -> Result<(), PortError> {
         self.call("key disable", |held| {
-            let found = held.keys.get_mut(name).into_iter().flatten();
-            let found = found.into_iter().find(|found| found.id == version).ok_or_else(absent)?;
-            found.enabled = false;
+            let mut kept = held.keys.get_mut(name).into_iter().flatten();
+            let kept = kept.find(|kept| kept.version.id == version).ok_or_else(absent)?;
+            kept.version.enabled = false;
             Ok(())
         })
         .await
@@ -256,9 +348,8 @@ impl KeyVersions for Rented {
 
     async fn wraps(&self, name: &str, version: &str) -> Result<bool, PortError> {
         self.call("key wraps", |held| {
-            let found = held.keys.get(name).into_iter().flatten();
-            let found = found.into_iter().find(|found| found.id == version).ok_or_else(absent)?;
-            if found.enabled { Ok(!held.no_good) } else { Err(disabled()) }
+            held.kept(name, version)?;
+            Ok(!held.no_good)
         })
         .await
     }
@@ -356,6 +447,12 @@ impl Consumers for Rented {
     }
 }
 
+fn signing_key() -> Result<Arc<LocalKey>, PortError> {
+    let private = jwe::private_key(&Dice);
+    let private = private.map_err(|error| PortError::Broken(error.into()))?;
+    LocalKey::new(&private).map(Arc::new).map_err(|error| PortError::Broken(error.into()))
+}
+
 /// Wraps by masking, with the newest version of a key in [`Rented`].
 pub struct Versioned {
     rented: Arc<Rented>,
@@ -382,7 +479,7 @@ impl Wrapper for Versioned {
         self.rented
             .call("key wrap", |held| {
                 let newest = held.keys.get(&self.name).and_then(|versions| versions.last());
-                let newest = newest.ok_or_else(absent)?;
+                let newest = &newest.ok_or_else(absent)?.version;
                 if !newest.enabled {
                     return Err(disabled());
                 }
@@ -397,11 +494,7 @@ impl Wrapper for Versioned {
             .call("key unwrap", |held| {
                 let version = key.kid.strip_prefix(&format!("{}/", self.name));
                 let version = version.ok_or_else(absent)?;
-                let all = held.keys.get(&self.name).into_iter().flatten();
-                let found = all.into_iter().find(|found| found.id == version);
-                if !found.ok_or_else(absent)?.enabled {
-                    return Err(disabled());
-                }
+                held.kept(&self.name, version)?;
                 let bytes: Vec<u8> = key.wrapped.iter().map(|byte| byte ^ 0x5a).collect();
                 bytes.try_into().map_err(|_| absent())
             })

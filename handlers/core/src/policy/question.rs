@@ -6,13 +6,14 @@ use cedar_policy::{
     Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression as Expression,
 };
 
-use super::{Approving, TargetFacts};
+use super::{Approving, Known};
 use crate::{
     binding::Conditions,
-    catalog::Change,
-    identity::{PersonId, Role},
+    catalog::{Change, Target, Work},
+    identity::{ObjectId, PersonId, Role},
     producer,
     request::{Authenticated, Principal, Request},
+    secret_binding::SecretBinding,
     service,
     tenancy::{Standing, TenantScope},
 };
@@ -50,6 +51,7 @@ struct Asked<'a> {
     id: String,
     requester: Asker,
     owners: Vec<Asker>,
+    secret_owners: Vec<Asker>,
     ticketed: bool,
     break_glass: bool,
     conditions: Conditions,
@@ -61,8 +63,9 @@ impl<'a> Question<'a> {
         request: &'a Request<Authenticated>,
         scope: &TenantScope,
         standing: &Standing,
+        bound: Option<&SecretBinding>,
     ) -> Self {
-        let asked = Asked::of(request, scope);
+        let asked = Asked::of(request, scope, bound);
         Self {
             principal: asked.requester.clone(),
             roles: standing.roles().to_vec(),
@@ -72,10 +75,8 @@ impl<'a> Question<'a> {
 
     /// A question of somebody who is about to decide.
     pub(super) fn of_approver(approving: &Approving<'a>) -> Self {
-        Self {
-            principal: Asker::person(approving.approver),
-            ..Self::about(approving.request, approving.scope, approving.standing)
-        }
+        let Approving { approver, standing, scope, request, bound } = *approving;
+        Self { principal: Asker::person(approver), ..Self::about(request, scope, standing, bound) }
     }
 
     /// A person's question about all of a tenant.
@@ -88,9 +89,9 @@ impl<'a> Question<'a> {
     }
 
     /// What is known of approvals and target.
-    pub(super) fn context(approvals: u32, facts: Option<TargetFacts>) -> Facts {
+    pub(super) fn context(approvals: u32, known: Known<'_>) -> Facts {
         let mut pairs = vec![("approvals".to_owned(), Expression::new_long(i64::from(approvals)))];
-        if let Some(facts) = facts {
+        if let Known::User(facts) = known {
             let target = Expression::new_record([
                 ("protected".to_owned(), Expression::new_bool(facts.protected)),
                 ("synced".to_owned(), Expression::new_bool(facts.synced)),
@@ -137,13 +138,18 @@ impl<'a> Question<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn of(request: &'a Request<Authenticated>, scope: &TenantScope) -> Self {
+    fn of(
+        request: &'a Request<Authenticated>,
+        scope: &TenantScope,
+        bound: Option<&SecretBinding>,
+    ) -> Self {
         let change = request.change();
         Self {
             change,
             id: request.digest().to_string(),
             requester: Asker::of(request.principal(), scope),
             owners: owners(request.principal(), scope),
+            secret_owners: people(bound.map_or(&[], |bound| &bound.owners), scope),
             ticketed: request.is_ticketed(),
             break_glass: request.breaks_glass(),
             conditions: scope.terms().conditions(change.entry().name),
@@ -151,20 +157,34 @@ impl<'a> Asked<'a> {
     }
 
     fn target(&self) -> Asker {
-        Asker::person(PersonId { tid: self.change.tenant(), oid: self.change.target() })
+        match self.change.target() {
+            Target::User(user) => Asker::person(PersonId { tid: self.change.tenant(), oid: *user }),
+            Target::Secret(_) => Asker::secret(self.change.target()),
+        }
     }
 
-    /// Everybody whom the change names.
+    /// Whether nothing stays valid but what is new.
+    fn is_emergency(&self) -> bool {
+        match self.change.work() {
+            Work::Directory(_) => false,
+            Work::Rotation(renewal) => renewal.is_emergency(),
+        }
+    }
+
+    /// Everybody and everything that the change names.
     fn others(&self) -> Vec<Asker> {
         let mut others = vec![self.requester.clone(), self.target()];
-        others.extend(self.owners.iter().cloned());
+        others.extend(self.owners.iter().chain(&self.secret_owners).cloned());
         others
     }
 
     fn attributes(&self) -> Result<Vec<(String, Expression)>, Failure> {
         let entry = self.change.entry();
         let entity = |asker: &Asker| Ok::<_, Failure>(Expression::new_entity_uid(asker.uid()?));
-        let owners = self.owners.iter().map(entity).collect::<Result<Vec<_>, _>>()?;
+        let set = |people: &[Asker]| {
+            let people = people.iter().map(entity).collect::<Result<Vec<_>, _>>()?;
+            Ok::<_, Failure>(Expression::new_set(people))
+        };
         let Conditions { off, approvals, ticket, step_up: _ } = &self.conditions;
         let conditions = Expression::new_record([
             ("off".to_owned(), Expression::new_bool(*off)),
@@ -176,8 +196,10 @@ impl<'a> Asked<'a> {
             ("risk", Expression::new_string(entry.risk.name().to_owned())),
             ("secret", Expression::new_bool(entry.secret)),
             ("requester", entity(&self.requester)?),
-            ("owners", Expression::new_set(owners)),
+            ("owners", set(&self.owners)?),
             ("target", entity(&self.target())?),
+            ("secret_owners", set(&self.secret_owners)?),
+            ("emergency", Expression::new_bool(self.is_emergency())),
             ("ticketed", Expression::new_bool(self.ticketed)),
             ("break_glass", Expression::new_bool(self.break_glass)),
             ("conditions", conditions),
@@ -189,6 +211,12 @@ impl<'a> Asked<'a> {
 impl Asker {
     fn person(person: PersonId) -> Self {
         Self { id: person.to_string(), proven: true, kind: "person", operations: Vec::new() }
+    }
+
+    /// A secret, which is nobody: no principal has its name or kind.
+    fn secret(target: &Target) -> Self {
+        let id = target.to_string();
+        Self { id, proven: false, kind: "secret", operations: Vec::new() }
     }
 
     fn of(principal: &Principal, scope: &TenantScope) -> Self {
@@ -237,8 +265,13 @@ fn owners(principal: &Principal, scope: &TenantScope) -> Vec<Asker> {
         Principal::Proven(_) => &[],
         Principal::Attested(name) | Principal::Produced(name) => scope.terms().owners(name),
     };
+    people(owners, scope)
+}
+
+/// People of the tenant.
+fn people(oids: &[ObjectId], scope: &TenantScope) -> Vec<Asker> {
     let person = |oid| Asker::person(PersonId { tid: scope.tenant(), oid });
-    owners.iter().copied().map(person).collect()
+    oids.iter().copied().map(person).collect()
 }
 
 fn uid(kind: &str, id: &str) -> Result<EntityUid, Failure> {

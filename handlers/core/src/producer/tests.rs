@@ -24,7 +24,7 @@ fn event() -> Value {
 /// As any JOSE library makes one.
 async fn signed(header: &Value, payload: &str, key: &LocalKey) -> String {
     let input = format!("{}.{}", base64url::encode(header.to_string()), base64url::encode(payload));
-    let signature = key.sign(&Digest::of(&[input.as_bytes()])).await.unwrap();
+    let signature = key.sign(key.key(), &Digest::of(&[input.as_bytes()])).await.unwrap();
     format!("{input}.{}", base64url::encode(signature))
 }
 

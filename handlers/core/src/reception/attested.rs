@@ -176,7 +176,9 @@ impl Reception {
         let name = RequestName { tenant: scope.tenant(), digest: request.digest() };
         let by = request.principal().to_string();
         let mut record = received(&request, evidence);
-        let happened = match request.authorize(scope, &self.policies, &[], None) {
+        let bound = request.bound(&*self.ports.documents, trust, scope, now).await?;
+        let known = bound.as_ref().into();
+        let happened = match request.authorize(scope, &self.policies, &[], known) {
             Ok(authorized) => {
                 self.permit(&mut record, &authorized, scope, trust, now).await?;
                 Happened::Permitted

@@ -1,7 +1,8 @@
 //! Recording what people decide.
 
 use super::{
-    Caller, NotReceived, Reception, RequestName, View, fresh, permitting::Entry, small, view::view,
+    Caller, Looking, NotReceived, Reception, RequestName, View, fresh, permitting::Entry, small,
+    view::view,
 };
 use crate::{
     decision::{Decided, Deciding, Decision, DecisionEvidence, NotDecided, Verdict, approvals},
@@ -38,9 +39,10 @@ impl Reception {
             .open(&evidence.decision, &trust, now)
             .map_err(|error| NotReceived::NotDecided(NotDecided::NotVerified(error)))?;
         fresh(signed.iat, now)?;
+        let looking = Looking::new(caller, &standing, (&scope, &trust), now);
         for _ in 0..RACES {
             let document = self.read(&scope, &trust, name.digest, now).await?;
-            self.may_see(&document.body, &scope, caller, &standing)?;
+            self.may_see(&document.body, &looking).await?;
             let mut record = document.body.clone();
             let happened = self.decided(&mut record, &evidence, &scope, &trust, now).await?;
             let entry = Entry {
@@ -81,8 +83,10 @@ impl Reception {
         let operation = request.change().entry().name;
         let documents = &*self.ports.documents;
         let backed = Backed::read(documents, trust, scope, operation, &self.newest, now).await?;
+        let bound = request.bound(documents, trust, scope, now).await?;
         let by_what = Deciding {
             request: &request,
+            bound: bound.as_ref(),
             scope,
             trust,
             policies: &self.policies,
@@ -102,7 +106,7 @@ impl Reception {
         let is_requester = record.summary.requester == new.by().to_string();
         let counted = add(record, evidence, new, counted, is_requester)?;
         record.approvals = u32::try_from(approvals(&counted).len()).unwrap_or(u32::MAX);
-        match request.authorize(scope, &self.policies, &counted, None) {
+        match request.authorize(scope, &self.policies, &counted, bound.as_ref().into()) {
             Ok(authorized) => {
                 self.permit(record, &authorized, scope, trust, now).await?;
                 Ok(Happened::Permitted)

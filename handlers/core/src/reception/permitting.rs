@@ -61,8 +61,10 @@ impl Entry<'_> {
 
     fn message(&self, permit: &Signed<Permit>) -> Result<Outgoing, NotReceived> {
         let change = PermittedChange { attempt: 0, permit: permit.clone() };
+        // Signed just now, by this process.
+        let worker = permit.peek().map_err(|error| NotReceived::Violation(error.into()))?.aud;
         Ok(Outgoing {
-            queue: queue(App::Execute).to_owned(),
+            queue: queue(worker).to_owned(),
             message: Message {
                 id: permit.digest().to_string(),
                 body: serde_json::to_vec(&change)?,

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use super::{Caller, NotReceived, Reception, RequestName};
+use super::{Caller, Looking, NotReceived, Reception, RequestName};
 use crate::{
     claim::Outcome,
     identity::{Role, TenantId},
@@ -158,7 +158,8 @@ impl Reception {
         let standing = scope.standing(&caller.person)?;
         self.not_revoked(&trust, &caller.person, now).await?;
         let document = self.read(&scope, &trust, name.digest, now).await?;
-        self.may_see(&document.body, &scope, caller, &standing)?;
+        let looking = Looking::new(caller, &standing, (&scope, &trust), now);
+        self.may_see(&document.body, &looking).await?;
         let outcome =
             self.outcome(&document, &scope, &trust, now).await?.ok_or(NotReceived::State)?;
         let leaf = self.ending(&scope, &trust, &document.body, &outcome, now).await?;

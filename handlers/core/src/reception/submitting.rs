@@ -42,7 +42,10 @@ impl Reception {
         self.not_revoked(&trust, &caller.person, now).await?;
         let name = RequestName { tenant: scope.tenant(), digest: authenticated.digest() };
         let mut record = received(&authenticated, evidence);
-        let happened = match authenticated.authorize(&scope, &self.policies, &[], None) {
+        let documents = &*self.ports.documents;
+        let bound = authenticated.bound(documents, &trust, &scope, now).await?;
+        let known = bound.as_ref().into();
+        let happened = match authenticated.authorize(&scope, &self.policies, &[], known) {
             Ok(authorized) => {
                 if authorized.breaks_glass() {
                     self.no_review_due(&scope, &trust, name, caller, now).await?;
@@ -165,7 +168,7 @@ pub(super) fn received(request: &Request<Authenticated>, evidence: RequestEviden
         review: None,
         summary: Summary {
             operation: request.change().entry().name.to_owned(),
-            target: request.change().target(),
+            target: request.change().target().clone(),
             requester: request.principal().to_string(),
             purpose: request.purpose().to_owned(),
             ticket: request.ticket().map(str::to_owned),

@@ -43,6 +43,9 @@ pub enum NotAuthorized {
     /// It needs this many approvals in all.
     #[error("needs {0} approvals")]
     NeedsApprovals(u32),
+    /// The tenant binds no secret of that name.
+    #[error("no such secret is bound")]
+    NotBound,
     /// Policy forbids it, or does not allow it.
     #[error("policy denies it: {0}")]
     Denied(&'static str),

@@ -3,7 +3,6 @@ use crate::{
     jwe,
     keyset::{Keyset, KeysetKey, Trust},
     memory::{Dice, LocalKey},
-    ports::Signer as _,
 };
 
 use super::*;
@@ -61,6 +60,7 @@ async fn keyset(by: &LocalKey, replacements: &[Countersigned], at: Timestamp) ->
         exp: at.plus_s(3600),
         keys: vec![listed],
         replacements: replacements.to_vec(),
+        secrets: None,
     };
     Signed::sign(&keyset, by).await.unwrap()
 }

@@ -106,7 +106,7 @@ impl Rotating for ClientSecret<'_> {
         })
     }
 
-    async fn prove(&self, held: &Held) -> Result<Acceptance, NotRotated> {
+    async fn prove(&self, held: &Held, _: Timestamp) -> Result<Acceptance, NotRotated> {
         let value = self.place().value(held).await?;
         Ok(self.entra().accepts(&value, 0).await?)
     }

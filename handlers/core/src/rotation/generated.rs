@@ -61,7 +61,7 @@ impl Rotating for Generated<'_> {
         Ok(Storing::Stored(self.place().put(run, &made.credential, value).await?))
     }
 
-    async fn prove(&self, held: &Held) -> Result<Acceptance, NotRotated> {
+    async fn prove(&self, held: &Held, _: Timestamp) -> Result<Acceptance, NotRotated> {
         let value = self.place().value(held).await?;
         let Some(check) = self.check else {
             // It can be read where its users read it, and is as long as it shall be.

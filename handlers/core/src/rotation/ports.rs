@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::{
-    identity::ObjectId, ports::PortError, secret::Secret, secret_binding::CheckUrl,
+    identity::ObjectId, jwk::PublicKey, ports::PortError, secret::Secret, secret_binding::CheckUrl,
     tenancy::TenantScope, time::Timestamp,
 };
 
@@ -82,15 +82,32 @@ pub trait SecretVault: Send + Sync {
     async fn disable(&self, name: &str, version: &str) -> Result<(), PortError>;
 }
 
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// It wraps data keys: RSA.
+    Wrapping,
+    /// It signs: P-256.
+    Signing,
+}
+
 /// Versions of keys in Key Vault.
 #[async_trait]
 pub trait KeyVersions: Send + Sync {
-    /// Makes a version, of the same kind, which is the newest from then on, and gives its id.
+    /// Makes a version, which is the newest from then on, and gives its id. A key that exists is
+    /// of that kind.
     ///
     /// # Errors
     ///
     /// [`PortError`]. Repeating makes another: look for the tags first.
-    async fn make(&self, name: &str, tags: &Tags) -> Result<String, PortError>;
+    async fn make(&self, name: &str, kind: KeyKind, tags: &Tags) -> Result<String, PortError>;
+
+    /// Public half of a version of a signing key.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`]; [`PortError::Denied`] if it is disabled.
+    async fn public(&self, name: &str, version: &str) -> Result<PublicKey, PortError>;
 
     /// All versions, oldest first; none, if there is no such key.
     ///

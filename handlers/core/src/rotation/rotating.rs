@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    NotRotated,
+    NotRotated, PATIENCE_S,
     ports::{Acceptance, Consumers, Credentials, Tags},
     state::{Held, Rotation, Run},
 };
@@ -59,8 +59,19 @@ pub(super) trait Rotating: Send + Sync {
     /// Puts it where its users find it.
     async fn store(&self, run: &Run, made: &Made) -> Result<Storing, NotRotated>;
 
-    /// Uses it, as its users do.
-    async fn prove(&self, held: &Held) -> Result<Acceptance, NotRotated>;
+    /// Uses it, as its users do; or sees that they do, since it was stored at that time.
+    async fn prove(&self, held: &Held, stored: Timestamp) -> Result<Acceptance, NotRotated>;
+
+    /// For how long after it was stored it may not be accepted yet, in seconds.
+    fn patience_s(&self) -> i64 {
+        PATIENCE_S
+    }
+
+    /// Whether somebody else must do something before the run can go on: then nothing is written,
+    /// however often a round looks.
+    async fn waits(&self, _: &Run) -> Result<bool, NotRotated> {
+        Ok(false)
+    }
 
     /// Takes back what did not prove good, so that users find the one before again. Gives where
     /// that is found now, if elsewhere.

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Demand;
 use crate::{
     digest::Digest,
     ports::Found,
-    secret_binding::{SecretBinding, SecretName},
+    secret_binding::{Driven, SecretBinding, SecretName},
     time::Timestamp,
 };
 
@@ -177,7 +178,7 @@ impl Rotation {
     /// together are not all replaced together: by the name and the last run, so that every process
     /// says the same.
     #[must_use]
-    pub fn due(&self, binding: &SecretBinding) -> Option<Timestamp> {
+    pub fn due<D>(&self, binding: &SecretBinding<D>) -> Option<Timestamp> {
         let active = self.active.as_ref()?;
         let run = active.run.as_bytes();
         let digest = Digest::of(&[b"airlock jitter\0", run, self.name.as_str().as_bytes()]);
@@ -190,17 +191,35 @@ impl Rotation {
     /// Whether there is something to do: a change that is due or was begun, or an old credential
     /// whose time is over.
     #[must_use]
-    pub fn has_work(&self, binding: &SecretBinding, now: Timestamp) -> bool {
+    pub fn has_work<D>(&self, binding: &SecretBinding<D>, now: Timestamp) -> bool {
         self.run.is_some()
             || self.due(binding).is_none_or(|due| due <= now)
             || self.removable(now).is_some()
     }
 
-    /// Whether the credential in use is older than it may be.
+    /// Whether the credential in use is older than it may be. While the next one waits for a person
+    /// to admit it, they have the overlap for that.
     #[must_use]
-    pub fn is_overdue(&self, binding: &SecretBinding, now: Timestamp) -> bool {
-        let too_old = |active: &Active| active.since.plus_s(binding.max_age_s()) < now;
+    pub fn is_overdue<D: Driven>(&self, binding: &SecretBinding<D>, now: Timestamp) -> bool {
+        let waits_s = if self.waits_for_admission(binding) { binding.overlap_s() } else { 0 };
+        let most_s = binding.max_age_s() + waits_s;
+        let too_old = |active: &Active| active.since.plus_s(most_s) < now;
         self.active.as_ref().is_none_or(too_old)
+    }
+
+    /// Whether nothing goes on before a person admits the next credential, which is a key.
+    #[must_use]
+    pub fn waits_for_admission<D: Driven>(&self, binding: &SecretBinding<D>) -> bool {
+        let is_added = |run: &Run| matches!(run.stage, Stage::Added { .. });
+        binding.driver.needs_admission() && self.run.as_ref().is_some_and(is_added)
+    }
+
+    /// Whether nothing is left to begin for a demand: the change that it asks for is being made or
+    /// was made, by itself or, after it was claimed, by another. Within the same second nobody can
+    /// tell, and it is made once more.
+    pub(super) fn meets(&self, demand: &Demand) -> bool {
+        let since = |active: &Active| active.since > demand.claimed_at && !active.run.is_nil();
+        self.demanded == Some(demand.request) || self.active.as_ref().is_some_and(since)
     }
 
     /// An old credential whose time is over.

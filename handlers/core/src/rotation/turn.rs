@@ -1,7 +1,7 @@
 //! One process's turn with one secret: from the document to wherever it leads.
 
 use super::{
-    Demand, Ended, LEASE_S, NotRotated, PATIENCE_S, Rotator, Tenant,
+    Demand, Ended, LEASE_S, NotRotated, Place, Rotator,
     ports::Acceptance,
     rotating::{Made, Rotating, Storing},
     state::{Active, KIND, Lease, Rotation, Run, Stage, Why, document_id},
@@ -19,10 +19,10 @@ use crate::{
 const LONGEST_STEP_S: i64 = LEASE_S - 30;
 
 /// A secret, as far as this process knows.
-pub(super) struct Turn<'a> {
+pub(super) struct Turn<'a, D> {
     rotator: &'a Rotator,
-    tenant: &'a Tenant<'a>,
-    binding: &'a SecretBinding,
+    place: &'a Place<'a>,
+    binding: &'a SecretBinding<D>,
     driver: &'a dyn Rotating,
     rotation: Rotation,
     /// Its version, if it is stored.
@@ -33,27 +33,27 @@ pub(super) struct Turn<'a> {
     made: Option<Made>,
 }
 
-impl<'a> Turn<'a> {
+impl<'a, D> Turn<'a, D> {
     /// Reads how far it has come.
     pub async fn open(
         rotator: &'a Rotator,
-        tenant: &'a Tenant<'a>,
-        binding: &'a SecretBinding,
+        place: &'a Place<'a>,
+        binding: &'a SecretBinding<D>,
         driver: &'a dyn Rotating,
     ) -> Result<Self, NotRotated> {
         let id = document_id(&binding.name);
         let now = rotator.ports.clock.now();
-        let found = rotator.ports.documents.read(&tenant.partition, &id).await?;
+        let found = rotator.ports.documents.read(&place.partition, &id).await?;
         let mut turn = Self {
             rotator,
-            tenant,
+            place,
             binding,
             driver,
             rotation: Rotation::of(binding.name.clone()),
             etag: None,
             created: now.as_unix_s(),
             salt: [0; 16],
-            made: rotator.take_kept(tenant.scope.tenant(), binding),
+            made: rotator.take_kept(place, &binding.name),
         };
         match found {
             Some(found) => turn.read(found, now).await?,
@@ -63,7 +63,7 @@ impl<'a> Turn<'a> {
     }
 
     async fn read(&mut self, found: Found, now: Timestamp) -> Result<(), NotRotated> {
-        let Tenant { trust, partition, .. } = self.tenant;
+        let Place { trust, partition } = self.place;
         let signed = Stored::statement_of(&found)?;
         let (digest, key) = (signed.digest(), signed.key());
         let ledger = &self.rotator.ledger;
@@ -86,6 +86,10 @@ impl<'a> Turn<'a> {
         if self.etag.is_none() {
             self.adopt().await?;
         }
+        if demand.is_none() && self.waits().await? {
+            self.retire().await?;
+            return Ok(Ended::Waiting);
+        }
         self.begin(demand).await?;
         let mut ended = Ended::Done;
         while self.rotation.run.is_some() {
@@ -107,6 +111,14 @@ impl<'a> Turn<'a> {
         self.rotation.lease.is_some_and(|lease| lease.holder != holder && now < lease.until)
     }
 
+    /// Whether somebody else has to do something first: then nothing is written.
+    async fn waits(&self) -> Result<bool, NotRotated> {
+        match &self.rotation.run {
+            Some(run) => self.driver.waits(run).await,
+            None => Ok(false),
+        }
+    }
+
     /// Records what was in use before the first change.
     async fn adopt(&mut self) -> Result<(), NotRotated> {
         if let Some((held, since)) = self.driver.adopt().await? {
@@ -119,8 +131,12 @@ impl<'a> Turn<'a> {
     /// Plans a change if one is due or demanded, or takes up the one that was begun.
     async fn begin(&mut self, demand: Option<Demand>) -> Result<(), NotRotated> {
         let now = self.now();
-        let is_new = |demand: &Demand| self.rotation.demanded != Some(demand.request);
-        let demand = demand.filter(is_new);
+        if demand.is_some_and(|demand| demand.emergency && self.rotation.meets(&demand)) {
+            for old in &mut self.rotation.old {
+                old.remove_after = old.remove_after.min(now);
+            }
+        }
+        let demand = demand.filter(|demand| !self.rotation.meets(demand));
         if let Some(run) = &mut self.rotation.run {
             let hurried = demand.is_some_and(|demand| demand.emergency);
             if hurried {
@@ -168,12 +184,12 @@ impl<'a> Turn<'a> {
                 self.reach(Stage::Added { credential }, Happened::SecretAdded).await?;
             }
             Stage::Added { credential } => return self.store(&run, credential).await,
-            Stage::Stored { held, at } => match self.driver.prove(held).await? {
+            Stage::Stored { held, at } => match self.driver.prove(held, *at).await? {
                 Acceptance::Accepted => {
                     let held = held.clone();
                     self.reach(Stage::Proved { held }, Happened::SecretProved).await?;
                 }
-                Acceptance::NotYet if self.now().since_s(*at) <= PATIENCE_S => {
+                Acceptance::NotYet if self.now().since_s(*at) <= self.driver.patience_s() => {
                     return Ok(Some(Ended::Waiting));
                 }
                 Acceptance::NotYet | Acceptance::Refused => {
@@ -222,7 +238,7 @@ impl<'a> Turn<'a> {
                 self.reach(Stage::Planned, Happened::SecretPlanned).await?;
             }
             Storing::NotYet => {
-                self.rotator.keep(self.tenant.scope.tenant(), self.binding, made);
+                self.rotator.keep(self.place, &self.binding.name, made);
                 return Ok(Some(Ended::Waiting));
             }
             Storing::Refused => self.refuse(made.credential).await?,
@@ -273,7 +289,7 @@ impl<'a> Turn<'a> {
         let (holder, until) = (self.rotator.holder, now.plus_s(LEASE_S));
         self.rotation.lease = busy.then_some(Lease { holder, until });
         let Rotator { ports, ledger, .. } = self.rotator;
-        let partition = &self.tenant.partition;
+        let partition = &self.place.partition;
         let mut outgoing = Vec::new();
         if let Some(words) = words {
             let entropy = &*ports.entropy;

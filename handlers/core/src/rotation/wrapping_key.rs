@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::{
     NotRotated,
-    ports::{Acceptance, RotationPorts, Version},
+    ports::{Acceptance, KeyKind, RotationPorts, Version},
     rewrapping::Rewrapping,
     rotating::{Made, RUN_TAG, Rotating, Storing, tags},
     state::{Held, Rotation, Run},
@@ -36,9 +36,11 @@ impl Rotating for WrappingKey<'_> {
         let id = run.id.to_string();
         let made = |version: &Version| version.enabled && version.tags.get(RUN_TAG) == Some(&id);
         let versions = self.ports.keys.versions(self.key.as_str()).await?;
-        let credential = match versions.into_iter().rfind(made) {
-            Some(version) => version.id,
-            None => self.ports.keys.make(self.key.as_str(), &tags(run, "")).await?,
+        let credential = if let Some(version) = versions.into_iter().rfind(made) {
+            version.id
+        } else {
+            let tags = tags(run, "");
+            self.ports.keys.make(self.key.as_str(), KeyKind::Wrapping, &tags).await?
         };
         Ok(Made { credential, value: None })
     }
@@ -47,7 +49,7 @@ impl Rotating for WrappingKey<'_> {
         Ok(Storing::Stored(held(made.credential.clone())))
     }
 
-    async fn prove(&self, held: &Held) -> Result<Acceptance, NotRotated> {
+    async fn prove(&self, held: &Held, _: Timestamp) -> Result<Acceptance, NotRotated> {
         let does = self.ports.keys.wraps(self.key.as_str(), &held.version).await?;
         Ok(if does { Acceptance::Accepted } else { Acceptance::Refused })
     }

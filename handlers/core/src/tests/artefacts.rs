@@ -25,7 +25,7 @@ use crate::{
 async fn forge(key: &LocalKey, header: &Value, payload: &str) -> String {
     let input = format!("{}.{}", base64url::encode(header.to_string()), base64url::encode(payload));
     let digest = crate::digest::Digest::of(&[input.as_bytes()]);
-    format!("{input}.{}", base64url::encode(key.sign(&digest).await.unwrap()))
+    format!("{input}.{}", base64url::encode(key.sign(key.key(), &digest).await.unwrap()))
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::{
     identity::{App, ObjectId},
     jws::Signed,
     memory::LocalKey,
-    ports::{Blobs as _, Partition, Signer as _},
+    ports::{Blobs as _, Partition},
     producer::{Event, EventData},
     reception::{NotReceived, RequestName, View},
     request::NotAuthorized,
@@ -27,7 +27,7 @@ const LISTED: [&str; 3] = ["sessions.revoke", "tap.issue", "account.disable"];
 fn asked(operation: &str, target: ObjectId) -> Asked {
     Asked {
         name: operation.to_owned(),
-        target: Target { user: target },
+        target: Target::User(target),
         parameters: serde_json::json!({}),
     }
 }

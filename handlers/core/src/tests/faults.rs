@@ -10,7 +10,7 @@ use crate::{
     jwe,
     jws::Signed,
     memory::Fault,
-    ports::{Blobs as _, Signer as _},
+    ports::Blobs as _,
     reception::RequestName,
     record::LEASE_S,
 };

@@ -9,14 +9,17 @@ use super::{
 use crate::{
     ask::{Ask, RequestEvidence},
     base64url,
-    catalog::{Asked, Change, OPERATIONS, Target, tests::example},
+    catalog::{
+        Asked, Change, OPERATIONS,
+        tests::{example, target},
+    },
     claim::{CONTAINER, claim_blob, outcome_blob},
     digest::Digest,
     identity::{App, PersonId, Role::SeniorAgent},
     jws::Signed,
     ledger::statement::commitment,
     permit::Permit,
-    ports::{Blobs as _, Partition, Signer as _},
+    ports::{Blobs as _, Partition},
     reception::{Erased, RequestName},
     request::Blinding,
 };
@@ -70,7 +73,7 @@ fn guesses(world: &World, ask: &Ask) -> Vec<String> {
             let entry = operation.entry();
             let op = Asked {
                 name: entry.name.to_owned(),
-                target: Target { user: oid },
+                target: target(entry, oid),
                 parameters: example(entry, false),
             };
             guesses.push(Change::understand(CONTOSO, &op).unwrap().digest().to_string());

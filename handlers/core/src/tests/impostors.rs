@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::world::{CONTOSO, Client, FABRIKAM, NINA, SVEN, World, key};
 use crate::{
     ask::{Ask, RequestEvidence},
-    catalog::{Asked, Change},
+    catalog::{Asked, Change, Target},
     decision::{DecisionEvidence, Verdict},
     identity::{
         App,
@@ -25,7 +25,7 @@ use crate::{
         Reference, Version,
     },
     policy::Policies,
-    ports::{Partition, Signer as _},
+    ports::Partition,
     reception::RequestName,
     record::{Record, State, Summary},
     request::Blinding,
@@ -102,7 +102,7 @@ pub(super) async fn attack(world: &World, forged: Forged) -> String {
         review: None,
         summary: Summary {
             operation: forged.op.name,
-            target: NINA,
+            target: Target::User(NINA),
             requester: forged.by,
             purpose: "none of your business".to_owned(),
             ticket: None,
@@ -260,7 +260,7 @@ async fn a_permit_for_another_target_permits_nothing() {
     let ask = world.ask(&sam, "sessions.revoke", NINA);
     let request = Signed::sign(&ask, &sam.key).await.unwrap();
     let mut forged = Forged::of(sam.proven(request), &ask, &sam);
-    forged.op.target.user = SVEN;
+    forged.op.target = Target::User(SVEN);
 
     let id = attack(&world, forged).await;
 

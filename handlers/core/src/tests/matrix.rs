@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::world::{CONTOSO, NINA, World};
 use crate::{
-    catalog::OPERATIONS,
+    catalog::{OPERATIONS, TargetKind, tests::target},
     identity::Role,
     jws::Signed,
-    policy::{Policies, Ruling, TargetFacts},
+    policy::{Known, Policies, Ruling, TargetFacts},
     request::Request,
 };
 
@@ -20,10 +20,10 @@ async fn the_policies_say_what_was_reviewed() {
     let policies = Policies::standard().unwrap();
     let plain = TargetFacts { protected: false, synced: false };
     let targets = [
-        ("unseen", None),
-        ("ordinary", Some(plain)),
-        ("protected", Some(TargetFacts { protected: true, ..plain })),
-        ("synced", Some(TargetFacts { synced: true, ..plain })),
+        ("unseen", Known::Nothing),
+        ("ordinary", Known::User(plain)),
+        ("protected", Known::User(TargetFacts { protected: true, ..plain })),
+        ("synced", Known::User(TargetFacts { synced: true, ..plain })),
     ];
     let mut table = format!("{:<14} {:<16}", "role", "operation");
     for (target, _) in targets {
@@ -32,14 +32,18 @@ async fn the_policies_say_what_was_reviewed() {
     for role in Role::ALL {
         let person = world.sign_in(CONTOSO, 1, &[role]).await;
         for operation in OPERATIONS {
-            let name = operation.entry().name;
-            let request = Signed::sign(&world.ask(&person, name, NINA), &person.key).await.unwrap();
+            let entry = operation.entry();
+            let name = entry.name;
+            let ask = world.ask_on(&person, name, target(entry, NINA));
+            let request = Signed::sign(&ask, &person.key).await.unwrap();
             let request =
                 Request::authenticate(&person.proven(request), &trust, None, world.now()).unwrap();
             let standing = request.standing(&scope).unwrap();
             write!(table, "\n{:<14} {name:<16}", role.name()).unwrap();
-            for (_, facts) in targets {
-                let ruling = match policies.judge(&scope, &standing, &request, 0, facts) {
+            // Of a secret there is nothing to see.
+            let seen = if entry.target == TargetKind::User { &targets[..] } else { &targets[..1] };
+            for (_, known) in seen {
+                let ruling = match policies.judge(&scope, &standing, &request, 0, *known) {
                     Ruling::Allowed => "yes".to_owned(),
                     Ruling::NeedsApprovals(needed) => format!("approve {needed}"),
                     Ruling::Denied(_) => "no".to_owned(),
@@ -64,6 +68,7 @@ async fn the_policies_say_what_was_reviewed() {
     HelpdeskAgent  laps.read        approve 1  approve 1  no         approve 1
     HelpdeskAgent  bitlocker.read   approve 1  approve 1  no         approve 1
     HelpdeskAgent  risk.dismiss     approve 1  approve 1  no         approve 1
+    HelpdeskAgent  secret.rotate    no
     SeniorAgent    sessions.revoke  yes        yes        no         yes
     SeniorAgent    account.disable  approve 1  approve 1  no         approve 1
     SeniorAgent    account.enable   approve 1  approve 1  no         approve 1
@@ -76,6 +81,7 @@ async fn the_policies_say_what_was_reviewed() {
     SeniorAgent    laps.read        yes        yes        no         yes
     SeniorAgent    bitlocker.read   yes        yes        no         yes
     SeniorAgent    risk.dismiss     approve 1  approve 1  no         approve 1
+    SeniorAgent    secret.rotate    no
     Approver       sessions.revoke  no         no         no         no
     Approver       account.disable  no         no         no         no
     Approver       account.enable   no         no         no         no
@@ -88,6 +94,7 @@ async fn the_policies_say_what_was_reviewed() {
     Approver       laps.read        no         no         no         no
     Approver       bitlocker.read   no         no         no         no
     Approver       risk.dismiss     no         no         no         no
+    Approver       secret.rotate    no
     Auditor        sessions.revoke  no         no         no         no
     Auditor        account.disable  no         no         no         no
     Auditor        account.enable   no         no         no         no
@@ -100,6 +107,7 @@ async fn the_policies_say_what_was_reviewed() {
     Auditor        laps.read        no         no         no         no
     Auditor        bitlocker.read   no         no         no         no
     Auditor        risk.dismiss     no         no         no         no
+    Auditor        secret.rotate    no
     TenantAdmin    sessions.revoke  yes        yes        no         yes
     TenantAdmin    account.disable  approve 1  approve 1  no         approve 1
     TenantAdmin    account.enable   approve 1  approve 1  no         approve 1
@@ -112,6 +120,7 @@ async fn the_policies_say_what_was_reviewed() {
     TenantAdmin    laps.read        approve 1  approve 1  no         approve 1
     TenantAdmin    bitlocker.read   approve 1  approve 1  no         approve 1
     TenantAdmin    risk.dismiss     approve 1  approve 1  no         approve 1
+    TenantAdmin    secret.rotate    approve 1
     PlatformAdmin  sessions.revoke  no         no         no         no
     PlatformAdmin  account.disable  no         no         no         no
     PlatformAdmin  account.enable   no         no         no         no
@@ -124,6 +133,7 @@ async fn the_policies_say_what_was_reviewed() {
     PlatformAdmin  laps.read        no         no         no         no
     PlatformAdmin  bitlocker.read   no         no         no         no
     PlatformAdmin  risk.dismiss     no         no         no         no
+    PlatformAdmin  secret.rotate    no
     ");
 }
 

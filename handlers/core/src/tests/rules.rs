@@ -388,6 +388,7 @@ async fn whoever_answers_for_a_service_does_not_decide_what_it_asks() {
             standing: &standing,
             scope: &scope,
             request: &request,
+            bound: None,
         };
         policies.may_decide(&approving, true)
     };

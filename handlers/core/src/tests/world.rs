@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+pub use admin::signs;
 pub use people::Client;
 pub use sealing::Counted;
 
@@ -22,7 +23,7 @@ use crate::{
     ledger::Anchors,
     memory::{Dice, Documented, Kept, Listed, LocalKey, Mask, Sent, SetClock},
     policy::{Policies, TargetFacts},
-    ports::{Clock as _, Ports, Signer as _},
+    ports::{Clock as _, Ports},
     reception::Reception,
     time::Timestamp,
     trust::TrustStore,
@@ -131,7 +132,7 @@ impl World {
     fn trust_of(root: &PublicKey, ports: &Ports) -> TrustStore {
         let anchors = Anchors::new(Arc::clone(&ports.anchors), LEDGER);
         let (documents, clock) = (Arc::clone(&ports.documents), Arc::clone(&ports.clock));
-        TrustStore::new(root.clone(), anchors, documents, clock, 0)
+        TrustStore::new(root.clone(), anchors, documents, clock, 0).followed_by(&ports.signer)
     }
 
     /// Whom to trust, as a process over these ports reads it.

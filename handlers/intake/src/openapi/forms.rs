@@ -28,6 +28,9 @@ use super::shapes;
 /// A UUID as we write it.
 const UUID: &str = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
 
+/// Name of a bound secret.
+const SECRET_NAME: &str = "[a-z0-9-]{1,64}";
+
 /// 32 bytes in base64url without padding. The last character carries four bits, and so is one
 /// of sixteen.
 const BYTES_32: &str = "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]";
@@ -87,6 +90,10 @@ forms! {
     TenantId(String) = uuid();
     /// Object id of a user in their Entra tenant.
     ObjectId(String) = uuid();
+    /// Name of a secret in its tenant's secret bindings.
+    SecretName(String) = text(format!("^{SECRET_NAME}$"));
+    /// What a request changes, in a word: a user's object id, or `secret:<name>`.
+    TargetWord(String) = text(format!("^({UUID}|secret:{SECRET_NAME})$"));
     /// A random UUID, which makes two of a kind two.
     UniqueId(String) = uuid();
     /// A SHA-256 digest: 32 bytes in base64url without padding.

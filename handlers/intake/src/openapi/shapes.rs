@@ -9,11 +9,12 @@
 mod asked;
 mod catalog;
 mod proven;
+mod secrets;
 mod signed;
 mod told;
 mod words;
 
-pub use self::{asked::*, catalog::*, proven::*, signed::*, told::*, words::*};
+pub use self::{asked::*, catalog::*, proven::*, secrets::*, signed::*, told::*, words::*};
 
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,7 @@ pub(super) async fn declare(documents: &Documented, root: &LocalKey, keys: &[Key
         exp: NOON.plus_s(30 * 24 * 3600),
         keys: keys.to_vec(),
         replacements: Vec::new(),
+        secrets: None,
     };
     let keyset = artefact(KEYSET_ID, "platform", Signed::sign(&keyset, root).await.unwrap());
     documents.overwrite(&Partition::deployment(), KEYSET_ID, keyset);

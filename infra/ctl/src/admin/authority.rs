@@ -131,8 +131,14 @@ mod tests {
     }
 
     async fn keyset(by: &LocalKey, replacements: Vec<Countersigned>) -> Signed<Keyset> {
-        let keyset =
-            Keyset { ver: 1, iat: NOW, exp: NOW.plus_s(60), keys: Vec::new(), replacements };
+        let keyset = Keyset {
+            ver: 1,
+            iat: NOW,
+            exp: NOW.plus_s(60),
+            keys: Vec::new(),
+            replacements,
+            secrets: None,
+        };
         Signed::sign(&keyset, by).await.unwrap()
     }
 

@@ -2,7 +2,13 @@
 
 use std::{fs, path::Path};
 
-use airlock_core::{binding::Binding, identity::TenantId, trust::KEPT_S};
+use airlock_core::{
+    binding::Terms,
+    identity::TenantId,
+    keyset::Keyset,
+    secret_binding::{PlatformDriver, Secrets},
+    trust::KEPT_S,
+};
 use anyhow::Context as _;
 use futures::future::try_join_all;
 use serde_json::{Value, json};
@@ -11,10 +17,12 @@ use super::{
     Office,
     binding::{
         Bindings, TenantTerms,
-        difference::Difference,
-        versions::{self, Earlier, SignedBindings},
+        difference::{Difference, Said},
+        next::{self, Next},
+        versions::{self, Bound, Earlier, Outcome, SignedBindings},
     },
-    publish::{Press, Published, Standing},
+    platform::{self, Checked, Signature, SignedPlatform},
+    publish::{Press, Published},
 };
 use crate::{
     foreign::Plain,
@@ -22,9 +30,24 @@ use crate::{
 };
 
 impl Office {
-    /// Signs and publishes every binding of a file.
+    /// Signs and publishes every binding of a file, the deployment's own among them.
     pub(super) async fn bind(&self, file: Option<&Path>) -> anyhow::Result<()> {
         let bindings = self.reviewed(file)?;
+        let press = self.press().await?;
+        let bound = platform::standing(&press).await?;
+        let wanted = &bindings.platform.secrets;
+        if let Some(next) = platform::binding(bound.as_ref(), wanted, self.clock.now())
+            .context("the deployment's own secrets cannot be bound")?
+        {
+            let signed = platform::sign(&press, next).await?;
+            platform::replace(&press, &signed, bound.as_ref()).await?;
+            tell_platform(&Published::New(signed.says))?;
+        }
+        self.bind_tenants(&bindings).await
+    }
+
+    /// Signs and publishes every tenant's binding.
+    pub(super) async fn bind_tenants(&self, bindings: &Bindings) -> anyhow::Result<()> {
         let press = self.press().await?;
         let now = self.clock.now();
         let published = try_join_all(bindings.tenants.iter().map(async |wanted| {
@@ -33,13 +56,18 @@ impl Office {
                 .with_context(|| format!("binding of {} not published", wanted.terms.name))
         }))
         .await?;
-        tell(&published)
+        for (wanted, (_, before)) in bindings.tenants.iter().zip(&published) {
+            tell_withdrawn(before, &wanted.secrets);
+        }
+        tell(published.iter().map(|(published, _)| published))
     }
 
     /// Shows how the reviewed bindings differ from what stands.
     pub(super) async fn plan_bindings(&self, file: Option<&Path>) -> anyhow::Result<()> {
         let bindings = self.reviewed(file)?;
         let press = self.press().await?;
+        let bound = platform::standing(&press).await?;
+        self.show_platform(&bindings.platform.secrets, bound.as_ref())?;
         for wanted in &bindings.tenants {
             let standing = versions::standing(&press, wanted.tenant).await?;
             self.show_plan(wanted, standing.as_ref())?;
@@ -51,30 +79,53 @@ impl Office {
         Ok(())
     }
 
-    fn show_plan(
+    fn show_platform(
         &self,
-        wanted: &TenantTerms,
-        standing: Option<&Standing<Binding>>,
+        wanted: &Secrets<PlatformDriver>,
+        bound: Option<&platform::Bound>,
     ) -> anyhow::Result<()> {
-        let next = versions::wanted(standing, wanted, self.clock.now())?;
+        let before = bound.map(platform::Bound::secrets).unwrap_or_default();
+        let difference = Difference::of_secrets(&before, wanted)?;
+        match platform::binding(bound, wanted, self.clock.now())? {
+            None => {}
+            Some(platform::Next { keyset, .. }) if difference.is_empty() => {
+                screen::line(format_args!(
+                    "platform: keyset {} names the same secrets, signed anew",
+                    keyset.ver
+                ))?;
+            }
+            Some(platform::Next { keyset, .. }) => {
+                screen::line(format_args!("platform: keyset {}", keyset.ver))?;
+                screen::line(difference)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn show_plan(&self, wanted: &TenantTerms, standing: Option<&Bound>) -> anyhow::Result<()> {
+        let next = next::next(standing, wanted, self.clock.now())?;
         let (name, tenant) = (Plain(&wanted.terms.name), wanted.tenant);
-        let terms = standing.map(|standing| &standing.value.terms);
-        let difference = Difference::between(terms, &wanted.terms)?;
+        let before = standing.map(Bound::secrets).unwrap_or_default();
+        let stands = standing.map(|bound| said(&bound.binding.value.terms, &before));
+        let difference = Difference::between(stands, said(&wanted.terms, &wanted.secrets))?;
         match (standing, next) {
             (Some(standing), None) => {
                 screen::line(format_args!(
                     "{name} ({tenant}): binding {} is unchanged",
-                    standing.value.ver
+                    standing.binding.value.ver
                 ))?;
             }
-            (_, Some(next)) if difference.is_empty() => screen::line(format_args!(
-                "{name} ({tenant}): binding {} says the same, for another {} days",
-                next.ver,
-                next.exp.since_s(next.iat) / (24 * 3600)
-            ))?,
-            (_, Some(next)) => {
-                screen::line(format_args!("{name} ({tenant}): binding {}", next.ver))?;
+            (_, Some(Next { binding, .. })) if difference.is_empty() => {
+                screen::line(format_args!(
+                    "{name} ({tenant}): binding {} says the same, for another {} days",
+                    binding.ver,
+                    binding.exp.since_s(binding.iat) / (24 * 3600)
+                ))?;
+            }
+            (_, Some(Next { binding, .. })) => {
+                screen::line(format_args!("{name} ({tenant}): binding {}", binding.ver))?;
                 screen::line(difference)?;
+                tell_withdrawn(&before, &wanted.secrets);
             }
             (None, None) => screen::line(format_args!("{name} ({tenant}): nothing to bind"))?,
         }
@@ -89,14 +140,24 @@ impl Office {
     ) -> anyhow::Result<()> {
         let reviewed = self.reviewed(file)?;
         let press = self.press().await?;
-        let mut signed = SignedBindings { bindings: Vec::new() };
+        let mut signed = SignedBindings::default();
+        let bound = platform::standing(&press).await?;
+        let wanted = &reviewed.platform.secrets;
+        if let Some(next) = platform::binding(bound.as_ref(), wanted, self.clock.now())? {
+            let Signature { says, keyset, secrets } = platform::sign(&press, next).await?;
+            screen::note(format_args!("keyset {} is signed", says.ver));
+            signed.platform = secrets.map(|secrets| SignedPlatform { keyset, secrets });
+        }
         for terms in &reviewed.tenants {
             let standing = versions::standing(&press, terms.tenant).await?;
-            let Some(next) = versions::wanted(standing.as_ref(), terms, self.clock.now())? else {
+            let Some(next) = next::next(standing.as_ref(), terms, self.clock.now())? else {
                 continue;
             };
-            signed.bindings.push(press.sign(&next).await?);
-            screen::note(format_args!("binding {} of {} is signed", next.ver, next.tnt));
+            screen::note(format_args!(
+                "binding {} of {} is signed",
+                next.binding.ver, next.binding.tnt
+            ));
+            signed.bindings.push(versions::sign(&press, next).await?.into());
         }
         let text = serde_json::to_string_pretty(&signed)? + "\n";
         fs::write(out, text).with_context(|| out.display().to_string())?;
@@ -110,7 +171,16 @@ impl Office {
         let bindings: SignedBindings = serde_json::from_slice(&text)
             .with_context(|| format!("{} was not understood", signed.display()))?;
         let press = self.press().await?;
-        tell(&versions::apply(&press, &bindings).await?)
+        // Looked at before anything is stored: what came together is stored together or not.
+        let of_platform = match &bindings.platform {
+            Some(signed) => Some(Checked::of(&press, signed).await?),
+            None => None,
+        };
+        let applied = versions::apply(&press, &bindings.bindings).await?;
+        if let Some(checked) = of_platform {
+            tell_platform(&checked.store(&press).await?)?;
+        }
+        tell(&applied)
     }
 
     /// Lists the versions of a tenant's binding, newest first.
@@ -118,13 +188,13 @@ impl Office {
         let press = self.press().await?;
         let standing = versions::standing(&press, tenant).await?;
         let standing = standing.with_context(|| format!("tenant {tenant} is not bound"))?;
-        let newest = standing.value.ver;
+        let newest = standing.binding.value.ver;
         let (mut shown, mut lines) = (Vec::new(), Vec::new());
-        let mut later: Option<Binding> = None;
+        let mut later: Option<Bound> = None;
         for version in self.versions(&press, tenant, standing).await? {
             shown.push(member(&version));
             lines.push(line(&version, later.as_ref())?);
-            later = Some(version.value);
+            later = Some(version);
         }
         form.result(&json!({ "tenant": tenant, "versions": shown }), lines.join("\n"))?;
         if newest > MOST_VERSIONS {
@@ -140,9 +210,9 @@ impl Office {
         &self,
         press: &Press<'_>,
         tenant: TenantId,
-        standing: Standing<Binding>,
-    ) -> anyhow::Result<Vec<Standing<Binding>>> {
-        let newest = standing.value.ver;
+        standing: Bound,
+    ) -> anyhow::Result<Vec<Bound>> {
+        let newest = standing.binding.value.ver;
         let mut found = vec![standing];
         let oldest = (newest + 1).saturating_sub(MOST_VERSIONS).max(1);
         for ver in (oldest..newest).rev() {
@@ -154,15 +224,20 @@ impl Office {
         Ok(found)
     }
 
-    /// Signs the terms of an earlier version as a new one.
+    /// Signs what an earlier version said as a new one.
     pub(super) async fn roll_forward(&self, tenant: TenantId, to: u64) -> anyhow::Result<()> {
         let press = self.press().await?;
         let Earlier { standing, kept } = versions::earlier(&press, tenant, to).await?;
-        let terms = TenantTerms { tenant, terms: kept.value.terms };
-        let terms = Bindings::again(terms, self.deployment.tenant)
-            .with_context(|| format!("the terms of binding {to} cannot be signed again"))?;
-        let difference = Difference::between(Some(&standing.value.terms), &terms.terms)?;
-        let binding = versions::roll_forward(&press, &standing, &terms, self.clock.now()).await?;
+        let secrets = kept.secrets();
+        let wanted = TenantTerms { tenant, terms: kept.binding.value.terms, secrets };
+        let wanted = Bindings::again(wanted, self.deployment.tenant)
+            .with_context(|| format!("what binding {to} said cannot be signed again"))?;
+        let before = standing.secrets();
+        let difference = Difference::between(
+            Some(said(&standing.binding.value.terms, &before)),
+            said(&wanted.terms, &wanted.secrets),
+        )?;
+        let binding = versions::roll_forward(&press, &standing, &wanted, self.clock.now()).await?;
         screen::line(format_args!(
             "binding {} of {tenant} says what binding {to} said",
             binding.ver
@@ -170,6 +245,7 @@ impl Office {
         if !difference.is_empty() {
             screen::line(difference)?;
         }
+        tell_withdrawn(&before, &wanted.secrets);
         screen::note(
             "The reviewed file says otherwise: what is bound from it next takes this back, unless \
              the file is changed as well.",
@@ -177,7 +253,8 @@ impl Office {
         Ok(())
     }
 
-    fn reviewed(&self, file: Option<&Path>) -> anyhow::Result<Bindings> {
+    /// The reviewed bindings: of a file, or those that the deployment names.
+    pub(super) fn reviewed(&self, file: Option<&Path>) -> anyhow::Result<Bindings> {
         let file = file.unwrap_or(&self.deployment.bindings);
         Ok(Bindings::read(file, self.deployment.tenant)?)
     }
@@ -186,62 +263,90 @@ impl Office {
 /// Versions that are shown at the most.
 const MOST_VERSIONS: u64 = 50;
 
-fn member(version: &Standing<Binding>) -> Value {
-    let Standing { value, artefact, .. } = version;
+const fn said<'a>(terms: &'a Terms, secrets: &'a Secrets) -> Said<'a> {
+    Said { terms, secrets }
+}
+
+fn member(version: &Bound) -> Value {
+    let Bound { binding, .. } = version;
     json!({
-        "ver": value.ver,
-        "iat": value.iat,
-        "exp": value.exp,
-        "digest": artefact.digest(),
-        "root": artefact.key(),
-        "terms": value.terms,
+        "ver": binding.value.ver,
+        "iat": binding.value.iat,
+        "exp": binding.value.exp,
+        "digest": binding.artefact.digest(),
+        "root": binding.artefact.key(),
+        "terms": binding.value.terms,
+        "secrets": { "version": binding.value.secrets, "secrets": version.secrets() },
     })
 }
 
 /// A version, and what the one after it changed.
-fn line(version: &Standing<Binding>, later: Option<&Binding>) -> anyhow::Result<String> {
-    let Standing { value, artefact, .. } = version;
-    let changed = match later {
-        Some(later) => Difference::between(Some(&value.terms), &later.terms)?,
-        None => Difference::default(),
-    };
+fn line(version: &Bound, later: Option<&Bound>) -> anyhow::Result<String> {
+    let Bound { binding, .. } = version;
     let text = format!(
         "binding {}, signed {}, until {}, {}",
-        value.ver,
-        value.iat,
-        value.exp,
-        artefact.digest()
+        binding.value.ver,
+        binding.value.iat,
+        binding.value.exp,
+        binding.artefact.digest()
     );
-    Ok(match later {
-        Some(later) if !changed.is_empty() => {
-            format!("{text}; binding {} changed:\n{changed}", later.ver)
-        }
-        _ => text,
+    let Some(later) = later else { return Ok(text) };
+    let (secrets, of_later) = (version.secrets(), later.secrets());
+    let (before, after) = (&binding.value.terms, &later.binding.value);
+    let changed = Difference::between(Some(said(before, &secrets)), said(&after.terms, &of_later))?;
+    Ok(if changed.is_empty() {
+        text
+    } else {
+        format!("{text}; binding {} changed:\n{changed}", after.ver)
     })
 }
 
-fn tell(published: &[Published<Binding>]) -> anyhow::Result<()> {
+/// Whoever withdraws a secret is told what is left of it.
+fn tell_withdrawn(before: &Secrets, wanted: &Secrets) {
+    for secret in next::withdrawn(before, wanted) {
+        screen::note(next::remains(secret));
+    }
+}
+
+fn tell_platform(published: &Published<Keyset>) -> anyhow::Result<()> {
+    let (Published::New(keyset) | Published::Unchanged(keyset)) = published;
+    let how = match published {
+        Published::New(_) => "names what is changed on schedule",
+        Published::Unchanged(_) => "is unchanged",
+    };
+    Ok(screen::line(format_args!("keyset {} {how}", keyset.ver))?)
+}
+
+fn tell<'a>(published: impl IntoIterator<Item = &'a Published<Outcome>>) -> anyhow::Result<()> {
+    let mut is_new = false;
     for published in published {
+        let (Published::New(outcome) | Published::Unchanged(outcome)) = published;
+        let Outcome { binding, secrets } = outcome;
+        let (ver, name) = (binding.ver, Plain(&binding.terms.name));
+        let with = match secrets.iter().count() {
+            0 => String::new(),
+            1 => " with 1 secret".to_owned(),
+            count => format!(" with {count} secrets"),
+        };
         match published {
-            Published::New(binding) => screen::line(format_args!(
-                "binding {} of {} ({}), until {}",
-                binding.ver,
-                Plain(&binding.terms.name),
-                binding.tnt,
-                binding.exp
-            ))?,
-            Published::Unchanged(binding) => screen::line(format_args!(
-                "binding {} of {} ({}) is unchanged",
-                binding.ver,
-                Plain(&binding.terms.name),
+            Published::New(_) => {
+                is_new = true;
+                screen::line(format_args!(
+                    "binding {ver} of {name} ({}){with}, until {}",
+                    binding.tnt, binding.exp
+                ))?;
+            }
+            Published::Unchanged(_) => screen::line(format_args!(
+                "binding {ver} of {name} ({}){with} is unchanged",
                 binding.tnt
             ))?,
         }
     }
-    if published.iter().any(|each| matches!(each, Published::New(_))) {
+    if is_new {
         screen::note(format_args!(
             "Requests are carried out by the new terms at once, and taken, decided and shown by \
-             them in {KEPT_S} seconds at the latest."
+             them in {KEPT_S} seconds at the latest. Secrets are changed by the next round of \
+             rotate."
         ));
     }
     Ok(())

@@ -1,25 +1,26 @@
-//! Bindings: the terms under which tenants are worked in, from a file that people review.
+//! Bindings: the terms under which tenants are worked in, and the secrets that are changed there on
+//! schedule, from a file that people review.
 
 pub mod difference;
+pub mod next;
 pub mod versions;
 
 use std::{
     collections::BTreeSet,
-    fs, io,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
 use airlock_core::{
-    binding::{Binding, Isolation, Level, Service, Terms},
-    catalog::{Entry, OPERATIONS, Risk},
+    binding::{Service, Terms},
+    catalog::{Entry, OPERATIONS},
     identity::{Role, TenantId},
     policy::{MAX_APPROVALS, NotForbids, NotValid, Policies},
+    secret_binding::{self, Driven, PlatformDriver, Secrets},
     service::is_name,
-    time::Timestamp,
 };
 use serde::Deserialize;
 
-use super::publish::{LIFETIME_S, RENEW_S};
 use crate::nearest::suggestion;
 
 /// The file.
@@ -28,6 +29,17 @@ use crate::nearest::suggestion;
 pub struct Bindings {
     /// One for each tenant.
     pub tenants: Vec<TenantTerms>,
+    /// What holds for the deployment itself.
+    #[serde(default)]
+    pub platform: PlatformTerms,
+}
+
+/// What shall hold for the deployment itself.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlatformTerms {
+    /// Keys of its apps that are changed on schedule.
+    pub secrets: Secrets<PlatformDriver>,
 }
 
 /// What shall hold in one tenant.
@@ -38,6 +50,9 @@ pub struct TenantTerms {
     pub tenant: TenantId,
     /// Its terms.
     pub terms: Terms,
+    /// What is changed there on schedule.
+    #[serde(default)]
+    pub secrets: Secrets,
 }
 
 /// The terms cannot be signed.
@@ -86,28 +101,15 @@ pub enum NotBound {
     /// The policies of this program itself do not hold.
     #[error("policies not read")]
     Policies(#[from] NotValid),
+    /// Two schedules for one thing would remove each other's.
+    #[error("the {0} is bound twice: one schedule changes it, for all who use it")]
+    SharedSecret(Thing),
     /// Its keys must come over TLS.
     #[error("the issuer {0} is no https address")]
     Issuer(String),
     /// Policy would refuse it each time: better that whoever writes it learns of it.
     #[error("{0} cannot be asked for by a caller that is no person")]
     Operation(String),
-}
-
-/// A tenant that is bound already would find its data, or what opens it, somewhere else.
-///
-/// Under new terms handlers look in the new place and find nothing: requests and ledger would
-/// seem never to have been, and what stands encrypted would not open. So `isolation` is what a
-/// tenant is first bound with.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{layer} isolation of {tenant} is `{bound}` and cannot become `{wanted}`: what the tenant has would have to be moved, and signing a binding moves nothing"
-)]
-pub struct WouldMove {
-    tenant: TenantId,
-    layer: &'static str,
-    bound: Level,
-    wanted: Level,
 }
 
 impl Bindings {
@@ -131,7 +133,7 @@ impl Bindings {
     ///
     /// [`NotBound`].
     pub fn again(terms: TenantTerms, platform: TenantId) -> Result<TenantTerms, NotBound> {
-        let mut bindings = Self { tenants: vec![terms] };
+        let mut bindings = Self { tenants: vec![terms], platform: PlatformTerms::default() };
         bindings.check(platform)?;
         Ok(bindings.tenants.remove(0))
     }
@@ -139,6 +141,7 @@ impl Bindings {
     fn check(&self, platform: TenantId) -> Result<(), NotBound> {
         let policies = Policies::standard()?;
         once(self.tenants.iter().map(|tenant| tenant.tenant))?;
+        self.check_secrets()?;
         for TenantTerms { terms, .. } in &self.tenants {
             check_operations(terms)?;
             check_callers(terms)?;
@@ -153,6 +156,50 @@ impl Bindings {
             }
         }
         Ok(())
+    }
+
+    /// No two tenants have one thing, nor the platform what a tenant has. Inside each of them
+    /// [`Secrets`] sees to it.
+    fn check_secrets(&self) -> Result<(), NotBound> {
+        let tenants = self.tenants.iter().flat_map(|tenant| tenant.secrets.iter());
+        let things = tenants.map(|secret| Thing::of(&secret.driver));
+        let platforms = self.platform.secrets.iter().map(|secret| Thing::of(&secret.driver));
+        let mut seen = BTreeSet::new();
+        for thing in things.chain(platforms) {
+            if !seen.insert(thing.clone()) {
+                return Err(NotBound::SharedSecret(thing));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a schedule changes, in the one vault of a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Thing {
+    /// A secret in Key Vault, by its name.
+    Secret(String),
+    /// A key in Key Vault, by its name.
+    Key(String),
+}
+
+impl Thing {
+    /// What a driver changes.
+    #[must_use]
+    pub fn of(driver: &impl Driven) -> Self {
+        match driver.thing() {
+            secret_binding::Thing::Secret(name) => Self::Secret(name.to_string()),
+            secret_binding::Thing::Key(name) => Self::Key(name.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Thing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secret(name) => write!(formatter, "vault secret {name}"),
+            Self::Key(name) => write!(formatter, "vault key {name}"),
+        }
     }
 }
 
@@ -191,8 +238,7 @@ fn check_callers(terms: &Terms) -> Result<(), NotBound> {
         }
         for operation in operations {
             let mut entries = OPERATIONS.iter().map(|known| known.entry());
-            let can =
-                |entry: &Entry| entry.name == operation && entry.risk == Risk::Low && !entry.secret;
+            let can = |entry: &Entry| entry.name == operation && entry.is_for_programs();
             if !entries.any(can) {
                 return Err(NotBound::Operation(operation.clone()));
             }
@@ -215,62 +261,7 @@ fn once(tenants: impl Iterator<Item = TenantId>) -> Result<(), NotBound> {
     Ok(())
 }
 
-/// The next binding of a tenant; `None` if the previous one still says it all, for long enough.
-///
-/// # Errors
-///
-/// [`WouldMove`] if the tenant is bound already, and kept apart otherwise than is wanted.
-pub fn next(
-    previous: Option<&Binding>,
-    wanted: &TenantTerms,
-    now: Timestamp,
-) -> Result<Option<Binding>, WouldMove> {
-    let stands = previous.is_some_and(|binding| {
-        (binding.tnt, &binding.terms) == (wanted.tenant, &wanted.terms)
-            && now.since_s(binding.iat) < RENEW_S
-    });
-    if stands { Ok(None) } else { following(previous, wanted, now).map(Some) }
-}
-
-/// The next binding of a tenant, whatever the previous one says.
-///
-/// # Errors
-///
-/// [`WouldMove`] if the tenant is bound already, and kept apart otherwise than is wanted.
-pub fn following(
-    previous: Option<&Binding>,
-    wanted: &TenantTerms,
-    now: Timestamp,
-) -> Result<Binding, WouldMove> {
-    if let Some(binding) = previous {
-        check_place(wanted.tenant, binding.terms.isolation, wanted.terms.isolation)?;
-    }
-    Ok(Binding {
-        tnt: wanted.tenant,
-        ver: previous.map_or(1, |binding| binding.ver + 1),
-        iat: now,
-        exp: now.plus_s(LIFETIME_S),
-        terms: wanted.terms.clone(),
-        secrets: previous.and_then(|binding| binding.secrets),
-    })
-}
-
-/// The same terms as the next version: for another root, or for another time.
-#[must_use]
-pub fn renewed(binding: &Binding, now: Timestamp) -> Binding {
-    Binding { ver: binding.ver + 1, iat: now, exp: now.plus_s(LIFETIME_S), ..binding.clone() }
-}
-
-fn check_place(tenant: TenantId, bound: Isolation, wanted: Isolation) -> Result<(), WouldMove> {
-    let layers = [
-        ("data", bound.data.level(), wanted.data.level()),
-        ("secrets", bound.secrets.level(), wanted.secrets.level()),
-    ];
-    match layers.into_iter().find(|(_, bound, wanted)| bound != wanted) {
-        Some((layer, bound, wanted)) => Err(WouldMove { tenant, layer, bound, wanted }),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub mod world;

@@ -106,7 +106,7 @@ pub async fn order(
         salt: base64url::encode(salt),
     };
     let write = Write::Create(serde_json::to_value(&stored)?);
-    let written = shelf.write(&Partition::bindings(tenant), &id, write).await;
+    let written = shelf.write(&Partition::bindings(tenant), &[write]).await;
     written.map_err(NotOrdered::Store)?;
     Ok(erasure)
 }

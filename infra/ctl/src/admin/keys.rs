@@ -4,10 +4,11 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use airlock_core::{
     jwk::Thumbprint,
-    jws::Signed,
+    jws::{NotVerified, Signed},
     keyset::{Keyset, KeysetKey},
     ports::{Partition, Signer},
     root::{Countersigned, Replacement},
+    secret_binding::{PlatformDriver, Secrets},
     time::{LEEWAY_S, Timestamp},
     trust::{KEPT_S, KEYSET_ID},
 };
@@ -17,8 +18,9 @@ use futures::future::{try_join, try_join_all};
 use super::{
     Office,
     authority::Authority,
-    binding::{self, versions},
+    binding::{next::renewed, versions},
     keyset::{self, Listed, NotPlanned, Plan, Wanted},
+    platform,
     publish::{NotPublished, Press, Published, Standing},
 };
 use crate::{
@@ -39,7 +41,7 @@ impl Office {
         match order {
             KeyOrder::Show => self.show_keys(form).await,
             KeyOrder::Export(options) => self.export_keys(&options.file).await,
-            KeyOrder::Publish => self.publish_keys().await,
+            KeyOrder::Publish => self.publish_keys(None).await,
             KeyOrder::Admit(options) => self.admit(options).await,
             KeyOrder::Revoke(options) => self.revoke(options).await,
             KeyOrder::ReplaceRoot(options) => self.replace_root(options).await,
@@ -70,8 +72,12 @@ impl Office {
         Ok(())
     }
 
-    /// Signs and publishes the keys that the deployment names.
-    pub(super) async fn publish_keys(&self) -> anyhow::Result<()> {
+    /// Signs and publishes the keys that the deployment names, and which of them are changed on
+    /// schedule, if that is said.
+    pub(super) async fn publish_keys(
+        &self,
+        secrets: Option<&Secrets<PlatformDriver>>,
+    ) -> anyhow::Result<()> {
         let Plan { wanted, notes } = keyset::plan(&self.deployment.identities)?;
         for note in notes {
             screen::note(note);
@@ -81,12 +87,7 @@ impl Office {
             anyhow::Ok(Listed { app: wanted.app, jwk: key.public, signs: wanted.signs })
         });
         let (listed, press) = try_join(try_join_all(read), self.press()).await?;
-        let now = self.clock.now();
-        let next = |standing: Option<&Standing<Keyset>>| {
-            let previous = standing.map(|standing| &standing.value);
-            Ok(keyset::next(previous, &listed, now)?)
-        };
-        let published = press.publish(&Partition::deployment(), KEYSET_ID, next).await;
+        let published = platform::publish(&press, &listed, secrets, self.clock.now()).await;
         tell(&published.context("keyset not published")?)
     }
 
@@ -142,7 +143,7 @@ impl Office {
         };
         let new: Arc<dyn Signer> = Arc::new(vault.signer(options.new.clone(), key));
         let authority = self.authority().await?;
-        let authority = if authority.roots.present() == new.key() {
+        let authority = if *authority.roots.present() == new.current() {
             ensure!(authority.roots.replacements() > 0, "that key is the root, and always was");
             screen::note("That key is the root already: what it has not signed is signed now.");
             authority
@@ -152,7 +153,7 @@ impl Office {
             let from = options.from.unwrap_or_else(|| now.plus_s(OVERLAP_S));
             let replaced = hand_over(&authority, &new, from, now).await?;
             let (replacement, authority) = replaced;
-            let kid = new.key().thumbprint();
+            let kid = new.current().thumbprint();
             let keyset = keyset::handed_over(&standing.value, replacement, kid, now)?;
             let press = self.press_of(Arc::clone(&authority)).await?;
             let artefact = press.sign(&keyset).await?;
@@ -196,23 +197,42 @@ impl Office {
         })
     }
 
-    /// Every binding that an earlier root signed, as it stands.
+    /// Every binding that an earlier root signed, or whose secrets it signed, as it stands.
     async fn sign_again(&self, press: &Press<'_>) -> anyhow::Result<()> {
         for tenant in self.store().await?.tenants().await? {
             let standing = versions::standing(press, tenant).await?;
-            let Some(standing) = standing.filter(|standing| !standing.is_by_present_root) else {
+            let Some(standing) = standing.filter(|standing| !standing.is_by_present_root()) else {
                 continue;
             };
             // Of a root whose time is over nobody knows when it signed: a person must look.
-            press.open(&standing.artefact).with_context(|| {
+            let counts = || -> Result<(), NotVerified> {
+                press.open(&standing.binding.artefact)?;
+                standing.secrets.iter().try_for_each(|it| press.open(&it.artefact).map(drop))
+            };
+            counts().with_context(|| {
                 format!("the binding of {tenant} counts no longer: bind from the reviewed file")
             })?;
-            let renewed = binding::renewed(&standing.value, self.clock.now());
-            let artefact = press.sign(&renewed).await?;
-            versions::replace(press, &renewed, &artefact, Some(&standing)).await?;
-            screen::line(format_args!("binding {} of {tenant}, by the new root", renewed.ver))?;
+            let signed = versions::sign(press, renewed(&standing, self.clock.now())).await?;
+            versions::replace(press, &signed, Some(&standing)).await?;
+            let ver = signed.next.binding.ver;
+            screen::line(format_args!("binding {ver} of {tenant}, by the new root"))?;
         }
-        Ok(())
+        self.sign_secrets_again(press).await
+    }
+
+    /// The deployment's own secrets, if an earlier root signed them.
+    async fn sign_secrets_again(&self, press: &Press<'_>) -> anyhow::Result<()> {
+        let bound = platform::standing(press).await?;
+        let Some(bound) = bound else { return Ok(()) };
+        let Some(secrets) = bound.secrets.as_ref().filter(|it| !it.is_by_present_root) else {
+            return Ok(());
+        };
+        press
+            .open(&secrets.artefact)
+            .context("the deployment's own secrets count no longer: bind from the reviewed file")?;
+        let wanted = bound.secrets();
+        let published = platform::publish(press, &[], Some(&wanted), self.clock.now()).await?;
+        tell(&published)
     }
 
     async fn keyset(&self) -> anyhow::Result<Standing<Keyset>> {
@@ -233,7 +253,7 @@ async fn hand_over(
     let replacement = Replacement {
         ver: authority.roots.replacements() as u64 + 1,
         old: authority.roots.present().clone(),
-        new: new.key().clone(),
+        new: new.current(),
         iat: now,
         from,
     };
@@ -288,7 +308,7 @@ mod tests {
     }
 
     fn authority(root: &Arc<dyn Signer>) -> Authority {
-        Authority { roots: Roots::from(root.key()), signer: Arc::clone(root) }
+        Authority { roots: Roots::from(&root.current()), signer: Arc::clone(root) }
     }
 
     #[tokio::test]
@@ -298,9 +318,9 @@ mod tests {
         let (link, after) =
             hand_over(&authority(&old), &new, NOW.plus_s(OVERLAP_S), NOW).await.unwrap();
 
-        let followed = Roots::follow(old.key(), &[link], NOW).unwrap();
-        assert_eq!(followed.present(), new.key());
-        assert_eq!(after.roots.present(), new.key());
+        let followed = Roots::follow(&old.current(), &[link], NOW).unwrap();
+        assert_eq!(*followed.present(), new.current());
+        assert_eq!(*after.roots.present(), new.current());
         assert_eq!(after.roots.before_ends(), Some(NOW.plus_s(OVERLAP_S)));
     }
 
@@ -317,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_key_is_shown_with_what_it_signs_and_from_when_on_it_counts_no_longer() {
-        let jwk = key().key().clone();
+        let jwk = key().current();
         let (kid, signs) = (jwk.thumbprint(), vec![airlock_core::jws::Typ::Permit]);
         let app = airlock_core::identity::App::Intake;
         let listed = KeysetKey { jwk, app, signs, nbf: NOW, revoked: Some(NOW.plus_s(60)) };

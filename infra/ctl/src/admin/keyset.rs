@@ -249,6 +249,7 @@ pub fn next(
         exp: now.plus_s(LIFETIME_S),
         keys,
         replacements,
+        secrets: previous.and_then(|keyset| keyset.secrets),
     }))
 }
 

@@ -58,7 +58,7 @@ pub fn describe(
     Ok(Manifest {
         app,
         iat: now,
-        root: root.key().clone(),
+        root: root.current(),
         package,
         tenant: deployment.tenant,
         authority: text(deployment.authority.as_str()),
@@ -123,8 +123,8 @@ pub async fn write(
     now: Timestamp,
 ) -> Result<Signed<Manifest>, NotWritten> {
     let signed = Signed::sign(manifest, root).await?;
-    signed.verify(root.key(), now).map_err(NotWritten::OtherKey)?;
-    let file = ManifestFile { root: root.key().clone(), manifest: signed.clone() };
+    signed.verify(&root.current(), now).map_err(NotWritten::OtherKey)?;
+    let file = ManifestFile { root: root.current(), manifest: signed.clone() };
     let text = serde_json::to_string_pretty(&file)? + "\n";
     let path = folder.join(MANIFEST);
     fs::write(&path, text).map_err(|error| NotWritten::Io(path, error))?;

@@ -12,7 +12,7 @@ use airlock_core::{
 };
 use async_trait::async_trait;
 
-use super::{authority::Authority, binding::WouldMove, keyset::NotPlanned};
+use super::{authority::Authority, binding::next::NotNext, keyset::NotPlanned};
 
 /// How long keyset and bindings count, in seconds: 90 days.
 ///
@@ -30,8 +30,8 @@ pub trait Shelf: Send + Sync {
     /// Reads a document.
     async fn read(&self, partition: &Partition, id: &str) -> Result<Option<Found>, PortError>;
 
-    /// Creates or replaces one, on its condition.
-    async fn write(&self, partition: &Partition, id: &str, write: Write) -> Result<(), BatchError>;
+    /// Creates or replaces documents, each on its condition: all of them, or none.
+    async fn write(&self, partition: &Partition, writes: &[Write]) -> Result<(), BatchError>;
 
     /// Every tenant that has a binding, whether or not it verifies.
     async fn tenants(&self) -> Result<Vec<TenantId>, PortError>;
@@ -82,9 +82,9 @@ pub enum NotPublished {
     /// There is nothing to sign.
     #[error(transparent)]
     Plan(#[from] NotPlanned),
-    /// What is to be signed is not what stands where the tenant's data is.
+    /// What is to be signed would leave something behind.
     #[error(transparent)]
-    Moves(#[from] WouldMove),
+    NotNext(#[from] NotNext),
     /// The root did not sign.
     #[error("root did not sign")]
     NotSigned(#[from] NotSigned),
@@ -164,36 +164,79 @@ impl<'a> Press<'a> {
         artefact: &Signed<T>,
         over: Option<&Standing<T>>,
     ) -> Result<(), NotPublished> {
+        let write = self.placing(partition, id, artefact, over)?;
+        self.store_all(partition, &[write]).await
+    }
+
+    /// The write that stores what was signed, in place of what stands and of nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Never: what was signed has a JSON form.
+    pub fn placing<T: Artefact + Clone>(
+        &self,
+        partition: &Partition,
+        id: &str,
+        artefact: &Signed<T>,
+        over: Option<&Standing<T>>,
+    ) -> Result<Write, NotPublished> {
         let stored = self.document(partition, id, artefact)?;
-        let write = match over {
+        Ok(match over {
             Some(standing) => Write::Replace(stored, standing.etag.clone()),
             None => Write::Create(stored),
-        };
-        match self.shelf.write(partition, id, write).await {
+        })
+    }
+
+    /// Stores what belongs together: all of it or nothing, whatever becomes of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`NotPublished`]. What was stored before still counts.
+    pub async fn store_all(
+        &self,
+        partition: &Partition,
+        writes: &[Write],
+    ) -> Result<(), NotPublished> {
+        match self.shelf.write(partition, writes).await {
             Ok(()) => Ok(()),
             Err(BatchError::Port(error)) => Err(error.into()),
             // The store's client repeats a write whose answer was lost, and then meets its own.
-            Err(BatchError::Conflict(_)) => match self.found::<T>(partition, id).await? {
-                Some((stored, _)) if stored.as_str() == artefact.as_str() => Ok(()),
-                _ => Err(NotPublished::Raced),
-            },
+            Err(BatchError::Conflict(_)) if self.stand(partition, writes).await? => Ok(()),
+            Err(BatchError::Conflict(_)) => Err(NotPublished::Raced),
         }
     }
 
-    /// Keeps what stands under an id of its own, before something takes its place.
+    /// Whether the artefacts of these writes stand already.
+    async fn stand(&self, partition: &Partition, writes: &[Write]) -> Result<bool, PortError> {
+        for write in writes {
+            let (Write::Create(wanted) | Write::Replace(wanted, _)) = write else {
+                return Ok(false);
+            };
+            let id = wanted["id"].as_str().unwrap_or_default();
+            let found = self.shelf.read(partition, id).await?;
+            if found.is_none_or(|found| found.json["artefact"] != wanted["artefact"]) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The write that keeps what stands under an id of its own, before something takes its place;
+    /// none, if it is kept already.
     ///
     /// # Errors
     ///
     /// [`NotPublished::OtherHistory`] if something else is kept there.
-    pub async fn keep<T: Artefact + Clone>(
+    pub async fn keeping<T: Artefact + Clone>(
         &self,
         partition: &Partition,
         id: &str,
         standing: &Standing<T>,
-    ) -> Result<(), NotPublished> {
-        match self.store(partition, id, &standing.artefact, None).await {
-            Err(NotPublished::Raced) => Err(NotPublished::OtherHistory(id.to_owned())),
-            kept => kept,
+    ) -> Result<Option<Write>, NotPublished> {
+        match self.found::<T>(partition, id).await? {
+            None => self.placing(partition, id, &standing.artefact, None).map(Some),
+            Some((kept, _)) if kept.as_str() == standing.artefact.as_str() => Ok(None),
+            Some(_) => Err(NotPublished::OtherHistory(id.to_owned())),
         }
     }
 

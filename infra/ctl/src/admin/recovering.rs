@@ -105,7 +105,7 @@ impl Office {
                 let binding = versions::standing(&press, tenant).await?;
                 let binding = binding.with_context(|| format!("tenant {tenant} is not bound"))?;
                 // Where its data lies, the binding says.
-                let scope = TenantScope::enter(&trust, &binding.artefact, tenant, now)?;
+                let scope = TenantScope::enter(&trust, &binding.binding.artefact, tenant, now)?;
                 Partition::tenant(&scope)
             }
         };

@@ -4,15 +4,16 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use airlock_core::{
     identity::TenantId,
-    ports::{BatchError, Container, Etag, Found, Partition, PortError, Write},
+    ports::{BatchError, Container, Etag, Found, Partition, PortError, Source, Write},
     trust::BINDING_ID,
 };
 use async_trait::async_trait;
 use azure_core::{credentials::TokenCredential, http::StatusCode};
 use azure_data_cosmos::{
     AccountReference, ContainerClient, CosmosClientBuilder, CosmosError, FeedScope, Query,
-    RoutingStrategy,
-    options::{ItemWriteOptions, Precondition},
+    RoutingStrategy, TransactionalBatch,
+    models::{TransactionalBatchOperationResult, TransactionalBatchResponse},
+    options::{BatchReplaceOptions, Precondition},
 };
 use futures::TryStreamExt as _;
 use serde_json::Value;
@@ -67,24 +68,11 @@ impl Shelf for Store {
         Ok(Some(Found { json, etag }))
     }
 
-    async fn write(&self, partition: &Partition, id: &str, write: Write) -> Result<(), BatchError> {
-        let key = partition.key().to_owned();
-        let written = match write {
-            Write::Create(document) => self.bindings.create_item(key, id, document, None).await,
-            Write::Replace(document, etag) => {
-                let unchanged = Precondition::if_match(etag.0);
-                let options = ItemWriteOptions::default().with_precondition(unchanged);
-                self.bindings.replace_item(key, id, document, Some(options)).await
-            }
-            Write::Delete(..) => {
-                return Err(PortError::Broken("the admin plane deletes nothing".into()).into());
-            }
-        };
-        match written {
-            Ok(_) => Ok(()),
-            Err(error) if is_conflict(&error) => Err(BatchError::Conflict(0)),
-            Err(error) => Err(failed(error).into()),
-        }
+    async fn write(&self, partition: &Partition, writes: &[Write]) -> Result<(), BatchError> {
+        let batch = batch(partition, writes)?;
+        let answer = self.bindings.execute_transactional_batch(batch, None).await;
+        // A batch that failed comes as a success with status 207: what happened stands in it.
+        judged(&answer.map_err(failed)?.into_model().map_err(failed)?, writes)
     }
 
     async fn tenants(&self) -> Result<Vec<TenantId>, PortError> {
@@ -98,19 +86,63 @@ impl Shelf for Store {
     }
 }
 
-/// It was there already, or is another by now, or is gone.
-fn is_conflict(error: &CosmosError) -> bool {
-    let status = error.status();
-    status.is_conflict() || status.is_precondition_failed() || status.is_not_found()
+fn batch(partition: &Partition, writes: &[Write]) -> Result<TransactionalBatch, PortError> {
+    let batch = TransactionalBatch::new(partition.key().to_owned());
+    writes.iter().try_fold(batch, |batch, write| match write {
+        Write::Create(json) => batch.create_item(json).map_err(failed),
+        Write::Replace(json, etag) => {
+            let id = json["id"].as_str().ok_or_else(|| broken("a document without an id"))?;
+            let unchanged = Precondition::if_match(etag.0.clone());
+            let options = BatchReplaceOptions::default().with_precondition(unchanged);
+            batch.replace_item(id.to_owned(), json, Some(options)).map_err(failed)
+        }
+        Write::Delete(..) => Err(broken("the admin plane deletes nothing")),
+    })
+}
+
+/// What became of a batch: all of it, or nothing because of one write.
+fn judged(answer: &TransactionalBatchResponse, writes: &[Write]) -> Result<(), BatchError> {
+    let results = answer.results();
+    if results.len() != writes.len() {
+        return Err(broken("an answer about other writes").into());
+    }
+    // 424 is a follower: it would have worked, had not another failed.
+    let is_cause = |status: u16| !(200..300).contains(&status) && status != 424;
+    let cause = results.iter().position(|result| is_cause(result.status_code()));
+    match cause.map(|index| (index, results[index].status_code())) {
+        None if results.iter().all(TransactionalBatchOperationResult::is_success) => Ok(()),
+        None => Err(broken("followers of nobody").into()),
+        // It was there already, or is another by now, or is gone.
+        Some((index, 404 | 409 | 412)) => Err(BatchError::Conflict(index)),
+        Some((index, status)) => {
+            Err(of_status(status.into(), NotWritten { index, status }.into()).into())
+        }
+    }
+}
+
+/// A write of a batch did not work, and not because of what stands.
+#[derive(Debug, thiserror::Error)]
+#[error("write {index} of a batch failed with {status}")]
+struct NotWritten {
+    index: usize,
+    status: u16,
+}
+
+fn broken(what: &'static str) -> PortError {
+    PortError::Broken(what.into())
 }
 
 fn failed(error: CosmosError) -> PortError {
-    match error.status().status_code() {
-        StatusCode::Unauthorized | StatusCode::Forbidden => PortError::Denied(error.into()),
+    of_status(error.status().status_code(), error.into())
+}
+
+fn of_status(status: StatusCode, source: Source) -> PortError {
+    match status {
+        StatusCode::Unauthorized | StatusCode::Forbidden => PortError::Denied(source),
         StatusCode::TooManyRequests => PortError::Throttled { after_s: None },
         status if status.is_server_error() || status == StatusCode::RequestTimeout => {
-            PortError::Unavailable(error.into())
+            PortError::Unavailable(source)
         }
-        _ => PortError::Broken(error.into()),
+        _ => PortError::Broken(source),
     }
 }

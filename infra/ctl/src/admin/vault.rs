@@ -161,11 +161,14 @@ fn public(x: &[u8], y: &[u8]) -> Result<PublicKey, NotAKey> {
 
 #[async_trait]
 impl Signer for VaultSigner {
-    fn key(&self) -> &PublicKey {
-        &self.key.public
+    fn current(&self) -> PublicKey {
+        self.key.public.clone()
     }
 
-    async fn sign(&self, digest: &Digest) -> Result<[u8; 64], PortError> {
+    async fn sign(&self, key: &PublicKey, digest: &Digest) -> Result<[u8; 64], PortError> {
+        if *key != self.key.public {
+            return Err(PortError::Broken("another version of the key".into()));
+        }
         let parameters = SignParameters {
             algorithm: Some(SignatureAlgorithm::Es256),
             value: Some(digest.as_bytes().to_vec()),

@@ -49,6 +49,16 @@ fn what_is_missing_or_wrong_is_a_usage_error() {
     assert_eq!(kind(&["ask", "tap.issue", "--user", USER]), ErrorKind::MissingRequiredArgument);
     assert_eq!(kind(&["ask", "x", "--purpose", "y", "--user", "nina"]), ErrorKind::ValueValidation);
     assert!(typed(&["ask", "x", "--purpose", "y", "--user", "nina@contoso.example"]).is_ok());
+    assert!(typed(&["ask", "x", "--purpose", "y", "--secret", "payroll"]).is_ok());
+    assert_eq!(
+        kind(&["ask", "x", "--purpose", "y", "--secret", "Pay Roll"]),
+        ErrorKind::ValueValidation
+    );
+    assert_eq!(
+        kind(&["ask", "x", "--purpose", "y", "--secret", "payroll", "--user", USER]),
+        ErrorKind::ArgumentConflict
+    );
+    assert_eq!(kind(&["ask", "x", "--purpose", "y"]), ErrorKind::MissingRequiredArgument);
     assert_eq!(
         kind(&["ask", "x", "--purpose", "y", "--user", USER, "--hours", "25"]),
         ErrorKind::ValueValidation
@@ -81,18 +91,23 @@ fn what_is_missing_or_wrong_is_a_usage_error() {
 }
 
 #[test]
-fn a_request_is_named_by_operation_and_user_together_or_not_at_all() {
+fn a_request_is_named_by_operation_and_target_together_or_not_at_all() {
     let id = format!("{USER}.{}", "A".repeat(43));
     let decide = ["decide", &id, "approve", "--reason", "ok"];
     let with = |more: &[&str]| typed(&[&decide, more].concat());
 
     let Command::Decide(asked) = with(&[]).unwrap().command else { panic!() };
-    assert!(asked.reading.operation.is_none() && asked.reading.user.is_none());
+    assert!(asked.reading.operation.is_none() && asked.reading.about.user.is_none());
     let named = ["--operation", "tap.issue", "--user", USER];
     let Command::Decide(named) = with(&named).unwrap().command else { panic!() };
     assert_eq!(named.reading.operation.as_deref(), Some("tap.issue"));
-    assert_eq!(named.reading.user, Some(UserName::Id(USER.parse().unwrap())));
-    for half in [["--operation", "tap.issue"], ["--user", USER]] {
+    assert_eq!(named.reading.about.user, Some(UserName::Id(USER.parse().unwrap())));
+    let secret = ["--operation", "secret.rotate", "--secret", "payroll"];
+    let Command::Decide(named) = with(&secret).unwrap().command else { panic!() };
+    assert_eq!(named.reading.about.secret.unwrap().as_str(), "payroll");
+    let both = with(&[&secret[..], &["--user", USER]].concat());
+    assert_eq!(both.unwrap_err().kind(), ErrorKind::ArgumentConflict);
+    for half in [["--operation", "tap.issue"], ["--user", USER], ["--secret", "payroll"]] {
         assert_eq!(with(&half).unwrap_err().kind(), ErrorKind::MissingRequiredArgument);
     }
     assert!(typed(&["review", &id, "--reason", "ok", "--user", USER]).is_err());

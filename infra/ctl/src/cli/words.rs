@@ -8,6 +8,7 @@ use airlock_core::{
     identity::{App, ObjectId, TenantId},
     jwk::Thumbprint,
     record::State,
+    secret_binding::SecretName,
     step_up::{Context, NotAContext},
 };
 use clap::{ValueEnum, builder::RangedI64ValueParser, value_parser};
@@ -173,6 +174,12 @@ pub(super) fn hours() -> RangedI64ValueParser {
 /// The name of an authentication context.
 pub(super) fn context(text: &str) -> Result<Context, NotAContext> {
     Context::try_from(text.to_owned())
+}
+
+/// The name of a bound secret.
+pub(super) fn secret(text: &str) -> Result<SecretName, &'static str> {
+    let words = "not the name of a secret: 1 to 64 small letters, digits and hyphens";
+    SecretName::try_from(text.to_owned()).map_err(|_| words)
 }
 
 /// The name of a key.

@@ -86,7 +86,7 @@ impl Requested {
             by: person(),
             op: Asked {
                 name: "account.disable".to_owned(),
-                target: Target { user: "11111111-2222-4333-8444-555555555555".parse().unwrap() },
+                target: Target::User("11111111-2222-4333-8444-555555555555".parse().unwrap()),
                 parameters: json!({}),
             },
             purpose: "left".to_owned(),
@@ -105,7 +105,7 @@ impl Requested {
             "id": id,
             "state": "pending",
             "operation": ask.op.name,
-            "target": ask.op.target.user,
+            "target": ask.op.target.to_string(),
             "tenant": ask.tnt,
             "requester": ask.by.to_string(),
             "purpose": ask.purpose,

@@ -25,9 +25,12 @@ impl Desk {
             Some(named) => named::tenant(stack, named).await?,
             None => profile.person.tid,
         };
+        let cli::On { user, secret } = &options.on;
+        let target = named::target(stack, (user.as_ref(), secret.as_ref()), tenant).await?;
+        let target = target.ok_or_else(|| Usage("neither --user nor --secret".to_owned()))?;
         let order = Order {
             operation: options.operation.clone(),
-            user: named::user(stack, &options.user, tenant).await?,
+            target,
             tenant,
             parameters: parameters(&options.parameters)?,
             purpose: options.purpose.clone(),

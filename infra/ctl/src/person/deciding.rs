@@ -13,14 +13,15 @@ use super::{
 };
 use crate::{Ending, Usage, cli, named, screen::note, terminal::Terminal};
 use airlock_core::{
+    catalog::Target,
     decision::{UNBACKED, Verdict},
     identity::TenantId,
 };
 
 /// How somebody shows that they have read a request.
 enum Reading {
-    /// They named operation and user when they typed the command.
-    Named { operation: String, user: String },
+    /// They named operation and target when they typed the command.
+    Named { operation: String, target: String },
     /// They are asked once they can have read it.
     Asked(Arc<dyn Terminal>),
 }
@@ -32,7 +33,7 @@ enum NotRead {
     #[error(transparent)]
     Other(#[from] NotRecognised),
     /// Two words were wanted.
-    #[error("nothing was signed: the operation and the beginning of the user's id were not typed")]
+    #[error("nothing was signed: the operation and what it is about were not typed")]
     NotTyped,
     /// The terminal is gone.
     #[error("nothing was signed: the terminal cannot be read")]
@@ -144,14 +145,20 @@ impl Desk {
     /// How this person shows that they have read a request: known before it is fetched, so that
     /// what is missing does not depend on what is shown.
     async fn reading(&self, typed: &cli::Reading, tenant: TenantId) -> anyhow::Result<Reading> {
-        match (&typed.operation, &typed.user, &self.terminal) {
-            (Some(operation), Some(user), _) => {
-                let user = named::user(self.stack.as_ref(), user, tenant).await?.to_string();
-                Ok(Reading::Named { operation: operation.clone(), user })
+        let cli::About { user, secret } = &typed.about;
+        let named = (user.as_ref(), secret.as_ref());
+        let target = named::target(self.stack.as_ref(), named, tenant).await?;
+        match (&typed.operation, target, &self.terminal) {
+            (Some(operation), Some(target), _) => {
+                let target = match target {
+                    Target::User(user) => user.to_string(),
+                    Target::Secret(name) => name.into(),
+                };
+                Ok(Reading::Named { operation: operation.clone(), target })
             }
             (None, None, Some(terminal)) => Ok(Reading::Asked(Arc::clone(terminal))),
             _ => Err(Usage(
-                "without a terminal --operation and --user say which request is meant: see what \
+                "without a terminal --operation and --user or --secret say which request is meant: see what \
                  it says with `airlockctl show`"
                     .to_owned(),
             )
@@ -185,18 +192,18 @@ fn is_unbacked(error: &NotDone) -> bool {
 /// Goes on with a request that somebody has shown to have read.
 async fn read(request: Opened, reading: &Reading) -> Result<Recognised, NotRead> {
     match reading {
-        Reading::Named { operation, user } => Ok(request.recognise(operation, user)?),
+        Reading::Named { operation, target } => Ok(request.recognise(operation, target)?),
         Reading::Asked(terminal) => {
             // The question does not hold its own answer.
             let typed = terminal
                 .ask(
-                    "To sign, type the operation and the user's id up to its first hyphen, as they \
-                     stand above:",
+                    "To sign, type the operation, and the user's id up to its first hyphen or the \
+                     secret's name, as they stand above:",
                 )
                 .await?;
             let words: Vec<&str> = typed.split_whitespace().collect();
-            let [operation, user] = words[..] else { return Err(NotRead::NotTyped) };
-            Ok(request.recognise(operation, user)?)
+            let [operation, target] = words[..] else { return Err(NotRead::NotTyped) };
+            Ok(request.recognise(operation, target)?)
         }
     }
 }

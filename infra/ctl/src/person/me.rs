@@ -9,7 +9,7 @@ use airlock_core::{
     ask::{Ask, MAX_PURPOSE_BYTES, MAX_TICKET_BYTES},
     catalog::{Asked, Change, Target},
     digest::Digest,
-    identity::{ObjectId, PersonId, TenantId},
+    identity::{PersonId, TenantId},
     jwe::NotSealed,
     jwk::NotAKey,
     jws::{NotSigned, Signed},
@@ -47,8 +47,8 @@ pub struct Me {
 pub struct Order {
     /// Name of the operation.
     pub operation: String,
-    /// On whom.
-    pub user: ObjectId,
+    /// On what.
+    pub target: Target,
     /// Where.
     pub tenant: TenantId,
     /// How.
@@ -174,7 +174,7 @@ impl Me {
         }
         let mut asked = Asked {
             name: order.operation.clone(),
-            target: Target { user: order.user },
+            target: order.target.clone(),
             parameters: Value::Object(order.parameters.clone()),
         };
         let change = Change::understand(order.tenant, &asked)

@@ -1,11 +1,13 @@
 //! What the API shows: sessions, requests, the catalog. Members that it may add are ignored.
 
 pub mod catalog;
+pub mod secrets;
 pub mod text;
 
 use std::{fmt, str::FromStr};
 
 use airlock_core::{
+    catalog::{Target, target},
     digest::Digest,
     identity::{ObjectId, PersonId, Role, TenantId},
     reception::RequestName,
@@ -122,8 +124,9 @@ pub struct RequestView {
     pub state: Progress,
     /// What was asked.
     pub operation: String,
-    /// On whom.
-    pub target: ObjectId,
+    /// On what.
+    #[serde(with = "target::in_a_word")]
+    pub target: Target,
     /// Where.
     pub tenant: TenantId,
     /// By whom.
@@ -223,10 +226,10 @@ impl SessionView {
 }
 
 impl RequestView {
-    /// Whom it changes.
+    /// The user that it changes, if it is one.
     #[must_use]
-    pub const fn user(&self) -> PersonId {
-        PersonId { tid: self.tenant, oid: self.target }
+    pub fn user(&self) -> Option<PersonId> {
+        self.target.user().map(|oid| PersonId { tid: self.tenant, oid })
     }
 
     /// Why it ended as it did, if anything was said about that.

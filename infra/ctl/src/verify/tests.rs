@@ -7,7 +7,6 @@ use airlock_core::{
     keyset::Keyset,
     ledger::{Happened, Origin, Receipt, Seal, Statement, note::VerifierKey, tile::Resource},
     memory::{Dice, LocalKey},
-    ports::Signer as _,
     time::Timestamp,
 };
 use serde_json::{Value, json};

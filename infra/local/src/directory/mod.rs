@@ -28,7 +28,7 @@ pub use self::{
     access::{AccessPolicy, PolicyState},
     device::{Device, RecoveryKey},
     method::{Method, MethodKind},
-    registration::{Propagation, Registration},
+    registration::{Issued, Propagation, Registration},
     tenant::{Assignment, Group, Licence, Pass, Person, Risk, Role, Tenant},
 };
 
@@ -43,6 +43,8 @@ struct State {
     effects: Vec<Effect>,
     /// How long the token endpoint takes to learn of secrets.
     propagation: Propagation,
+    /// Secrets of applications from before, until they are in the vault.
+    issued: Vec<Issued>,
 }
 
 /// A person as tokens describe them.
@@ -111,9 +113,16 @@ impl Directory {
     /// The tenants as they are before anybody changed anything.
     #[must_use]
     pub fn new(names: &Names) -> Self {
-        let tenants = seed::tenants(names.tenant, OffsetDateTime::now_utc());
-        let propagation = Propagation::default();
-        Self { state: Mutex::new(State { tenants, effects: Vec::new(), propagation }) }
+        let (tenants, issued) = seed::tenants(names.tenant, OffsetDateTime::now_utc());
+        let (effects, propagation) = (Vec::new(), Propagation::default());
+        Self { state: Mutex::new(State { tenants, effects, propagation, issued }) }
+    }
+
+    /// The secrets that applications have from before, for the vault. They are told once: nothing
+    /// but their digests is kept.
+    #[must_use]
+    pub fn take_issued(&self) -> Vec<Issued> {
+        std::mem::take(&mut self.state().issued)
     }
 
     /// The enabled person of this name, whatever the case.

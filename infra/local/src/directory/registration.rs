@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 /// Characters of a secret.
 const SECRET_CHARACTERS: usize = 40;
+/// How long a secret is valid that somebody added by hand, in days.
+const FIRST_DAYS: i64 = 730;
 /// What a secret is made of. 64 characters, so that six random bits choose one without bias.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789~_";
 
@@ -87,6 +89,16 @@ pub struct Added {
     pub password: Password,
     /// The secret.
     pub secret: String,
+}
+
+/// A secret from before the cloud was there, and where whoever added it by hand has put it.
+pub struct Issued {
+    /// The vault's secret.
+    pub vault: String,
+    /// The secret.
+    pub secret: String,
+    /// When it was added.
+    pub at: OffsetDateTime,
 }
 
 /// What a secret is to be.
@@ -167,10 +179,31 @@ impl Registration {
         propagation: Propagation,
         now: OffsetDateTime,
     ) -> Result<Added, getrandom::Error> {
+        self.make(Uuid::new_v4(), wanted, now + propagation.added)
+    }
+
+    /// Makes the secret that it has from before the cloud was there, known everywhere and valid for
+    /// two years.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no randomness.
+    pub fn issue(&mut self, key_id: Uuid, at: OffsetDateTime) -> Result<String, getrandom::Error> {
+        let end = at + time::Duration::days(FIRST_DAYS);
+        let wanted = Wanted { name: Some("by hand".to_owned()), start: at, end };
+        Ok(self.make(key_id, wanted, at)?.secret)
+    }
+
+    fn make(
+        &mut self,
+        key_id: Uuid,
+        wanted: Wanted,
+        known_from: OffsetDateTime,
+    ) -> Result<Added, getrandom::Error> {
         let secret = random()?;
         let Wanted { name, start, end } = wanted;
         let password = Password {
-            key_id: Uuid::new_v4(),
+            key_id,
             name,
             hint: secret.chars().take(3).collect(),
             start,
@@ -179,7 +212,7 @@ impl Registration {
             accepted: 0,
             refused: 0,
             digest: Sha256::digest(&secret).into(),
-            known_from: now + propagation.added,
+            known_from,
             known_until: None,
         };
         self.passwords.push(password.clone());
@@ -283,6 +316,16 @@ mod tests {
         let kept = format!("{registration:?}");
         assert!(!kept.contains(&one.secret) && !kept.contains(&two.secret));
         assert!(!kept.contains("digest"), "{kept}");
+    }
+
+    #[test]
+    fn a_secret_from_before_is_known_at_once() {
+        let mut registration = registration();
+
+        let secret = registration.issue(Uuid::from_u128(7), NOON).unwrap();
+
+        assert_eq!(registration.presented(&secret, NOON), Ok(Uuid::from_u128(7)));
+        assert_eq!(registration.passwords().count(), 1);
     }
 
     #[test]

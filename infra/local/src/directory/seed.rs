@@ -10,7 +10,7 @@ use super::{
     access::{AccessPolicy, PolicyState},
     device::{self, Device, LocalCredential, RecoveryKey},
     method::{Method, MethodKind},
-    registration::Registration,
+    registration::{Issued, Registration},
     tenant::{Assignment, Eligibility, Group, Licence, Password, Person, Risk, Role, Tenant},
 };
 use crate::identities::{service_principal_id, stable_id};
@@ -78,6 +78,17 @@ struct SeedApplication {
     owners: Vec<String>,
     #[serde(default)]
     permissions: Vec<String>,
+    /// The secret that it has from before.
+    secret: Option<SeedSecret>,
+}
+
+/// A secret that somebody added by hand, and put into the vault.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedSecret {
+    /// Where in the vault.
+    vault: String,
+    age_days: i64,
 }
 
 #[derive(Deserialize)]
@@ -160,9 +171,10 @@ pub fn stable_user_id(user_principal_name: &str) -> Uuid {
     stable_id("user", user_principal_name)
 }
 
-/// Builds the tenants. `deployment` is the id of the one that the deployment lives in.
+/// Builds the tenants, with what their applications' secrets are: nobody else knows it.
+/// `deployment` is the id of the one that the deployment lives in.
 #[expect(clippy::expect_used, reason = "the seed is part of this binary, and a test reads it")]
-pub fn tenants(deployment: Uuid, now: OffsetDateTime) -> BTreeMap<Uuid, Tenant> {
+pub fn tenants(deployment: Uuid, now: OffsetDateTime) -> (BTreeMap<Uuid, Tenant>, Vec<Issued>) {
     let seed: Seed = serde_json::from_str(SEED).expect("seed.json is what this module describes");
     let roles: Vec<Role> = seed
         .roles
@@ -175,15 +187,18 @@ pub fn tenants(deployment: Uuid, now: OffsetDateTime) -> BTreeMap<Uuid, Tenant> 
         .collect();
     let skus: BTreeMap<String, Uuid> =
         seed.licences.into_iter().map(|licence| (licence.name, licence.sku)).collect();
-    seed.tenants
+    let mut issued = Vec::new();
+    let tenants = seed
+        .tenants
         .into_iter()
         .enumerate()
         .map(|(order, tenant)| {
             let id =
                 if tenant.deployment { deployment } else { stable_id("tenant", &tenant.domain) };
-            (id, tenant.build(id, order, (&roles, &skus), now))
+            (id, tenant.build(id, order, (&roles, &skus), &mut issued, now))
         })
-        .collect()
+        .collect();
+    (tenants, issued)
 }
 
 impl SeedTenant {
@@ -192,6 +207,7 @@ impl SeedTenant {
         id: Uuid,
         order: usize,
         (roles, skus): (&[Role], &BTreeMap<String, Uuid>),
+        issued: &mut Vec<Issued>,
         now: OffsetDateTime,
     ) -> Tenant {
         // Accounts are older than the cloud, or a session would predate its person.
@@ -273,9 +289,8 @@ impl SeedTenant {
                 Some((sku, Licence { sku, name, units }))
             })
             .collect();
-        let registrations =
-            self.applications.into_iter().map(|seed| seed.build(&domain, id, &user, created));
-        let registrations = registrations.map(|one| (one.id, one)).collect();
+        let build = |seed: SeedApplication| seed.build(&domain, id, &user, (created, now), issued);
+        let registrations = self.applications.into_iter().map(build).collect();
         Tenant {
             id,
             order,
@@ -297,17 +312,20 @@ impl SeedTenant {
 }
 
 impl SeedApplication {
+    #[expect(clippy::expect_used, reason = "without randomness no part of the cloud starts")]
     fn build(
         self,
         domain: &str,
         tenant: Uuid,
         user: &dyn Fn(&String) -> Uuid,
-        created: OffsetDateTime,
-    ) -> Registration {
+        (created, now): (OffsetDateTime, OffsetDateTime),
+        issued: &mut Vec<Issued>,
+    ) -> (Uuid, Registration) {
         let id = |kind: &str| stable_id(kind, &format!("{domain}/{}", self.name));
         let owners = self.owners.iter().map(user);
         let rotator = self.rotated.then(|| service_principal_id(ROTATOR, tenant));
         let owners = owners.chain(rotator).collect();
+        let first = id("third-party/first-secret");
         let mut registration = Registration::new(
             id("third-party/registration"),
             id("third-party/client"),
@@ -317,7 +335,12 @@ impl SeedApplication {
         );
         registration.owners = owners;
         registration.permissions = self.permissions;
-        registration
+        if let Some(SeedSecret { vault, age_days }) = self.secret {
+            let at = now - Duration::days(age_days);
+            let secret = registration.issue(first, at).expect("the system has randomness");
+            issued.push(Issued { vault, secret, at });
+        }
+        (registration.id, registration)
     }
 }
 

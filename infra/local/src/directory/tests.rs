@@ -59,7 +59,7 @@ fn in_every_tenant_the_rotator_owns_some_applications_and_none_of_them_is_airloc
             .partition(|registration| registration.owners.contains(&rotator));
         assert!(!owned.is_empty() && !others.is_empty(), "{}", card.name);
         assert!(owned.iter().all(|one| !ours.contains(&one.client)), "{}", card.name);
-        assert!(owned.iter().all(|one| one.history().is_empty()), "{}", card.name);
+        assert!(owned.iter().all(|one| one.history().len() <= 1), "{}", card.name);
     }
 }
 

@@ -43,15 +43,14 @@ impl Attributes {
     /// Attributes of a version that is made now.
     pub(super) fn new(wanted: &Wanted) -> Self {
         let now_s = now_s();
-        let mut attributes = Self {
-            enabled: true,
-            not_before_s: None,
-            expires_s: None,
-            created_s: now_s,
-            updated_s: now_s,
-        };
+        let mut attributes = Self::since(now_s);
         attributes.set(wanted, now_s);
         attributes
+    }
+
+    /// Attributes of a version that was made then, and nobody has changed.
+    pub(super) const fn since(created_s: i64) -> Self {
+        Self { enabled: true, not_before_s: None, expires_s: None, created_s, updated_s: created_s }
     }
 
     /// Changes what is asked for.

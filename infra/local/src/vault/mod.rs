@@ -13,18 +13,23 @@ mod versions;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
 
 use crate::{
     cloud::{Answer, Asked, Shared},
+    directory::Issued,
     identities::Identities,
 };
 
 use self::{
     attributes::{Tags, Wanted},
     keys::Key,
-    secrets::Secret,
+    secrets::{Hidden, Secret},
     versions::{Version, Versions},
 };
+
+/// Age of the keys that there are at the start, in days.
+const KEY_AGE_DAYS: i64 = 60;
 
 /// The vault with all that is in it.
 #[derive(Debug)]
@@ -34,16 +39,18 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// Makes a first version of every key that is granted to anyone. There are no secrets yet.
+    /// Makes a first version of every key that is granted to anyone, as old as a key of a
+    /// deployment is that has been at work for a while. There are no secrets yet.
     ///
     /// # Errors
     ///
     /// If a key cannot be made.
     pub fn new(identities: &Identities) -> anyhow::Result<Self> {
         let keys = Versions::default();
+        let made = OffsetDateTime::now_utc() - Duration::days(KEY_AGE_DAYS);
         let add = |name: &String, key: Result<Key, _>| {
             let key = key.ok().with_context(|| format!("the key {name} could not be made"))?;
-            keys.add(name, Version::new(key, &Wanted::default(), Tags::new()));
+            keys.add(name, Version::since(key, made.unix_timestamp()));
             anyhow::Ok(())
         };
         for identity in identities.identities.values() {
@@ -59,6 +66,21 @@ impl Vault {
             }
         }
         Ok(Self { keys, secrets: Versions::default() })
+    }
+
+    /// Keeps a secret that somebody put here before the cloud was there.
+    ///
+    /// # Errors
+    ///
+    /// If it is no secret that a vault takes.
+    pub fn keep(&self, issued: Issued) -> anyhow::Result<()> {
+        let Issued { vault: name, secret, at } = issued;
+        ensure!(secrets::is_name(&name), "{name} is no name of a secret");
+        // Without a word of what it is: errors quote.
+        let value = Hidden::try_from(secret).map_err(anyhow::Error::msg)?;
+        let secret = Secret { value, content_type: None };
+        self.secrets.add(&name, Version::since(secret, at.unix_timestamp()));
+        Ok(())
     }
 
     /// Begins to make the keys that take long, so that nobody has to wait for them.

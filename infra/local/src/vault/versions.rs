@@ -34,8 +34,13 @@ pub(super) struct Versions<T> {
 impl<T> Version<T> {
     /// A version that is made now.
     pub(super) fn new(what: T, wanted: &Wanted, tags: Tags) -> Self {
+        Self { attributes: Attributes::new(wanted), tags, ..Self::since(what, 0) }
+    }
+
+    /// A version that was made then.
+    pub(super) fn since(what: T, created_s: i64) -> Self {
         let id = Uuid::new_v4().simple().to_string();
-        Self { id, attributes: Attributes::new(wanted), tags, what }
+        Self { id, attributes: Attributes::since(created_s), tags: Tags::new(), what }
     }
 }
 

@@ -6,7 +6,6 @@ use crate::{
     keyset::{Keyset, Trust},
     ledger::Note,
     memory::{Dice, LocalKey},
-    ports::Signer as _,
     time::LEEWAY_S,
 };
 

@@ -5,7 +5,6 @@ use crate::{
         proof::{inclusion, tests::tree},
     },
     memory::{Dice, LocalKey},
-    ports::Signer as _,
     time::Timestamp,
 };
 

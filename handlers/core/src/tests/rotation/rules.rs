@@ -75,7 +75,7 @@ async fn a_request_changes_a_secret_once_and_an_emergency_removes_the_old_one_at
         let shop = Shop::with(Kind::ClientSecret).await;
         let scope = shop.world.scope(CONTOSO).await;
         let rotator = shop.rotator();
-        let demand = Demand { request: request(1), emergency };
+        let demand = Demand { request: request(1), claimed_at: shop.world.now(), emergency };
 
         assert_eq!(rotator.rotate(&scope, "payroll", demand).await.unwrap(), Ended::Rotated);
         assert_eq!(rotator.rotate(&scope, "payroll", demand).await.unwrap(), Ended::Done);
@@ -97,7 +97,8 @@ async fn credentials_of_others_are_never_touched() {
     let rotator = shop.rotator();
 
     for number in 1..4 {
-        let demand = Demand { request: request(number), emergency: true };
+        let demand =
+            Demand { request: request(number), claimed_at: shop.world.now(), emergency: true };
         assert_eq!(rotator.rotate(&scope, "payroll", demand).await.unwrap(), Ended::Rotated);
     }
 
@@ -157,7 +158,7 @@ async fn a_thousand_due_secrets_are_changed_by_rounds_one_after_the_other() {
 async fn no_value_enters_a_document_or_an_event() {
     let shop = Shop::with(Kind::ClientSecret).await;
     let scope = shop.world.scope(CONTOSO).await;
-    let demand = Demand { request: request(1), emergency: true };
+    let demand = Demand { request: request(1), claimed_at: shop.world.now(), emergency: true };
     shop.rotator().rotate(&scope, "payroll", demand).await.unwrap();
 
     let partition = crate::ports::Partition::tenant(&scope);

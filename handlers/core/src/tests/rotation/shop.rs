@@ -1,6 +1,6 @@
 //! A tenant with one bound secret, and processes that rotate it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -29,6 +29,9 @@ use crate::{
 pub const PAYROLL: ObjectId = ObjectId::new(Uuid::from_u128(0xa99));
 /// Its secret in the beginning.
 pub const FIRST: Uuid = Uuid::from_u128(0xf1257);
+
+/// An application of Airlock's own.
+pub const OWN: ObjectId = ObjectId::new(Uuid::from_u128(0x0111));
 
 pub const DAY_S: i64 = 24 * 3600;
 
@@ -149,7 +152,7 @@ impl Shop {
         let trust = Arc::new(self.world.trust_over(&ports));
         let mut holder = [0; 16];
         Dice.fill(&mut holder).unwrap();
-        Rotator::new(ports, self.rented.ports(), trust, holder)
+        Rotator::new(ports, self.rented.ports(), trust, BTreeSet::from([OWN]), holder)
     }
 
     /// One round of a new process; nothing, if it dies.

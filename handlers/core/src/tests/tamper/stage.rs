@@ -21,7 +21,7 @@ use crate::{
         recovery::{Quarantined, RECOVERY_ID, Recovery},
     },
     memory::{Fault, Kept},
-    ports::{Blobs as _, Clock as _, Partition, Signer as _},
+    ports::{Blobs as _, Clock as _, Partition},
     reception::RequestName,
     record::document_id,
     recording::{

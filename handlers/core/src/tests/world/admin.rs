@@ -9,14 +9,15 @@ use crate::{
     identity::{App, PersonId, Role, TenantId},
     jws::{Artefact, Signed, Typ},
     keyset::{Keyset, KeysetKey, Trust},
-    ports::{Documents as _, Partition, Signer as _, Write},
+    ports::{Documents as _, Partition, Write},
     tenancy::TenantScope,
     trust::{BINDING_ID, KEYSET_ID, StoredArtefact},
 };
 
 use super::{CONTOSO, FABRIKAM, GUARDED, LISTED, World};
 
-fn signs(app: App) -> Vec<Typ> {
+/// What an app's key may sign.
+pub fn signs(app: App) -> Vec<Typ> {
     match app {
         App::Signin => vec![Typ::Session, Typ::Revocation, Typ::Statement],
         App::Intake => vec![Typ::Confirmation, Typ::Attestation, Typ::Permit, Typ::Statement],
@@ -51,6 +52,7 @@ impl World {
             exp: now.plus_s(86_400 * 90),
             keys: keys.collect(),
             replacements: Vec::new(),
+            secrets: None,
         };
         self.store_artefact(&Partition::deployment(), KEYSET_ID, &keyset).await;
         for (tenant, home_tenants) in [

@@ -10,7 +10,7 @@ use crate::{
     jwe,
     jws::Signed,
     memory::{Dice, LocalKey},
-    ports::{Partition, Signer as _},
+    ports::Partition,
     reception::Caller,
     recording::{
         Recorder,

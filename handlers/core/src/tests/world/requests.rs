@@ -17,7 +17,11 @@ use crate::{
 use super::{CONTOSO, Client, World, settle};
 
 impl World {
-    pub fn ask(&self, client: &Client, operation: &str, target: ObjectId) -> Ask {
+    pub fn ask(&self, client: &Client, operation: &str, user: ObjectId) -> Ask {
+        self.ask_on(client, operation, Target::User(user))
+    }
+
+    pub fn ask_on(&self, client: &Client, operation: &str, target: Target) -> Ask {
         let mut known = OPERATIONS.iter().map(|known| known.entry());
         let entry = known.find(|entry| entry.name == operation).unwrap();
         let reveal_to = PublicKey::from_point(&client.reveal.public_key()).unwrap();
@@ -25,15 +29,11 @@ impl World {
             jti: Uuid::new_v4(),
             iat: self.now(),
             exp: self.now().plus_s(3600),
-            aud: App::Execute,
+            aud: entry.worker,
             tnt: CONTOSO,
             sid: client.caller.person.session().sid_hash(),
             by: client.id(),
-            op: Asked {
-                name: operation.to_owned(),
-                target: Target { user: target },
-                parameters: example(entry, false),
-            },
+            op: Asked { name: operation.to_owned(), target, parameters: example(entry, false) },
             purpose: "ticket 4711".to_owned(),
             ticket: None,
             break_glass: false,
@@ -76,7 +76,7 @@ impl World {
     }
 
     /// What `intake` attests of a service.
-    pub fn attestation(&self, service: &str, operation: &str, target: ObjectId) -> Attestation {
+    pub fn attestation(&self, service: &str, operation: &str, user: ObjectId) -> Attestation {
         Attestation {
             iss: App::Intake,
             jti: Uuid::new_v4(),
@@ -88,7 +88,7 @@ impl World {
             token: Digest::of(&[b"token"]),
             op: Asked {
                 name: operation.to_owned(),
-                target: Target { user: target },
+                target: Target::User(user),
                 parameters: serde_json::json!({}),
             },
             purpose: "nightly".to_owned(),

@@ -22,6 +22,10 @@ impl Counted {
         Self { key, signatures: AtomicU64::new(0) }
     }
 
+    pub fn key(&self) -> &PublicKey {
+        self.key.key()
+    }
+
     pub fn signatures(&self) -> u64 {
         self.signatures.load(Ordering::SeqCst)
     }
@@ -29,12 +33,12 @@ impl Counted {
 
 #[async_trait]
 impl Signer for Counted {
-    fn key(&self) -> &PublicKey {
-        self.key.key()
+    fn current(&self) -> PublicKey {
+        self.key.key().clone()
     }
 
-    async fn sign(&self, digest: &Digest) -> Result<[u8; 64], PortError> {
+    async fn sign(&self, key: &PublicKey, digest: &Digest) -> Result<[u8; 64], PortError> {
         self.signatures.fetch_add(1, Ordering::SeqCst);
-        self.key.sign(digest).await
+        self.key.sign(key, digest).await
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    execution::Worker,
+    execution::{Tools, Worker},
     finding::{self, Finding, StoredFinding},
     identity::App,
     jws::Signed,
@@ -25,7 +25,8 @@ impl World {
         Dice.fill(&mut holder).unwrap();
         let policies = Arc::new(Policies::standard().unwrap());
         let trust = self.trust_store();
-        Worker::new(App::Execute, ports, self.directory.clone(), trust, policies, holder)
+        let tools = Tools::Directory(self.directory.clone());
+        Worker::new(tools, ports, trust, policies, holder)
     }
 
     /// Delivers the last message that was sent, for the `delivery`th time.

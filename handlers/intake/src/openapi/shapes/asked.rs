@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::openapi::forms::{
-    Lifetime, ObjectId, OperationName, Purpose, SignedRequest, TenantId, Ticket,
+    Lifetime, ObjectId, OperationName, Purpose, SecretName, SignedRequest, TenantId, Ticket,
 };
 
 /// What is asked, by a person or by a service.
@@ -60,7 +60,7 @@ pub struct ServiceAsk {
 pub struct Asked {
     /// Which operation.
     pub name: OperationName,
-    /// On whom.
+    /// On what. It must be of the kind that the operation takes.
     pub target: Target,
     /// Its parameters, by name, as the catalog lists them. What it does not know, it refuses.
     #[serde(default)]
@@ -68,10 +68,28 @@ pub struct Asked {
     pub parameters: Map<String, Value>,
 }
 
-/// Whom an operation changes.
+/// What an operation changes: one thing.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Target {
+    /// A user.
+    User(UserTarget),
+    /// A secret.
+    Secret(SecretTarget),
+}
+
+/// A user, as a target.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Target {
+pub struct UserTarget {
     /// A user of the tenant.
     pub user: ObjectId,
+}
+
+/// A secret, as a target.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretTarget {
+    /// A secret that the tenant's secret bindings name.
+    pub secret: SecretName,
 }

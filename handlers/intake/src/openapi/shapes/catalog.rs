@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::words::{Risk, Worker};
+use super::words::{Risk, TargetKind, Worker};
 use crate::openapi::forms::OperationName;
 
 /// An operation of the catalog.
@@ -17,19 +17,30 @@ pub struct Operation {
     pub risk: Risk,
     /// Whether its result is a secret for the requester alone.
     pub secret: bool,
-    /// What it takes, besides the user that it is about.
+    /// What it takes, besides its target.
     pub parameters: Vec<Parameter>,
     /// The app that carries it out: `aud` of a request for it.
     pub worker: Worker,
-    /// The app registration whose token it needs.
-    pub application: String,
+    /// What it acts on.
+    pub target: TargetKind,
+    /// The app registration whose token it needs. Absent, with the three members that follow, if
+    /// it is not made of calls to Microsoft Graph.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
+    pub application: Option<String>,
     /// The Microsoft Graph application permissions that cover it.
-    pub permissions: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<String>)]
+    pub permissions: Option<Vec<String>>,
     /// Every call to Microsoft Graph that changes something, or reads what is shown to the
     /// requester: method and path.
-    pub calls: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<String>)]
+    pub calls: Option<Vec<String>>,
     /// What it looks at before it begins.
-    pub reads: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<String>)]
+    pub reads: Option<Vec<String>>,
     /// Seconds between two of it in one tenant. Absent if there is no such limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = u32)]

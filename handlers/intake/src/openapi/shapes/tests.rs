@@ -47,7 +47,7 @@ fn key() -> Key {
 fn asked() -> catalog::Asked {
     catalog::Asked {
         name: "tap.issue".to_owned(),
-        target: catalog::Target { user: id() },
+        target: catalog::Target::User(id()),
         parameters: json!({ "lifetime_minutes": 60 }),
     }
 }
@@ -67,7 +67,7 @@ fn view() -> reception::View {
         tenant: id(),
         summary: record::Summary {
             operation: "tap.issue".to_owned(),
-            target: id(),
+            target: catalog::Target::User(id()),
             requester: identity::PersonId { tid: id(), oid: id() }.to_string(),
             purpose: "first day".to_owned(),
             ticket: Some("INC-7".to_owned()),
@@ -121,6 +121,19 @@ fn a_request_is_shown_with_its_evidence_as_described() {
         };
         told_as::<RequestShown>(&shown);
     }
+}
+
+#[test]
+fn a_secret_is_named_as_described() {
+    let name = || "payroll".to_owned().try_into().unwrap();
+    told_as::<Asked>(&catalog::Asked {
+        name: "secret.rotate".to_owned(),
+        target: catalog::Target::Secret(name()),
+        parameters: json!({ "emergency": true }),
+    });
+    let mut view = view();
+    view.summary.target = catalog::Target::Secret(name());
+    told_as::<RequestView>(&view);
 }
 
 #[test]
@@ -220,6 +233,11 @@ fn every_word_that_stands_for_one_of_several_is_described() {
     use record::State;
 
     // No `_` arm below: a new word does not compile until it is described.
+    for kind in [catalog::TargetKind::User, catalog::TargetKind::Secret] {
+        match kind {
+            catalog::TargetKind::User | catalog::TargetKind::Secret => told_as::<TargetKind>(&kind),
+        }
+    }
     for state in [
         State::Pending,
         State::Permitted,

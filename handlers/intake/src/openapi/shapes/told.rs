@@ -6,9 +6,9 @@ use utoipa::ToSchema;
 
 use super::words::{Ending, RequestState, Reveal, Review, Verdict};
 use crate::openapi::forms::{
-    ContextName, ObjectId, OperationName, PrincipalName, Purpose, Reason, RequestId,
-    SignedAttestation, SignedConfirmation, SignedEvent, SignedRequest, SignedSession, TenantId,
-    Ticket, Timestamp,
+    ContextName, OperationName, PrincipalName, Purpose, Reason, RequestId, SignedAttestation,
+    SignedConfirmation, SignedEvent, SignedRequest, SignedSession, TargetWord, TenantId, Ticket,
+    Timestamp,
 };
 
 /// A request, as this service tells of it.
@@ -22,8 +22,8 @@ pub struct RequestView {
     pub tenant: TenantId,
     /// What it does.
     pub operation: OperationName,
-    /// Whom it changes.
-    pub target: ObjectId,
+    /// What it changes.
+    pub target: TargetWord,
     /// Who asked.
     pub requester: PrincipalName,
     /// Why.

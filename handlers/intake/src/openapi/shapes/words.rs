@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// How far a request has come. `pending`: it waits for approvals. `permitted`: it was sent to
-/// the worker. `executing`: the worker has begun. `succeeded`: the directory confirmed it.
-/// `refused`: it must not be done. `failed`: the directory would not. `unknown`: nobody knows,
+/// the worker. `executing`: the worker has begun. `succeeded`: whoever keeps the target confirmed
+/// it. `refused`: it must not be done. `failed`: it could not be done. `unknown`: nobody knows,
 /// and a person must look. `turned_down`: an approver said no. `expired`: its time was over
 /// before it had its approvals. `withdrawn`: whoever asked took it back.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -38,9 +38,9 @@ pub enum StoredState {
     Withdrawn,
 }
 
-/// How a request ended, by the worker's signed word. `succeeded`: the directory confirmed it.
-/// `refused`: it was not done, because it must not be. `failed`: it was not done, because the
-/// directory would not. `unknown`: nobody knows, and a person must look.
+/// How a request ended, by the worker's signed word. `succeeded`: whoever keeps the target
+/// confirmed it. `refused`: it was not done, because it must not be. `failed`: it was not done,
+/// because it could not be. `unknown`: nobody knows, and a person must look.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Ending {
@@ -82,13 +82,21 @@ pub enum Role {
 }
 
 /// How much harm an operation does in the wrong hands. `low`: an inconvenience. `medium`:
-/// somebody cannot work. `high`: somebody else's account.
+/// somebody cannot work. `high`: somebody else's account, or a secret that others rely on.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Risk {
     Low,
     Medium,
     High,
+}
+
+/// What an operation acts on.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetKind {
+    User,
+    Secret,
 }
 
 /// A worker: the app that carries an operation out.

@@ -1,8 +1,9 @@
-//! How one tenant's terms differ from others, for whoever reviews them.
+//! How one tenant's terms and secrets differ from others, for whoever reviews them.
 
 use std::{collections::BTreeSet, fmt};
 
-use airlock_core::binding::Terms;
+use airlock_core::{binding::Terms, secret_binding::Secrets};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::foreign::Plain;
@@ -14,15 +15,27 @@ pub struct Difference {
     added: BTreeSet<(String, String)>,
 }
 
+/// What holds in a tenant: its terms, and the secrets that are changed there.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// Its terms.
+    pub terms: &'a Terms,
+    /// Its secrets.
+    pub secrets: &'a Secrets,
+}
+
 impl Difference {
     /// From what stands to what is wanted; from nothing, if nothing stands.
     ///
     /// # Errors
     ///
-    /// Never: terms have a JSON form.
-    pub fn between(standing: Option<&Terms>, wanted: &Terms) -> Result<Self, serde_json::Error> {
+    /// Never: terms and secrets have a JSON form.
+    pub fn between(
+        standing: Option<Said<'_>>,
+        wanted: Said<'_>,
+    ) -> Result<Self, serde_json::Error> {
         let old = match standing {
-            Some(terms) => leaves(terms)?,
+            Some(said) => leaves(said)?,
             None => BTreeSet::new(),
         };
         let new = leaves(wanted)?;
@@ -30,7 +43,26 @@ impl Difference {
         Ok(Self { removed, added: new.difference(&old).cloned().collect() })
     }
 
-    /// Whether the terms say the same, in whatever order.
+    /// From what is changed on schedule to what shall be.
+    ///
+    /// # Errors
+    ///
+    /// Never: secrets have a JSON form.
+    pub fn of_secrets<D: Clone + Serialize>(
+        standing: &Secrets<D>,
+        wanted: &Secrets<D>,
+    ) -> Result<Self, serde_json::Error> {
+        let leaves = |secrets: &Secrets<D>| {
+            let mut found = BTreeSet::new();
+            walk(&serde_json::to_value(secrets)?, "secrets", &mut found);
+            Ok::<_, serde_json::Error>(found)
+        };
+        let (old, new) = (leaves(standing)?, leaves(wanted)?);
+        let removed = old.difference(&new).cloned().collect();
+        Ok(Self { removed, added: new.difference(&old).cloned().collect() })
+    }
+
+    /// Whether both say the same, in whatever order.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.removed.is_empty() && self.added.is_empty()
@@ -65,9 +97,10 @@ impl fmt::Display for Difference {
     }
 }
 
-fn leaves(terms: &Terms) -> Result<BTreeSet<(String, String)>, serde_json::Error> {
+fn leaves(said: Said<'_>) -> Result<BTreeSet<(String, String)>, serde_json::Error> {
     let mut found = BTreeSet::new();
-    walk(&serde_json::to_value(terms)?, "", &mut found);
+    walk(&serde_json::to_value(said.terms)?, "", &mut found);
+    walk(&serde_json::to_value(said.secrets)?, "secrets", &mut found);
     Ok(found)
 }
 
@@ -115,8 +148,54 @@ mod tests {
         serde_json::from_value(terms).unwrap()
     }
 
+    fn secrets(secrets: Value) -> Secrets {
+        serde_json::from_value(secrets).unwrap()
+    }
+
+    fn between(standing: Option<&Terms>, wanted: &Terms) -> Difference {
+        let none = Secrets::default();
+        let said = |terms| Said { terms, secrets: &none };
+        Difference::between(standing.map(said), said(wanted)).unwrap()
+    }
+
     fn told(change: impl FnOnce(&mut Value)) -> String {
-        Difference::between(Some(&terms(|_| ())), &terms(change)).unwrap().to_string()
+        between(Some(&terms(|_| ())), &terms(change)).to_string()
+    }
+
+    #[test]
+    fn secrets_are_told_by_their_names_one_by_one() {
+        let secret = |name: &str, days: u32| {
+            json!({
+                "name": name, "max_age_days": days, "overlap_hours": 24,
+                "driver": { "kind": "key_vault_key", "key": format!("{name}-key") },
+            })
+        };
+        let terms = terms(|_| ());
+        let [old, new] = [
+            json!([secret("data", 90), secret("gone", 30)]),
+            json!([secret("more", 30), secret("data", 60)]),
+        ]
+        .map(secrets);
+
+        let told = Difference::between(
+            Some(Said { terms: &terms, secrets: &old }),
+            Said { terms: &terms, secrets: &new },
+        );
+
+        assert_eq!(
+            told.unwrap().to_string(),
+            "  ~ secrets[data].max_age_days: 90 -> 60\n  \
+             - secrets[gone].driver.key: \"gone-key\"\n  \
+             - secrets[gone].driver.kind: \"key_vault_key\"\n  \
+             - secrets[gone].max_age_days: 30\n  \
+             - secrets[gone].name: \"gone\"\n  \
+             - secrets[gone].overlap_hours: 24\n  \
+             + secrets[more].driver.key: \"more-key\"\n  \
+             + secrets[more].driver.kind: \"key_vault_key\"\n  \
+             + secrets[more].max_age_days: 30\n  \
+             + secrets[more].name: \"more\"\n  \
+             + secrets[more].overlap_hours: 24"
+        );
     }
 
     #[test]
@@ -149,12 +228,12 @@ mod tests {
             terms["home_tenants"][0]["roles"] = json!(["Auditor", "Approver"]);
         });
 
-        assert!(Difference::between(Some(&terms(|_| ())), &turned).unwrap().is_empty());
+        assert!(between(Some(&terms(|_| ())), &turned).is_empty());
     }
 
     #[test]
     fn a_tenant_that_is_bound_for_the_first_time_is_all_new() {
-        let all = Difference::between(None, &terms(|_| ())).unwrap();
+        let all = between(None, &terms(|_| ()));
 
         assert!(all.removed.is_empty());
         assert!(all.to_string().contains("  + name: \"Contoso\""), "{all}");

@@ -1,8 +1,8 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::admin::binding::world::secret;
 
-const NOW: Timestamp = Timestamp::from_unix_s(1_700_000_000);
 const OWN: &str = "605d9d43-3534-4810-8152-9d01a268ad22";
 const OTHER: &str = "012cf276-003e-4e7a-ab5d-345607b83f7e";
 
@@ -78,6 +78,19 @@ fn callers_that_are_no_people_are_bound_only_as_policy_can_let_them_ask() {
 }
 
 #[test]
+fn no_two_tenants_change_one_thing() {
+    let having = |of: &str, name: &str| {
+        let mut tenant = tenant(of, &json!([]));
+        tenant["secrets"] = json!([secret(name)]);
+        tenant
+    };
+
+    assert!(read(&json!([having(OWN, "data"), having(OTHER, "more")])).is_ok());
+    let shared = read(&json!([having(OWN, "data"), having(OTHER, "data")]));
+    assert!(matches!(shared, Err(NotBound::SharedSecret(Thing::Key(key))) if key == "data-key"));
+}
+
+#[test]
 fn only_the_deployments_own_tenant_confers_platform_admin() {
     let homes = |home: &str| json!([{ "tenant": home, "roles": ["PlatformAdmin"] }]);
 
@@ -95,57 +108,10 @@ fn no_tenant_stands_twice() {
     assert!(matches!(read(&homes), Err(NotBound::Twice(_))));
 }
 
-#[test]
-fn a_binding_is_signed_again_for_a_change_or_when_a_third_of_its_life_is_over() {
-    let bindings = read(&json!([tenant(OWN, &json!([]))])).unwrap();
-    let terms = &bindings.tenants[0];
-    let first = next(None, terms, NOW).unwrap().unwrap();
-
-    assert_eq!((first.ver, first.exp), (1, NOW.plus_s(LIFETIME_S)));
-    assert!(next(Some(&first), terms, NOW.plus_s(RENEW_S - 1)).unwrap().is_none());
-    assert_eq!(next(Some(&first), terms, NOW.plus_s(RENEW_S)).unwrap().unwrap().ver, 2);
-
-    let mut changed = read(&json!([tenant(OWN, &json!([]))])).unwrap();
-    changed.tenants[0].terms.protected_groups.push(OTHER.parse().unwrap());
-    assert_eq!(next(Some(&first), &changed.tenants[0], NOW).unwrap().unwrap().ver, 2);
-}
-
 fn apart(isolation: &Value) -> Result<TenantTerms, serde_json::Error> {
     let mut tenant = tenant(OTHER, &json!([]));
     tenant["terms"]["isolation"] = isolation.clone();
     serde_json::from_value(tenant)
-}
-
-#[test]
-fn a_tenant_keeps_the_place_that_it_was_first_bound_with() {
-    let bound = |isolation: &Value| next(None, &apart(isolation).unwrap(), NOW).unwrap();
-    let shared = bound(&json!({}));
-    let pool = bound(&json!({ "data": "pool", "secrets": "pool" }));
-    let changed = |bound: &Option<Binding>, isolation: &Value| {
-        next(bound.as_ref(), &apart(isolation).unwrap(), NOW).map_err(|error| error.to_string())
-    };
-
-    let told = changed(&shared, &json!({ "data": "silo" })).unwrap_err();
-    assert_eq!(
-        told,
-        format!(
-            "data isolation of {OTHER} is `shared` and cannot become `silo`: what the tenant \
-             has would have to be moved, and signing a binding moves nothing"
-        )
-    );
-    for (bound, isolation, layer) in [
-        (&shared, json!({ "data": "pool" }), "data"),
-        (&shared, json!({ "secrets": "pool" }), "secrets"),
-        (&pool, json!({}), "data"),
-        (&pool, json!({ "data": "silo", "secrets": "pool" }), "data"),
-        (&pool, json!({ "data": "pool" }), "secrets"),
-    ] {
-        let told = changed(bound, &isolation).unwrap_err();
-        assert!(told.starts_with(layer), "{told}");
-    }
-    // As it was, in more words or in fewer.
-    let said = json!({ "data": "shared", "secrets": "shared", "compute": "shared" });
-    assert!(changed(&shared, &said).unwrap().is_none());
 }
 
 #[test]

@@ -1,54 +1,75 @@
-//! The versions of a binding: what stands, what stood before, and what comes next.
+//! The versions of a binding and of the secrets that hold with it: what stands, what stood before,
+//! and what comes next.
 //!
-//! The one that counts is stored under one id, and each that it replaced is kept beside it. Those
-//! are for reading only: the ledger knows the newest version, so an old one that is put back is
-//! refused. Its terms come back as a new version.
+//! What counts is stored under one id each, and what it replaced is kept beside it. That is for
+//! reading only: the ledger knows the newest version, so an old one that is put back is refused.
+//! What it said comes back as a new version. Binding and secrets are written in one batch, so that
+//! a reader never finds the one without the other, wherever a publication is interrupted.
+
+mod applying;
 
 use airlock_core::{
     binding::Binding,
     identity::TenantId,
     jws::{NotVerified, Signed},
+    ledger::statement::ArtefactVersion,
     ports::Partition,
+    secret_binding::{SECRETS_ID, SecretBindings, Secrets},
     time::Timestamp,
     trust::BINDING_ID,
 };
-use serde::{Deserialize, Serialize};
 
-use super::{TenantTerms, WouldMove, following, next, renewed};
+#[cfg(test)]
+pub use self::applying::{NotApplied, SignedBinding};
+pub use self::applying::{SignedBindings, apply};
+use super::{
+    TenantTerms,
+    next::{Next, following, next},
+};
 use crate::admin::publish::{NotPublished, Press, Published, Standing};
 
-/// Bindings on their way from whoever signs to whoever stores.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SignedBindings {
-    /// One for each tenant that changes.
-    pub bindings: Vec<Signed<Binding>>,
+/// What stands in a tenant, or stood: its binding, and the secrets that it names.
+#[derive(Debug)]
+pub struct Bound {
+    /// Its binding.
+    pub binding: Standing<Binding>,
+    /// Its secrets, if it ever had any.
+    pub secrets: Option<Standing<SecretBindings>>,
 }
 
-/// What was signed is not stored, nor is anything that came with it.
-#[derive(Debug, thiserror::Error)]
-pub enum NotApplied {
-    /// The root of this deployment did not sign it, or its time is over.
-    #[error("a signed binding does not count")]
-    NotVerified(#[source] NotVerified),
-    /// It is not the next version of what stands: somebody published meanwhile, or it is old.
-    #[error(
-        "binding {ver} of {tenant} does not follow binding {stands}, which stands: plan and sign again"
-    )]
-    OtherVersion {
-        /// The tenant.
-        tenant: TenantId,
-        /// The version that was signed.
-        ver: u64,
-        /// The version that stands; 0 if none does.
-        stands: u64,
-    },
-    /// Which of both would count?
-    #[error("tenant {0} stands twice")]
-    Twice(TenantId),
-    /// What stands was not read, or the next version not stored.
-    #[error(transparent)]
-    Published(#[from] NotPublished),
+impl Bound {
+    /// The secrets that are bound.
+    #[must_use]
+    pub fn secrets(&self) -> Secrets {
+        self.secrets.as_ref().map(|secrets| secrets.value.secrets.clone()).unwrap_or_default()
+    }
+
+    /// Whether the root of today signed all of it.
+    #[must_use]
+    pub fn is_by_present_root(&self) -> bool {
+        self.binding.is_by_present_root
+            && self.secrets.as_ref().is_none_or(|secrets| secrets.is_by_present_root)
+    }
+}
+
+/// What is signed and may take the place of what stands.
+#[derive(Clone, Debug)]
+pub struct Signature {
+    /// What it says.
+    pub next: Next,
+    /// The binding.
+    pub binding: Signed<Binding>,
+    /// The secrets, if they change.
+    pub secrets: Option<Signed<SecretBindings>>,
+}
+
+/// What was published, or stands.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The binding.
+    pub binding: Binding,
+    /// The secrets that hold with it.
+    pub secrets: Secrets,
 }
 
 /// An earlier version is not there to be read.
@@ -71,8 +92,12 @@ pub enum NoSuchVersion {
 }
 
 /// Id of a version that was replaced.
-fn kept_id(ver: u64) -> String {
-    format!("{BINDING_ID}-{ver}")
+fn kept_id(id: &str, ver: u64) -> String {
+    format!("{id}-{ver}")
+}
+
+fn not_genuine(what: &'static str) -> NotPublished {
+    NotPublished::NotGenuine(NotVerified::Other(what))
 }
 
 /// What stands in a tenant.
@@ -80,12 +105,24 @@ fn kept_id(ver: u64) -> String {
 /// # Errors
 ///
 /// [`NotPublished`] if it is not the root's word about this tenant.
-pub async fn standing(
-    press: &Press<'_>,
-    tenant: TenantId,
-) -> Result<Option<Standing<Binding>>, NotPublished> {
-    let standing = press.standing(&Partition::bindings(tenant), BINDING_ID).await?;
-    about(tenant, standing)
+pub async fn standing(press: &Press<'_>, tenant: TenantId) -> Result<Option<Bound>, NotPublished> {
+    match standing_once(press, tenant).await {
+        // Both are written at once, but read one after the other: somebody may have published
+        // between. What does not fit twice was put there.
+        Err(NotPublished::NotGenuine(_)) => standing_once(press, tenant).await,
+        read => read,
+    }
+}
+
+async fn standing_once(press: &Press<'_>, tenant: TenantId) -> Result<Option<Bound>, NotPublished> {
+    let partition = Partition::bindings(tenant);
+    let binding: Option<Standing<Binding>> = press.standing(&partition, BINDING_ID).await?;
+    let secrets: Option<Standing<SecretBindings>> = press.standing(&partition, SECRETS_ID).await?;
+    match (binding, secrets) {
+        (None, None) => Ok(None),
+        (Some(binding), secrets) => bound(tenant, binding, secrets).map(Some),
+        (None, Some(_)) => Err(not_genuine("secrets")),
+    }
 }
 
 /// A version that was replaced.
@@ -97,65 +134,92 @@ pub async fn kept(
     press: &Press<'_>,
     tenant: TenantId,
     ver: u64,
-) -> Result<Option<Standing<Binding>>, NotPublished> {
-    let kept = press.standing(&Partition::bindings(tenant), &kept_id(ver)).await?;
-    let kept: Option<Standing<Binding>> = about(tenant, kept)?;
-    if kept.as_ref().is_some_and(|kept| kept.value.ver != ver) {
-        return Err(NotPublished::NotGenuine(NotVerified::Other("version")));
+) -> Result<Option<Bound>, NotPublished> {
+    let partition = Partition::bindings(tenant);
+    let binding: Option<Standing<Binding>> =
+        press.standing(&partition, &kept_id(BINDING_ID, ver)).await?;
+    let Some(binding) = binding else { return Ok(None) };
+    if binding.value.ver != ver {
+        return Err(not_genuine("version"));
     }
-    Ok(kept)
-}
-
-fn about(
-    tenant: TenantId,
-    standing: Option<Standing<Binding>>,
-) -> Result<Option<Standing<Binding>>, NotPublished> {
-    match standing {
-        Some(standing) if standing.value.tnt != tenant => {
-            Err(NotPublished::NotGenuine(NotVerified::Other("tenant")))
+    let secrets = match binding.value.secrets {
+        None => None,
+        Some(named) => {
+            let kept = press.standing(&partition, &kept_id(SECRETS_ID, named.ver)).await?;
+            // What later bindings name as well stands still.
+            match kept {
+                Some(kept) => Some(kept),
+                None => press.standing(&partition, SECRETS_ID).await?,
+            }
         }
-        standing => Ok(standing),
-    }
+    };
+    bound(tenant, binding, secrets).map(Some)
 }
 
-/// What is to be signed for terms to hold; `None` if they do, for long enough.
+/// A binding and exactly the secrets that it names, both of this tenant.
+fn bound(
+    tenant: TenantId,
+    binding: Standing<Binding>,
+    secrets: Option<Standing<SecretBindings>>,
+) -> Result<Bound, NotPublished> {
+    let of_another = binding.value.tnt != tenant
+        || secrets.as_ref().is_some_and(|secrets| secrets.value.tnt != tenant);
+    if of_another {
+        return Err(not_genuine("tenant"));
+    }
+    let found = secrets.as_ref().map(|secrets| version(&secrets.value, &secrets.artefact));
+    if binding.value.secrets != found {
+        return Err(not_genuine("secrets"));
+    }
+    Ok(Bound { binding, secrets })
+}
+
+fn version(value: &SecretBindings, artefact: &Signed<SecretBindings>) -> ArtefactVersion {
+    ArtefactVersion { ver: value.ver, digest: artefact.digest() }
+}
+
+/// Signs what comes next: the secrets first, whose digest the binding names.
 ///
 /// # Errors
 ///
-/// [`WouldMove`].
-pub fn wanted(
-    standing: Option<&Standing<Binding>>,
-    wanted: &TenantTerms,
-    now: Timestamp,
-) -> Result<Option<Binding>, WouldMove> {
-    let next = next(standing.map(|standing| &standing.value), wanted, now)?;
-    Ok(next.or_else(|| {
-        let old = standing.filter(|standing| !standing.is_by_present_root)?;
-        Some(renewed(&old.value, now))
-    }))
+/// [`NotPublished`]. Nothing is stored.
+pub async fn sign(press: &Press<'_>, mut next: Next) -> Result<Signature, NotPublished> {
+    let secrets = match &next.secrets {
+        None => None,
+        Some(secrets) => {
+            let signed = press.sign(secrets).await?;
+            next.binding.secrets = Some(version(secrets, &signed));
+            Some(signed)
+        }
+    };
+    let binding = press.sign(&next.binding).await?;
+    Ok(Signature { next, binding, secrets })
 }
 
-/// Publishes the next version, if these terms do not stand yet.
+/// Publishes the next version, if this does not stand yet.
 ///
 /// # Errors
 ///
 /// [`NotPublished`]. What was stored before still counts.
 pub async fn publish(
     press: &Press<'_>,
-    terms: &TenantTerms,
+    wanted: &TenantTerms,
     now: Timestamp,
-) -> Result<Published<Binding>, NotPublished> {
-    let standing = standing(press, terms.tenant).await?;
-    let Some(binding) = wanted(standing.as_ref(), terms, now)? else {
+) -> Result<(Published<Outcome>, Secrets), NotPublished> {
+    let standing = standing(press, wanted.tenant).await?;
+    let before = standing.as_ref().map(Bound::secrets).unwrap_or_default();
+    let Some(next) = next(standing.as_ref(), wanted, now)? else {
         let standing = standing.ok_or(NotPublished::Nothing)?;
-        return Ok(Published::Unchanged(standing.value));
+        let outcome = Outcome { binding: standing.binding.value, secrets: before.clone() };
+        return Ok((Published::Unchanged(outcome), before));
     };
-    let artefact = press.sign(&binding).await?;
-    replace(press, &binding, &artefact, standing.as_ref()).await?;
-    Ok(Published::New(binding))
+    let signed = sign(press, next).await?;
+    replace(press, &signed, standing.as_ref()).await?;
+    let secrets = wanted.secrets.clone();
+    Ok((Published::New(Outcome { binding: signed.next.binding, secrets }), before))
 }
 
-/// Stores a version in place of the one that stands, which is kept.
+/// Stores a version in place of the one that stands, which is kept: all of it in one batch.
 ///
 /// # Errors
 ///
@@ -163,84 +227,43 @@ pub async fn publish(
 /// version of that number stood before: then what stands was put back.
 pub async fn replace(
     press: &Press<'_>,
-    binding: &Binding,
-    artefact: &Signed<Binding>,
-    standing: Option<&Standing<Binding>>,
+    signed: &Signature,
+    standing: Option<&Bound>,
 ) -> Result<(), NotPublished> {
-    let partition = Partition::bindings(binding.tnt);
-    if kept(press, binding.tnt, binding.ver).await?.is_some() {
-        return Err(NotPublished::OtherHistory(kept_id(binding.ver)));
+    let Signature { next, binding, secrets } = signed;
+    let partition = Partition::bindings(next.binding.tnt);
+    let was_replaced = kept_id(BINDING_ID, next.binding.ver);
+    if press.standing::<Binding>(&partition, &was_replaced).await?.is_some() {
+        return Err(NotPublished::OtherHistory(was_replaced));
     }
-    // First: a version that is kept and stands as well is harmless, one that is gone is not.
-    if let Some(standing) = standing {
-        press.keep(&partition, &kept_id(standing.value.ver), standing).await?;
+    let mut writes = Vec::new();
+    if let Some(Bound { binding, .. }) = standing {
+        let id = kept_id(BINDING_ID, binding.value.ver);
+        writes.extend(press.keeping(&partition, &id, binding).await?);
     }
-    press.store(&partition, BINDING_ID, artefact, standing).await
-}
-
-/// Stores what somebody else signed: all of it, or nothing if any of it does not count.
-///
-/// # Errors
-///
-/// [`NotApplied`].
-pub async fn apply(
-    press: &Press<'_>,
-    signed: &SignedBindings,
-) -> Result<Vec<Published<Binding>>, NotApplied> {
-    let mut checked: Vec<Next<'_>> = Vec::new();
-    for artefact in &signed.bindings {
-        let next = Next::of(press, artefact).await?;
-        let tenant = next.binding.tnt;
-        if checked.iter().any(|other| other.binding.tnt == tenant) {
-            return Err(NotApplied::Twice(tenant));
+    if let Some(secrets) = secrets {
+        let before = standing.and_then(|bound| bound.secrets.as_ref());
+        if let Some(before) = before {
+            let id = kept_id(SECRETS_ID, before.value.ver);
+            writes.extend(press.keeping(&partition, &id, before).await?);
         }
-        checked.push(next);
+        writes.push(press.placing(&partition, SECRETS_ID, secrets, before)?);
     }
-    let mut applied = Vec::new();
-    for Next { artefact, binding, standing, is_stored } in checked {
-        if is_stored {
-            applied.push(Published::Unchanged(binding));
-            continue;
-        }
-        replace(press, &binding, artefact, standing.as_ref()).await?;
-        applied.push(Published::New(binding));
-    }
-    Ok(applied)
-}
-
-/// A signed binding that may be stored, or that is.
-struct Next<'a> {
-    artefact: &'a Signed<Binding>,
-    binding: Binding,
-    standing: Option<Standing<Binding>>,
-    is_stored: bool,
-}
-
-impl<'a> Next<'a> {
-    async fn of(press: &Press<'_>, artefact: &'a Signed<Binding>) -> Result<Self, NotApplied> {
-        let binding = press.open(artefact).map_err(NotApplied::NotVerified)?.value().clone();
-        let tenant = binding.tnt;
-        let standing = standing(press, tenant).await?;
-        let stands = standing.as_ref().map_or(0, |standing| standing.value.ver);
-        let is_it = |it: &Standing<Binding>| it.artefact.as_str() == artefact.as_str();
-        let is_stored = standing.as_ref().is_some_and(is_it);
-        if !is_stored && binding.ver != stands + 1 {
-            return Err(NotApplied::OtherVersion { tenant, ver: binding.ver, stands });
-        }
-        Ok(Self { artefact, binding, standing, is_stored })
-    }
+    let over = standing.map(|bound| &bound.binding);
+    writes.push(press.placing(&partition, BINDING_ID, binding, over)?);
+    press.store_all(&partition, &writes).await
 }
 
 /// An earlier version beside the one that stands.
 #[derive(Debug)]
 pub struct Earlier {
     /// What stands.
-    pub standing: Standing<Binding>,
+    pub standing: Bound,
     /// What stood.
-    pub kept: Standing<Binding>,
+    pub kept: Bound,
 }
 
-/// Reads an earlier version, to sign its terms again.
+/// Reads an earlier version, to sign what it said again.
 ///
 /// # Errors
 ///
@@ -252,28 +275,27 @@ pub async fn earlier(
 ) -> Result<Earlier, NoSuchVersion> {
     let standing = standing(press, tenant).await?.ok_or(NoSuchVersion::Unbound(tenant))?;
     let not_kept = NoSuchVersion::NotKept { tenant, ver };
-    if ver >= standing.value.ver {
+    if ver >= standing.binding.value.ver {
         return Err(not_kept);
     }
     let kept = kept(press, tenant, ver).await?.ok_or(not_kept)?;
     Ok(Earlier { standing, kept })
 }
 
-/// Publishes terms as the next version, whether or not they differ from what stands.
+/// Publishes this as the next version, whether or not it differs from what stands.
 ///
 /// # Errors
 ///
 /// [`NotPublished`]. What was stored before still counts.
 pub async fn roll_forward(
     press: &Press<'_>,
-    standing: &Standing<Binding>,
-    terms: &TenantTerms,
+    standing: &Bound,
+    wanted: &TenantTerms,
     now: Timestamp,
 ) -> Result<Binding, NotPublished> {
-    let binding = following(Some(&standing.value), terms, now)?;
-    let artefact = press.sign(&binding).await?;
-    replace(press, &binding, &artefact, Some(standing)).await?;
-    Ok(binding)
+    let signed = sign(press, following(Some(standing), wanted, now)?).await?;
+    replace(press, &signed, Some(standing)).await?;
+    Ok(signed.next.binding)
 }
 
 #[cfg(test)]

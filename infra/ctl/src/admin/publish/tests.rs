@@ -1,6 +1,8 @@
 use airlock_core::{
+    digest::Digest,
     identity::App,
     jwe,
+    jwk::PublicKey,
     jws::Typ,
     keyset::{Keyset, Trust},
     ledger::Anchors,
@@ -21,8 +23,8 @@ impl Shelf for Documented {
         Documents::read(self, partition, id).await
     }
 
-    async fn write(&self, partition: &Partition, _: &str, write: Write) -> Result<(), BatchError> {
-        self.batch(partition, &[write]).await.map(drop)
+    async fn write(&self, partition: &Partition, writes: &[Write]) -> Result<(), BatchError> {
+        self.batch(partition, writes).await.map(drop)
     }
 
     async fn tenants(&self) -> Result<Vec<TenantId>, PortError> {
@@ -55,7 +57,7 @@ impl World {
 
     async fn publish(&self) -> Result<Published<Keyset>, NotPublished> {
         let documents: Arc<dyn Shelf> = Arc::<Documented>::clone(&self.shelf);
-        let roots = Roots::from(self.root.key());
+        let roots = Roots::from(&self.root.current());
         let authority = Authority { signer: Arc::clone(&self.root), roots };
         let press = Press::new(documents, Arc::new(authority), &*self.clock);
         let now = self.clock.now();
@@ -70,7 +72,7 @@ impl World {
         let documents: Arc<dyn Documents> = Arc::<Documented>::clone(&self.shelf);
         let clock: Arc<dyn Clock> = Arc::<SetClock>::clone(&self.clock);
         let anchors = Anchors::new(Arc::<Kept>::default(), "ledger.example");
-        let root = self.root.key().clone();
+        let root = self.root.current();
         TrustStore::new(root, anchors, documents, clock, 0).trust().await.unwrap()
     }
 }
@@ -146,12 +148,12 @@ struct Confused(LocalKey, LocalKey);
 
 #[async_trait]
 impl Signer for Confused {
-    fn key(&self) -> &airlock_core::jwk::PublicKey {
-        self.0.key()
+    fn current(&self) -> PublicKey {
+        self.0.key().clone()
     }
 
-    async fn sign(&self, digest: &airlock_core::digest::Digest) -> Result<[u8; 64], PortError> {
-        self.1.sign(digest).await
+    async fn sign(&self, _: &PublicKey, digest: &Digest) -> Result<[u8; 64], PortError> {
+        self.1.sign(self.1.key(), digest).await
     }
 }
 

@@ -32,7 +32,8 @@ pub enum BindOrder {
     Apply(ApplyBindings),
     /// List the versions of a tenant's binding
     History(History),
-    /// Sign the terms of an earlier version as a new one; an old version itself never comes back
+    /// Sign the terms and secrets of an earlier version as a new one; an old version itself never
+    /// comes back
     RollForward(RollForward),
 }
 

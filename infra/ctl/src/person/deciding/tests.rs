@@ -45,12 +45,15 @@ impl April {
 }
 
 fn asked() -> cli::Reading {
-    cli::Reading { operation: None, user: None }
+    cli::Reading { operation: None, about: cli::About { user: None, secret: None } }
 }
 
 fn named(operation: &str, user: &str) -> cli::Reading {
     let user = UserName::Id(user.parse().unwrap());
-    cli::Reading { operation: Some(operation.to_owned()), user: Some(user) }
+    cli::Reading {
+        operation: Some(operation.to_owned()),
+        about: cli::About { user: Some(user), secret: None },
+    }
 }
 
 async fn account_disable() -> Requested {

@@ -5,7 +5,7 @@
 //! one of the order's own values among them. So no bound stands in two places.
 
 use airlock_core::{
-    catalog::{Asked, Change, Entry, OPERATIONS, Parameter},
+    catalog::{Asked, Change, Entry, OPERATIONS, Parameter, Target, TargetKind},
     identity::TenantId,
 };
 use serde_json::{Map, Value};
@@ -22,6 +22,14 @@ pub enum Misfit {
         name: String,
         /// What may have been meant.
         instead: String,
+    },
+    /// It acts on something else.
+    #[error("{operation} acts on a {takes}: name it with --{takes}")]
+    Target {
+        /// The operation.
+        operation: &'static str,
+        /// What it acts on, which is an option's name as well.
+        takes: &'static str,
     },
     /// The operation has no such parameter.
     #[error("{operation} takes no parameter {name}: {instead}")]
@@ -88,6 +96,14 @@ pub fn of(tenant: TenantId, asked: &Asked, given: &Map<String, Value>) -> Misfit
         return Misfit::Operation { name, instead };
     };
     let operation = entry.name;
+    let kinds = match (entry.target, &asked.target) {
+        (TargetKind::User, Target::Secret(_)) => Some("user"),
+        (TargetKind::Secret, Target::User(_)) => Some("secret"),
+        (TargetKind::User, Target::User(_)) | (TargetKind::Secret, Target::Secret(_)) => None,
+    };
+    if let Some(takes) = kinds {
+        return Misfit::Target { operation, takes };
+    }
     let takes = |name: &str| entry.parameters.iter().find(|parameter| parameter.name == name);
     if let Some(name) = given.keys().find(|name| takes(name).is_none()) {
         let instead = suggestion(name, entry.parameters.iter().map(|parameter| parameter.name));
@@ -128,8 +144,13 @@ mod tests {
     const USER: &str = "11111111-2222-4333-8444-555555555555";
 
     fn asked(name: &str, parameters: &Value) -> Asked {
-        let asked = json!({ "name": name, "target": { "user": USER }, "parameters": parameters });
-        serde_json::from_value(asked).unwrap()
+        let known = OPERATIONS.iter().find(|operation| operation.entry().name == name);
+        let target = match known.map(|operation| operation.entry().target) {
+            Some(TargetKind::Secret) => json!({ "secret": "payroll" }),
+            Some(TargetKind::User) | None => json!({ "user": USER }),
+        };
+        serde_json::from_value(json!({ "name": name, "target": target, "parameters": parameters }))
+            .unwrap()
     }
 
     fn told(name: &str, parameters: impl Into<Value>) -> String {
@@ -163,6 +184,18 @@ mod tests {
             told("tap.isue", json!({})),
             "there is no operation tap.isue: did you mean tap.issue?"
         );
+    }
+
+    #[test]
+    fn who_names_another_kind_of_thing_is_told_which_kind_it_takes() {
+        let tenant = "605d9d43-3534-4810-8152-9d01a268ad22".parse().unwrap();
+        let told = |asked: Value| of(tenant, &serde_json::from_value(asked).unwrap(), &Map::new());
+
+        let user = told(json!({ "name": "secret.rotate", "target": { "user": USER } }));
+        let secret = told(json!({ "name": "account.disable", "target": { "secret": "payroll" } }));
+
+        assert_eq!(user.to_string(), "secret.rotate acts on a secret: name it with --secret");
+        assert_eq!(secret.to_string(), "account.disable acts on a user: name it with --user");
     }
 
     #[test]

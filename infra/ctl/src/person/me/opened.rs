@@ -4,9 +4,9 @@ mod text;
 
 use airlock_core::{
     ask::RequestEvidence,
+    catalog::Target,
     decision::{self, Decision, MAX_REASON_BYTES, Verdict},
     disclosure::{Disclosed, NotDisclosed},
-    identity::ObjectId,
     jwk::NotAKey,
     jws::{NotSigned, Signed},
     step_up::Context,
@@ -64,14 +64,14 @@ pub enum NotOpened {
 }
 
 /// Somebody named something else than what the request says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotRecognised {
     /// Another operation.
     #[error("nothing was signed: the signed request asks for {0}")]
     Operation(&'static str),
-    /// Another user.
-    #[error("nothing was signed: the signed request is about user {0}")]
-    User(ObjectId),
+    /// Another user or secret.
+    #[error("nothing was signed: the signed request is about {}", about(.0))]
+    Target(Target),
 }
 
 /// A request waits for no such decision.
@@ -116,6 +116,14 @@ struct Shown {
     step_up: Option<Context>,
 }
 
+/// What a request is about, in words.
+fn about(target: &Target) -> String {
+    match target {
+        Target::User(user) => format!("user {user}"),
+        Target::Secret(name) => format!("secret {name}"),
+    }
+}
+
 impl Opened {
     /// Its name.
     #[must_use]
@@ -154,19 +162,26 @@ impl Opened {
     }
 
     /// Goes on if this is the request that somebody has in mind. A user is named by their whole
-    /// id, or by its part before the first hyphen.
+    /// id, or by its part before the first hyphen; a secret by its name.
     ///
     /// # Errors
     ///
     /// [`NotRecognised`].
-    pub fn recognise(self, operation: &str, user: &str) -> Result<Recognised, NotRecognised> {
+    pub fn recognise(self, operation: &str, target: &str) -> Result<Recognised, NotRecognised> {
         if self.says.entry().name != operation {
             return Err(NotRecognised::Operation(self.says.entry().name));
         }
-        let target = self.says.target().to_string();
-        let begins = target.split('-').next().unwrap_or_default();
-        if [target.as_str(), begins].iter().all(|id| !id.eq_ignore_ascii_case(user)) {
-            return Err(NotRecognised::User(self.says.target()));
+        let about = self.says.target();
+        let is_meant = match about {
+            Target::User(user) => {
+                let id = user.to_string();
+                let begins = id.split('-').next().unwrap_or_default();
+                [id.as_str(), begins].iter().any(|id| id.eq_ignore_ascii_case(target))
+            }
+            Target::Secret(name) => name.as_str() == target,
+        };
+        if !is_meant {
+            return Err(NotRecognised::Target(about.clone()));
         }
         Ok(Recognised(self))
     }

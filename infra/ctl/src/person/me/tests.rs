@@ -19,14 +19,14 @@ const NOW: Timestamp = Timestamp::from_unix_s(1_700_000_000);
 fn me() -> Me {
     let api = Api::new("http://localhost:9".parse().unwrap()).unwrap();
     let key = ClientKey::draw(&Dice).unwrap();
-    let person = PersonId { tid: good().tenant, oid: good().user };
+    let person = PersonId { tid: good().tenant, oid: good().target.user().unwrap() };
     Me::new(api, key, Digest::of(&[b"sid"]), person, Arc::new(SetClock::at(NOW)), Arc::new(Dice))
 }
 
 fn good() -> Order {
     Order {
         operation: "tap.issue".to_owned(),
-        user: "11111111-2222-4333-8444-555555555555".parse().unwrap(),
+        target: "11111111-2222-4333-8444-555555555555".parse().unwrap(),
         tenant: "605d9d43-3534-4810-8152-9d01a268ad22".parse().unwrap(),
         parameters: Map::new(),
         purpose: "new phone".to_owned(),
@@ -56,7 +56,7 @@ fn view(state: &str) -> Value {
     let tenant = good().tenant;
     json!({
         "id": format!("{tenant}.{}", Digest::of(&[b"x"])), "state": state,
-        "operation": "account.disable", "target": good().user, "tenant": tenant,
+        "operation": "account.disable", "target": good().target.to_string(), "tenant": tenant,
         "requester": "entra:a:b", "purpose": "left", "asked_at": NOW, "expires": NOW.plus_s(60),
         "needs_approvals": 1, "approvals": 0,
     })

@@ -29,9 +29,17 @@ pub struct OperationView {
     pub risk: String,
     /// Whether its result is a secret for the requester alone.
     pub secret: bool,
-    /// What it takes, besides the user that it is about.
+    /// What it acts on: `user` or `secret`.
+    #[serde(default = "user")]
+    pub target: String,
+    /// What it takes, besides what it acts on.
     #[serde(default)]
     pub parameters: Vec<ParameterView>,
+}
+
+/// What operations acted on when there was nothing else.
+fn user() -> String {
+    "user".to_owned()
 }
 
 /// A parameter of an operation.
@@ -83,8 +91,9 @@ impl Operations {
 impl fmt::Display for Told<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for operation in &self.operations.operations {
-            let OperationView { name, summary, risk, parameters, .. } = operation;
-            writeln!(formatter, "{} ({} risk): {}", Word(name), Word(risk), Plain(summary))?;
+            let OperationView { name, summary, risk, target, parameters, .. } = operation;
+            let (name, risk, on) = (Word(name), Word(risk), Word(target));
+            writeln!(formatter, "{name} ({risk} risk, on a {on}): {}", Plain(summary))?;
             for parameter in parameters {
                 writeln!(
                     formatter,
@@ -96,12 +105,21 @@ impl fmt::Display for Told<'_> {
                 )?;
             }
             let typed: Option<String> = parameters.iter().map(ParameterView::typed).collect();
-            if let Some(typed) = typed {
-                let ask = format!("ask {} --user USER{typed} --purpose \"WHY\"", Word(name));
+            let option = match target.as_str() {
+                "user" => Some("--user USER"),
+                "secret" => Some("--secret NAME"),
+                // Newer than this program.
+                _ => None,
+            };
+            if let (Some(typed), Some(option)) = (typed, option) {
+                let ask = format!("ask {name} {option}{typed} --purpose \"WHY\"");
                 writeln!(formatter, "    {}", self.again.with(ask))?;
             }
         }
-        formatter.write_str("USER is an object id or, in the local cloud, a sign-in name.")
+        formatter.write_str(
+            "USER is an object id or, in the local cloud, a sign-in name. NAME is a secret's in the \
+             tenant's secret bindings.",
+        )
     }
 }
 
@@ -128,7 +146,7 @@ mod tests {
         let entries: Vec<_> = OPERATIONS.iter().map(|operation| operation.entry()).collect();
         let told = told(&json!({ "operations": entries }));
 
-        let at = told.find("tap.issue (high risk)").unwrap();
+        let at = told.find("tap.issue (high risk, on a user)").unwrap();
         let lines: Vec<&str> = told[at..].lines().skip(1).take(3).collect();
         assert_eq!(
             lines,
@@ -144,6 +162,9 @@ mod tests {
         assert!(told.contains("    group  text, needed: object id of the group\n"), "{told}");
         let lines = told.lines().filter(|line| line.contains("airlockctl"));
         assert_eq!(lines.count(), OPERATIONS.len());
+        let line = "ask secret.rotate --secret NAME -p emergency=true --purpose \"WHY\"";
+        assert!(told.contains("\nsecret.rotate (high risk, on a secret): "), "{told}");
+        assert!(told.contains(line), "{told}");
     }
 
     #[test]

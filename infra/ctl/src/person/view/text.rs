@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use airlock_core::record::State;
+use airlock_core::{
+    catalog::Target,
+    identity::{PersonId, TenantId},
+    record::State,
+};
 
 use super::{RequestView, Requests, Reveal, Review, SessionView};
 use crate::{
@@ -73,6 +77,22 @@ impl RequestView {
     }
 }
 
+/// What a request changes: a user, by name as well if it is known, or a secret.
+pub fn target(
+    formatter: &mut fmt::Formatter<'_>,
+    target: &Target,
+    tenant: TenantId,
+    people: &People,
+) -> fmt::Result {
+    match target {
+        Target::User(oid) => {
+            writeln!(formatter, "user      {oid}")?;
+            called(formatter, people.name(PersonId { tid: tenant, oid: *oid }))
+        }
+        Target::Secret(name) => writeln!(formatter, "secret    {name}"),
+    }
+}
+
 /// What the API says of a request.
 impl fmt::Display for Told<'_, RequestView> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,8 +103,7 @@ impl fmt::Display for Told<'_, RequestView> {
             writeln!(formatter, "because   {}", Folded(reason))?;
         }
         writeln!(formatter, "operation {}", Word(&what.operation))?;
-        writeln!(formatter, "user      {}", what.target)?;
-        called(formatter, people.name(what.user()))?;
+        target(formatter, &what.target, what.tenant, people)?;
         writeln!(formatter, "tenant    {}", what.tenant)?;
         writeln!(formatter, "asked by  {}", Word(&what.requester))?;
         called(formatter, people.of_principal(&what.requester))?;
@@ -113,7 +132,9 @@ impl fmt::Display for Told<'_, Requests> {
                 request.id,
                 request.asked_at,
                 Word(&request.operation),
-                people.user_briefly(request.user()),
+                request
+                    .user()
+                    .map_or_else(|| request.target.to_string(), |user| people.user_briefly(user),),
                 people.briefly(&request.requester),
                 Begun(&request.purpose),
                 request.progress(),

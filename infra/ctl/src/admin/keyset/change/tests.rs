@@ -4,7 +4,6 @@ use airlock_core::{
     jwk::PublicKey,
     jws::{Signed, Typ},
     memory::{Dice, LocalKey},
-    ports::Signer as _,
     root::Replacement,
 };
 

@@ -93,7 +93,7 @@ async fn a_request_is_recognised_by_its_operation_and_its_user() {
         assert_eq!(recognised(operation, USER).await, other, "{operation}");
     }
     for user in ["22222222", "1111111", "", "11111111-2222"] {
-        let other = Err(NotRecognised::User(USER.parse().unwrap()));
+        let other = Err(NotRecognised::Target(USER.parse().unwrap()));
         assert_eq!(recognised("account.disable", user).await, other, "{user}");
     }
 }

@@ -2,14 +2,17 @@
 
 use std::fmt;
 
-use airlock_core::{decision::Verdict, identity::PersonId};
+use airlock_core::decision::Verdict;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::{DecisionView, Opened};
 use crate::{
     foreign::{Folded, LABEL, Plain, Word},
-    person::{people::People, view::text::called},
+    person::{
+        people::People,
+        view::text::{called, target},
+    },
 };
 
 /// A request, for somebody who knows these people.
@@ -47,8 +50,7 @@ impl fmt::Display for Told<'_> {
             writeln!(formatter, "step up   {context}, of whoever approves or denies it")?;
         }
         writeln!(formatter, "operation {}: {}", says.entry().name, says.entry().summary)?;
-        writeln!(formatter, "user      {}", says.target())?;
-        called(formatter, people.name(PersonId { tid: says.tenant(), oid: says.target() }))?;
+        target(formatter, says.target(), says.tenant(), people)?;
         for (name, value) in says.parameters().as_object().into_iter().flatten() {
             writeln!(formatter, "with      {name}: {}", Plain(&value.to_string()))?;
         }
@@ -83,7 +85,7 @@ impl Serialize for Opened {
             "id": self.id(),
             "signed": {
                 "operation": says.entry().name,
-                "target": says.target(),
+                "target": says.target().to_string(),
                 "tenant": says.tenant(),
                 "parameters": says.parameters(),
                 "requester": says.requester(),
