@@ -202,7 +202,12 @@ impl Azure {
         Ok(RotationPorts {
             secrets: Arc::new(VaultSecrets::new(secrets.map_err(port_error)?)),
             keys: Arc::new(VaultKeys::new(keys.map_err(port_error)?)),
-            credentials: Arc::new(Applications::new(graph, self.http.clone(), &manifest.authority)),
+            credentials: Arc::new(Applications::new(
+                graph,
+                self.http.clone(),
+                &manifest.authority,
+                manifest.own_clients(),
+            )),
             consumers: Arc::new(Checks::new(self.http.clone())),
         })
     }

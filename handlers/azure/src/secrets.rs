@@ -41,7 +41,8 @@ use crate::{
 /// Bits of a wrapping key.
 const KEY_BITS: i32 = 3072;
 
-/// Versions of one thing at the most: more would mean that something adds without end.
+/// Versions of one thing that can be used, at the most: more would mean that something adds without
+/// end. Those that are disabled are kept by the vault for good.
 const MOST_VERSIONS: usize = 500;
 
 /// An answer of the vault is not of the form that it gives.
@@ -111,14 +112,18 @@ async fn listed<T: Send>(
 ) -> Result<Vec<Version>, PortError> {
     let mut versions = in_time(async {
         let mut pages = pages.map_err(port_error)?;
-        let mut versions = Vec::new();
+        let (mut versions, mut usable) = (Vec::new(), 0);
         loop {
             match pages.try_next().await {
                 Ok(None) => return Ok(versions),
-                Ok(Some(_)) if versions.len() == MOST_VERSIONS => {
+                Ok(Some(_)) if usable == MOST_VERSIONS => {
                     return Err(unexpected("number of versions"));
                 }
-                Ok(Some(found)) => versions.push(read(found)?),
+                Ok(Some(found)) => {
+                    let version = read(found)?;
+                    usable += usize::from(version.enabled);
+                    versions.push(version);
+                }
                 Err(error) if status(&error) == Some(404) => return Ok(Vec::new()),
                 Err(error) => return Err(port_error(error)),
             }

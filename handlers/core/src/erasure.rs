@@ -16,7 +16,7 @@
 //! the word of somebody else is asked for. The worker's [claim](crate::claim::Claim), which stands
 //! in a blob that `intake` can neither write nor read, commits to every person in the evidence
 //! that it has judged, and says when the request was asked. Beside what it erases, `intake` leaves
-//! a [`Proof`] that one of them is the person of the order ([`commitment`]). It is checked against
+//! a [`Proof`] that one of them is the person of the order (`commitment`). It is checked against
 //! the claim ([`is_proven`]) by a worker that comes upon an erased request, and can be by anyone
 //! who reads order, proof and claim; the person is not needed for it, and cannot be found by it.
 //! The worker also asks for the outcome: what was erased before it ended is a violation.

@@ -125,6 +125,13 @@ pub enum NotDeployed {
 }
 
 impl Manifest {
+    /// Client ids of Airlock's own applications, none of which has a secret.
+    #[must_use]
+    pub fn own_clients(&self) -> std::collections::BTreeSet<ObjectId> {
+        let workers = self.workers.values().copied();
+        workers.chain([self.portal_client, self.intake_client]).collect()
+    }
+
     /// Opens a package's manifest.
     ///
     /// # Errors

@@ -127,7 +127,11 @@ impl StoredRevocation {
     }
 
     /// The same, even if the key that signed it was revoked since.
-    pub(crate) fn open_once_valid(
+    ///
+    /// # Errors
+    ///
+    /// [`NotVerified`].
+    pub fn open_once_valid(
         &self,
         trust: &Trust,
         now: Timestamp,

@@ -1,11 +1,10 @@
 //! Whoever rotates, connected once: by the clock, and as the worker of what is asked.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use airlock_azure::{Azure, hosting::Handler};
 use airlock_core::{
     execution::{Tools, Worker},
-    identity::ObjectId,
     ledger::Anchors,
     manifest::Manifest,
     policy::{NotValid, ReadPolicies},
@@ -80,7 +79,7 @@ impl Shared {
         let trust = Arc::new(self.trust_over(&ports));
         let outside = self.azure.rotation(&self.manifest)?;
         // What works for Airlock has no secret: each is trusted by its identity's token.
-        let own: BTreeSet<ObjectId> = self.manifest.workers.values().copied().collect();
+        let own = self.manifest.own_clients();
         let holder = holder(&ports)?;
         Ok(Rotator::new(ports, outside, trust, own, holder))
     }

@@ -175,6 +175,11 @@ async fn put(
                         revocation.name = old.name;
                         (Some(etag), revocation.sid.is_some())
                     }
+                    Standing::Unbelieved(old) => {
+                        revocation.name = old.name;
+                        revocation.nbf = revocation.nbf.max(old.nbf);
+                        (Some(etag), false)
+                    }
                     Standing::Spoiled => (Some(etag), false),
                 }
             }
@@ -216,6 +221,8 @@ enum Standing {
     Covers,
     /// It is genuine, and does not go as far.
     Older(Revocation),
+    /// It was genuine until the key that signed it was revoked. The ledger was told its name.
+    Unbelieved(Revocation),
     /// It is not genuine, or would not be found: it is written over.
     Spoiled,
 }
@@ -227,18 +234,21 @@ async fn standing(
     new: &Revocation,
 ) -> Result<Standing, NotRevoked> {
     let trust = desk.trust.trust().await?;
+    let now = desk.now();
     let old = StoredRevocation::read(found).and_then(|stored| {
-        let old = stored.open(&trust, desk.now())?;
-        if stored.id == id { Ok(old) } else { Err(NotVerified::Other("id")) }
-    });
-    Ok(match old {
-        Err(error) => {
-            tracing::error!(cause = chain(&error), "stored revocation not genuine: written over");
-            Standing::Spoiled
+        if stored.id != id {
+            return Err(NotVerified::Other("id"));
         }
-        Ok(old) if old.nbf >= new.nbf => Standing::Covers,
-        Ok(old) => Standing::Older(old),
-    })
+        match stored.open(&trust, now) {
+            Ok(old) if old.nbf >= new.nbf => Ok(Standing::Covers),
+            Ok(old) => Ok(Standing::Older(old)),
+            Err(_) => stored.open_once_valid(&trust, now).map(Standing::Unbelieved),
+        }
+    });
+    Ok(old.unwrap_or_else(|error| {
+        tracing::error!(cause = chain(&error), "stored revocation not genuine: written over");
+        Standing::Spoiled
+    }))
 }
 
 /// Id of the document of a revocation.
@@ -322,6 +332,23 @@ mod tests {
         world.entra.confers(&[Role::TenantAdmin]);
         assert_eq!(revoked(&world, World::person(2)).await, 200);
         assert_eq!(world.revocations(), [World::person(2).to_string()]);
+    }
+
+    #[tokio::test]
+    async fn one_whose_key_was_revoked_is_renewed_under_its_name_and_never_says_less() {
+        let world = World::new().await;
+        let desk = world.desk().await;
+        let person = PersonId { tid: World::HOME.parse().unwrap(), oid: World::person(1) };
+        let told = world.put_revocation_by_an_old_key(person.oid).await;
+
+        revoke(desk, person, None, None).await.unwrap();
+
+        let partition = Partition::revocations(person.tid);
+        let id = revocation::person_id(person);
+        let found = desk.ports.documents.read(&partition, &id).await.unwrap().unwrap();
+        let trust = desk.trust.trust().await.unwrap();
+        let renewed = StoredRevocation::read(found).unwrap().open(&trust, desk.now()).unwrap();
+        assert_eq!(renewed.told(), told);
     }
 
     #[tokio::test]

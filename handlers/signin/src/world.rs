@@ -15,6 +15,7 @@ use airlock_core::{
     identity::{App, ObjectId},
     jwk::PublicKey,
     jws::{Signed, Typ, Verified},
+    keyset::KeysetKey,
     manifest::Manifest,
     memory::{Dice, Documented, Kept, LocalKey, Mask, SetClock},
     ports::{Clock as _, Ports},
@@ -43,6 +44,8 @@ const NOON: Timestamp = Timestamp::from_unix_s(1_700_049_600);
 
 /// The number of the key that the app signs with.
 const SIGNIN_KEY: u8 = 101;
+/// One that was revoked.
+const OLD_KEY: u8 = 103;
 
 pub struct World {
     pub clock: Arc<SetClock>,
@@ -78,6 +81,10 @@ impl World {
             &[
                 listed(signin_key, App::Signin, &[Typ::Session, Typ::Statement, Typ::Revocation]),
                 listed(intake_key, App::Intake, &[Typ::Confirmation]),
+                KeysetKey {
+                    revoked: Some(NOON),
+                    ..listed(client_key(OLD_KEY).1, App::Signin, &[Typ::Revocation])
+                },
             ],
         )
         .await;

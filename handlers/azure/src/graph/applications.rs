@@ -1,6 +1,6 @@
 //! Client secrets of applications that the rotator's own application owns.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use airlock_core::{
     identity::{ObjectId, TenantId},
@@ -33,6 +33,8 @@ pub(crate) struct Applications {
     graph: Arc<Graph>,
     http: reqwest::Client,
     authority: String,
+    /// Client ids of Airlock's own, which are not changed.
+    own: BTreeSet<ObjectId>,
 }
 
 /// Somebody answered, and not in a way that says whether a secret is accepted.
@@ -44,8 +46,13 @@ struct Undecided {
 }
 
 impl Applications {
-    pub(crate) fn new(graph: Arc<Graph>, http: reqwest::Client, authority: &str) -> Self {
-        Self { graph, http, authority: authority.trim_end_matches('/').to_owned() }
+    pub(crate) fn new(
+        graph: Arc<Graph>,
+        http: reqwest::Client,
+        authority: &str,
+        own: BTreeSet<ObjectId>,
+    ) -> Self {
+        Self { graph, http, authority: authority.trim_end_matches('/').to_owned(), own }
     }
 
     async fn ask(
@@ -58,14 +65,21 @@ impl Applications {
         in_time(self.graph.send(ROTATOR, tenant, request)).await
     }
 
+    /// An application's credentials. Whoever changes one has looked at them first, so that an
+    /// application of Airlock's own is refused here though a binding names it by another id.
     async fn all(
         &self,
         tenant: TenantId,
         application: ObjectId,
     ) -> Result<Vec<Credential>, PortError> {
-        let path = format!("/applications/{application}?$select=passwordCredentials");
+        let path = format!("/applications/{application}?$select=appId,passwordCredentials");
         let response = self.ask(tenant, ("GET", path), None).await?;
         let body = answer::read(&response)?;
+        let client = body["appId"].as_str().and_then(|id| id.parse().ok());
+        let client: ObjectId = client.ok_or_else(|| broken("application"))?;
+        if self.own.contains(&client) {
+            return Err(PortError::Denied("an application of Airlock's own".into()));
+        }
         let found = body["passwordCredentials"].as_array().ok_or_else(|| broken("credentials"))?;
         found.iter().map(|one| credential(one).ok_or_else(|| broken("credential"))).collect()
     }

@@ -8,7 +8,7 @@
 //!
 //! A process keeps what it has verified, for each tree: its right edge, and the leaves that no
 //! anchor covers yet. So a decision in a tree that is in use costs no call; the anchors and the
-//! head are looked at again beside the work, every [`LOOK_S`] seconds of use. A process that did
+//! head are looked at again beside the work, every `LOOK_S` seconds of use. A process that did
 //! not look for [`STALE_S`] seconds looks before it goes on, or whoever owns the database could
 //! show it an old state for ever.
 //!

@@ -97,8 +97,8 @@ struct Seeing<'a> {
 impl Reception {
     /// The secrets of a tenant or of the platform, by their names.
     ///
-    /// Remote calls: what entering the tenant takes, one read of its secrets and a query of their
-    /// rotations.
+    /// Remote calls: what entering the tenant takes, one read of its secrets, a query of their
+    /// rotations, and a read for each that the query did not find.
     ///
     /// # Errors
     ///

@@ -10,8 +10,8 @@ use uuid::Uuid;
 use super::{
     NotRotated,
     place::Place,
-    ports::{Acceptance, RotationPorts},
-    rotating::{Made, Rotating, Storing, Taker},
+    ports::{Acceptance, Credential, RotationPorts},
+    rotating::{CREDENTIAL_TAG, Made, Rotating, Storing, Taker},
     state::{Held, Rotation, Run},
 };
 use crate::{
@@ -48,15 +48,31 @@ impl ClientSecret<'_> {
         format!("airlock/{}/", self.name)
     }
 
-    /// Removes credentials that a process added which died before it could say so.
+    /// Removes credentials that a process added which died before it could say so. Never the one
+    /// that users find, whatever the document says: whoever owns the database can put an earlier
+    /// one back.
     async fn remove_strays(&self, rotation: &Rotation) -> Result<(), NotRotated> {
         let prefix = self.prefix();
-        for found in self.ports.credentials.list(self.scope, self.application).await? {
-            let ours = found.name.as_deref().is_some_and(|name| name.starts_with(&prefix));
-            if ours && !rotation.knows(&found.id.to_string()) {
-                tracing::warn!(credential = %found.id, "stray credential removed");
-                self.ports.credentials.remove(self.scope, self.application, found.id).await?;
+        let all = self.ports.credentials.list(self.scope, self.application).await?;
+        let ours = |found: &Credential| {
+            found.name.as_deref().is_some_and(|name| name.starts_with(&prefix))
+        };
+        let strays: Vec<Uuid> = all
+            .into_iter()
+            .filter(|found| ours(found) && !rotation.knows(&found.id.to_string()))
+            .map(|found| found.id)
+            .collect();
+        if strays.is_empty() {
+            return Ok(());
+        }
+        let used = self.place().used_credential().await?;
+        for stray in strays {
+            if used.as_ref() == Some(&stray.to_string()) {
+                tracing::error!(credential = %stray, "credential in use is not known: it stays");
+                continue;
             }
+            tracing::warn!(credential = %stray, "stray credential removed");
+            self.ports.credentials.remove(self.scope, self.application, stray).await?;
         }
         Ok(())
     }
@@ -70,15 +86,19 @@ impl ClientSecret<'_> {
 #[async_trait]
 impl Rotating for ClientSecret<'_> {
     async fn adopt(&self) -> Result<Option<(Held, Timestamp)>, NotRotated> {
-        let Some(replaces) = self.replaces else { return Ok(None) };
-        let all = self.ports.credentials.list(self.scope, self.application).await?;
-        let Some(found) = all.into_iter().find(|found| found.id == replaces) else {
+        let newest = self.place().newest().await?;
+        // One of ours, whose document is gone: else nobody would ever remove it.
+        let tagged = newest.as_ref().and_then(|version| version.tags.get(CREDENTIAL_TAG));
+        let tagged = tagged.and_then(|id| Uuid::try_parse(id).ok());
+        if tagged.is_none() && self.replaces.is_none() {
             return Ok(None);
-        };
-        let version = self.place().newest().await?;
-        Ok(version.map(|version| {
-            (Held { credential: replaces.to_string(), version: version.id }, found.at)
-        }))
+        }
+        let all = self.ports.credentials.list(self.scope, self.application).await?;
+        let with_id = |id: Option<Uuid>| all.iter().find(|found| Some(found.id) == id);
+        let found = with_id(tagged).or_else(|| with_id(self.replaces));
+        // Users may not find it in the vault yet: then it is in no version.
+        let version = newest.map(|version| version.id).unwrap_or_default();
+        Ok(found.map(|found| (Held { credential: found.id.to_string(), version }, found.at)))
     }
 
     async fn add(&self, run: &Run, rotation: &Rotation) -> Result<Made, NotRotated> {

@@ -27,6 +27,12 @@ impl Place<'_> {
         Ok(self.versions().await?.pop().filter(|version| version.enabled))
     }
 
+    /// Id of the credential that users find, if we put it there.
+    pub async fn used_credential(&self) -> Result<Option<String>, PortError> {
+        let newest = self.newest().await?;
+        Ok(newest.and_then(|mut version| version.tags.remove(CREDENTIAL_TAG)))
+    }
+
     /// The value of what is held.
     pub async fn value(&self, held: &Held) -> Result<Secret, PortError> {
         self.vault.get(self.name.as_str(), &held.version).await
@@ -81,8 +87,15 @@ impl Place<'_> {
             }
             (None, _) => None,
         };
-        // What came back stands there twice by now.
-        let twice = before.filter(|_| back.is_some());
+        // What came back stands there twice by now. Said again after a crash, it may be another
+        // one that is before: one that is still in its overlap.
+        let is_active = |version: &&Version| {
+            active.is_some_and(|active| {
+                let tagged = version.tags.get(CREDENTIAL_TAG);
+                version.id == active.version || tagged == Some(&active.credential)
+            })
+        };
+        let twice = before.filter(is_active).filter(|_| back.is_some());
         for version in all_bad.into_iter().chain(twice) {
             self.vault.disable(self.name.as_str(), &version.id).await?;
         }

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use super::{
     NotRotated, PATIENCE_S,
@@ -26,6 +27,9 @@ pub(super) const CREDENTIAL_TAG: &str = "airlock-credential";
 
 /// Seconds between two uses of what is not accepted yet: a minute in all.
 const PAUSES_S: [u64; 6] = [1, 2, 4, 8, 15, 30];
+
+/// For how long a secret is used at the most, but for the last call.
+const LONGEST: Duration = Duration::from_mins(3);
 
 /// A new credential. Its value is in memory alone until it is stored.
 pub(super) struct Made {
@@ -104,10 +108,14 @@ pub(super) enum Taker<'a> {
 
 impl Taker<'_> {
     /// Uses a secret until it is accepted, for a minute at the most in the first attempt, and for
-    /// one more with each other, up to four.
+    /// one more with each other, up to [`LONGEST`]: a step must end well within its lease.
     pub async fn accepts(self, secret: &Secret, attempt: u32) -> Result<Acceptance, PortError> {
         let longer = usize::try_from(attempt.min(3)).unwrap_or_default();
+        let until = Instant::now() + LONGEST;
         for pause_s in PAUSES_S.into_iter().chain(std::iter::repeat_n(30, longer * 2)) {
+            if Instant::now() + Duration::from_secs(pause_s) > until {
+                break;
+            }
             match self.try_out(secret).await? {
                 Acceptance::NotYet => tokio::time::sleep(Duration::from_secs(pause_s)).await,
                 told => return Ok(told),

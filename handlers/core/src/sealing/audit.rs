@@ -9,7 +9,8 @@
 //! hour. What waits to be sent is removed without a leaf, so that it is gone says nothing.
 //!
 //! Revocations are `signin`'s, in a container of their own. The ledger was told of each by its
-//! name: whichever somebody may still rely on must be there, and go as far as it said.
+//! name: whichever somebody may still rely on must be there, and go as far as it said. Those of people
+//! whose own tenant has no binding are told to the platform's tree, and not looked for.
 //!
 //! What it cannot tell: of a document whose last statement is in an epoch that is no longer in the
 //! database, whether it is the last one of that epoch.

@@ -57,7 +57,7 @@ impl Unbound {
 
 impl Sealer {
     /// Says of each tenant whose binding is gone that it is, and gives how many there are.
-    /// Remote calls: a query every [`LOOK_S`] seconds.
+    /// Remote calls: a query every [`LOOK_S`] seconds, and in each round while one is gone.
     pub(super) async fn tell_unbound(
         &self,
         bound: &[TenantId],

@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 use airlock_core::{
     base64url,
     identity::{App, ObjectId},
+    jws::Signed,
     ledger::{Happened, Stored, document::Unsigned},
     memory::Mask,
     ports::{Container, Documents as _, Partition, Wrapper as _},
+    revocation::{Revocation, StoredRevocation, Told},
     session::Session,
     session_record::SessionRecord,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{World, client_key};
+use super::{OLD_KEY, World, client_key};
 use crate::{
     opaque::Opaque,
     reports,
@@ -124,6 +126,19 @@ impl World {
         let stored =
             Stored::sign(unsigned, App::Signin, &client_key(50).0, self.now()).await.unwrap();
         self.documents.overwrite(&Partition::session(&id), &id, stored.to_json().unwrap());
+    }
+
+    /// A revocation from when another key was `signin`'s, which was revoked since.
+    pub async fn put_revocation_by_an_old_key(&self, person: ObjectId) -> Told {
+        let tid = Self::HOME.parse().unwrap();
+        let (iat, name) = (self.now(), Uuid::new_v4());
+        let nbf = iat.plus_s(600);
+        let old = Revocation { iss: App::Signin, tid, oid: person, sid: None, name, nbf, iat };
+        let signed = Signed::sign(&old, &client_key(OLD_KEY).0).await.unwrap();
+        let stored = StoredRevocation::new(&old, signed);
+        let json = serde_json::to_value(&stored).unwrap();
+        self.documents.overwrite(&Partition::revocations(tid), &stored.id, json);
+        old.told()
     }
 
     pub fn put_spoiled_revocation(&self, person: ObjectId) {

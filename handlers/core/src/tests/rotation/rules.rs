@@ -7,6 +7,7 @@ use super::shop::{DAY_S, FIRST, Kind, PAYROLL, Shop};
 use crate::{
     digest::Digest,
     identity::TenantId,
+    ports::Partition,
     rotation::{Demand, Ended, LEASE_S, NotRotated},
 };
 
@@ -166,4 +167,36 @@ async fn no_value_enters_a_document_or_an_event() {
 
     assert!(stored.contains("rotation-payroll") && stored.contains("outbox"));
     assert!(!stored.contains("value of") && !stored.contains("first"), "{stored}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_puts_its_document_back_or_deletes_it_takes_no_credential_from_its_users() {
+    for is_deleted in [false, true] {
+        let shop = Shop::with(Kind::ClientSecret).await;
+        shop.round().await.unwrap();
+        let contoso = Partition::tenant(&shop.world.scope(CONTOSO).await);
+        let earlier = shop.world.documents.all(&contoso)["rotation-payroll"].clone();
+        shop.world.pass(30 * DAY_S).await;
+        assert_eq!(shop.round().await.unwrap().rotated, 1);
+        shop.world.pass(DAY_S).await;
+        assert_eq!(shop.round().await.unwrap().done, 1);
+        let used = shop.rented.credentials(PAYROLL);
+        assert_eq!(used.len(), 1);
+
+        if is_deleted {
+            shop.world.documents.forget(&contoso, "rotation-payroll");
+        } else {
+            shop.world.documents.overwrite(&contoso, "rotation-payroll", earlier);
+        }
+        shop.round().await.unwrap();
+        shop.world.pass(31 * DAY_S).await;
+        shop.round().await.unwrap();
+        shop.world.pass(DAY_S).await;
+        shop.round().await.unwrap();
+
+        assert_eq!(shop.rented.outages(), [""; 0], "deleted: {is_deleted}");
+        let left = shop.rented.credentials(PAYROLL);
+        assert_eq!(left.len(), 1, "deleted: {is_deleted}");
+        assert_ne!(left, used, "deleted: {is_deleted}");
+    }
 }
