@@ -3,6 +3,7 @@
 //! dies.
 
 mod signing;
+mod versioned;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -12,14 +13,14 @@ use std::{
 use async_trait::async_trait;
 use uuid::Uuid;
 
-pub use self::signing::Signing;
+pub use self::{signing::Signing, versioned::Versioned};
 pub use super::gate::{Gate, Gated, Wrong};
 use super::{Dice, LocalKey, SetClock, lock};
 use crate::{
     identity::ObjectId,
     jwe,
     jwk::{PublicKey, Thumbprint},
-    ports::{Clock as _, Partition, PortError, WrappedKey, Wrapper},
+    ports::{Clock as _, PortError},
     rotation::ports::{
         Acceptance, Consumers, Credential, Credentials, KeyKind, KeyVersions, NewCredential,
         RotationPorts, SecretVault, Tags, Version,
@@ -451,53 +452,4 @@ fn signing_key() -> Result<Arc<LocalKey>, PortError> {
     let private = jwe::private_key(&Dice);
     let private = private.map_err(|error| PortError::Broken(error.into()))?;
     LocalKey::new(&private).map(Arc::new).map_err(|error| PortError::Broken(error.into()))
-}
-
-/// Wraps by masking, with the newest version of a key in [`Rented`].
-pub struct Versioned {
-    rented: Arc<Rented>,
-    apps: String,
-    name: String,
-}
-
-impl Versioned {
-    /// The app's own wrapping key, of this name.
-    #[must_use]
-    pub fn new(rented: Arc<Rented>, name: &str) -> Self {
-        Self { rented, apps: name.to_owned(), name: name.to_owned() }
-    }
-}
-
-#[async_trait]
-impl Wrapper for Versioned {
-    fn of(&self, partition: &Partition) -> Arc<dyn Wrapper> {
-        let name = partition.wrapping_key_name(&self.apps).into_owned();
-        Arc::new(Self { rented: Arc::clone(&self.rented), apps: self.apps.clone(), name })
-    }
-
-    async fn wrap(&self, key: &[u8; 32]) -> Result<WrappedKey, PortError> {
-        self.rented
-            .call("key wrap", |held| {
-                let newest = held.keys.get(&self.name).and_then(|versions| versions.last());
-                let newest = &newest.ok_or_else(absent)?.version;
-                if !newest.enabled {
-                    return Err(disabled());
-                }
-                let wrapped = key.iter().map(|byte| byte ^ 0x5a).collect();
-                Ok(WrappedKey { kid: format!("{}/{}", self.name, newest.id), wrapped })
-            })
-            .await
-    }
-
-    async fn unwrap(&self, key: &WrappedKey) -> Result<[u8; 32], PortError> {
-        self.rented
-            .call("key unwrap", |held| {
-                let version = key.kid.strip_prefix(&format!("{}/", self.name));
-                let version = version.ok_or_else(absent)?;
-                held.kept(&self.name, version)?;
-                let bytes: Vec<u8> = key.wrapped.iter().map(|byte| byte ^ 0x5a).collect();
-                bytes.try_into().map_err(|_| absent())
-            })
-            .await
-    }
 }
