@@ -1,6 +1,9 @@
 //! Always the right version signs, and what it signs verifies under the key that is named.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use super::*;
 use crate::{
@@ -16,9 +19,9 @@ use crate::{
 const NAME: &str = "intake-signing";
 const NOON: Timestamp = Timestamp::from_unix_s(1_790_000_000);
 
-/// Who sign at once, and what each signs.
+/// Who sign at once, and how often they have asked the vault before each next version.
 const TASKS: usize = 16;
-const SIGNATURES: usize = 60;
+const CALLS: usize = 40;
 
 /// An app with its key, and whoever signs the keyset.
 struct Stage {
@@ -220,12 +223,13 @@ async fn a_signature_is_the_named_keys_however_many_sign_while_versions_change()
     let (signer, vault) = stage.connect().await;
     let mut keys = vec![first];
     signer.follow(&stage.trust(1, &[(&keys[0], -SETTLED_S, false)]).await).await;
+    let over = Arc::new(AtomicBool::new(false));
     let mut signing = tokio::task::JoinSet::new();
     for _ in 0..TASKS {
-        let signer = Arc::clone(&signer);
+        let (signer, over) = (Arc::clone(&signer), Arc::clone(&over));
         signing.spawn(async move {
             let mut all = Vec::new();
-            for _ in 0..SIGNATURES {
+            while !over.load(Ordering::Relaxed) {
                 all.push(Signed::sign(&statement(), &*signer).await.unwrap());
             }
             all
@@ -240,10 +244,11 @@ async fn a_signature_is_the_named_keys_however_many_sign_while_versions_change()
         // What is being signed with it goes on with the next one.
         stage.rented.disable_key(NAME, &keys[before]);
         let made = vault.calls().len();
-        while vault.calls().len() < made + 40 && !signing.is_empty() {
+        while vault.calls().len() < made + CALLS {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
     }
+    over.store(true, Ordering::Relaxed);
 
     let mut by = std::collections::BTreeMap::<usize, usize>::new();
     for signed in signing.join_all().await.into_iter().flatten() {
@@ -252,5 +257,6 @@ async fn a_signature_is_the_named_keys_however_many_sign_while_versions_change()
         *by.entry(named).or_default() += 1;
     }
     println!("signatures by version: {by:?}");
-    assert_eq!(by.values().sum::<usize>(), TASKS * SIGNATURES);
+    let by_later: usize = by.iter().filter(|(named, _)| **named > 0).map(|(_, made)| made).sum();
+    assert!(by_later >= CALLS, "later versions sign too");
 }
