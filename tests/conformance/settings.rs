@@ -102,6 +102,9 @@ fn manifest(app: App, may_override: &[&str], root: &LocalKey) -> Manifest {
         bus: "airlock.servicebus.windows.net".to_owned(),
         blobs: "https://airlock.blob.core.windows.net".to_owned(),
         anchors: "https://anchors.blob.core.windows.net".to_owned(),
+        resource_manager: "https://management.azure.com".to_owned(),
+        resources: format!("/subscriptions/{tenant}/resourceGroups/airlock"),
+        sites: BTreeMap::from([(app, format!("airlock-{app}"))]),
         ledger: "ledger.contoso.example".to_owned(),
         portal: url("portal.airlock"),
         api: url("api.airlock"),
@@ -109,6 +112,7 @@ fn manifest(app: App, may_override: &[&str], root: &LocalKey) -> Manifest {
         portal_client: id(),
         intake_client: id(),
         signin_principal: id(),
+        principals: BTreeMap::from([(app, id())]),
         workers: workers.map(|name| (format!("airlock-worker-{name}"), id())).into(),
         may_override: may_override.iter().map(|name| (*name).to_owned()).collect(),
     }

@@ -6,5 +6,6 @@
 mod appending;
 mod calls;
 mod crashes;
+mod drift;
 mod lost_answers;
 mod rotation;

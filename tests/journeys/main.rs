@@ -3,6 +3,7 @@
 mod admin;
 mod approval;
 mod cli;
+mod drift;
 mod erasure;
 mod on_demand;
 mod operations;
@@ -11,6 +12,7 @@ mod recording;
 mod rotation;
 mod secret;
 mod services;
+mod session_key;
 mod sign_in;
 mod sign_out;
 mod signing_keys;

@@ -35,7 +35,21 @@ async fn bound(world: &World, root: &VaultKey) {
         "name": KEY, "driver": { "kind": "signing_key", "app": "intake", "key": KEY },
         "max_age_days": 90, "overlap_hours": 24,
     }]);
-    let secrets = serde_json::from_value(secrets).unwrap();
+    publish(world, root, &secrets, |keyset| {
+        let intakes = keyset.keys.iter_mut().find(|key| key.app == App::Intake).unwrap();
+        intakes.nbf = now().plus_s(-YEAR_S);
+    })
+    .await;
+}
+
+/// The admin plane publishes what is to be rotated for the platform, and a keyset that names it.
+pub async fn publish(
+    world: &World,
+    root: &VaultKey,
+    secrets: &Value,
+    change: impl FnOnce(&mut Keyset),
+) {
+    let secrets = serde_json::from_value(secrets.clone()).unwrap();
     let (iat, exp) = (now(), now().plus_s(YEAR_S));
     let control = world.control();
     let mut stored = control.published("platform").await;
@@ -50,8 +64,7 @@ async fn bound(world: &World, root: &VaultKey) {
     control.put("bindings", "platform", &json!(secrets)).await;
 
     (keyset.ver, keyset.secrets) = (keyset.ver + 1, Some(named));
-    let intakes = keyset.keys.iter_mut().find(|key| key.app == App::Intake).unwrap();
-    intakes.nbf = now().plus_s(-YEAR_S);
+    change(&mut keyset);
     stored["artefact"] = json!(Signed::sign(&keyset, root).await.unwrap());
     control.put("bindings", "platform", &stored).await;
 }
@@ -206,4 +219,32 @@ async fn may_not_sign(rotate: &Impostor, world: &World) {
     let execute = world.impostor("execute").await;
     let listed = execute.vault(Method::GET, &format!("/keys/{KEY}/versions"), None).await;
     assert_eq!(listed.status, 403, "{}", listed.text);
+}
+
+#[tokio::test]
+async fn the_admin_plane_lists_what_may_be_used_although_the_newest_version_is_disabled() {
+    let world = World::start().await;
+    let (desk, rotate) = (Desk::of(&world), world.impostor("rotate").await);
+    let rotations = Rotations::of(&world).await;
+    let create = json!({ "kty": "EC", "crv": "P-256", "key_ops": ["sign", "verify"] });
+    let mut made = Vec::new();
+    for _ in 0..2 {
+        let path = format!("/keys/{KEY}/create");
+        rotate.vault(Method::POST, &path, Some(create.clone())).await.assert_ok();
+        let newest = rotations.versions("keys", KEY).await.pop().unwrap();
+        made.push((thumbprint(&rotate, &newest).await, newest));
+        // The vault tells ages in seconds.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+    }
+    let [(usable, _), (disabled, newest)] = &made[..] else { panic!("{made:?}") };
+    let path = format!("/keys/{KEY}/{}", newest["version"].as_str().unwrap());
+    let disable = json!({ "attributes": { "enabled": false } });
+    rotate.vault(Method::PATCH, &path, Some(disable)).await.assert_ok();
+
+    let told = desk.types(&["keys", "publish"]).done();
+    let listed = desk.types(&["keys", "show"]).done();
+
+    assert!(told.contains("keyset 2 of"), "{told}");
+    assert!(listed.contains(usable.as_str()) && !listed.contains(disabled.as_str()), "{listed}");
+    desk.types(&["keys", "publish"]).done();
 }

@@ -113,6 +113,7 @@ async fn plant(world: &World, name: &str, until: Timestamp) {
         verdict: Verdict::Match,
         iat: now(),
         exp: until,
+        drift: None,
     };
     let finding = Signed::sign(&finding, &drift).await.unwrap();
     let unsigned = Unsigned {

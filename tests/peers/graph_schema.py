@@ -16,7 +16,8 @@ reference = Reference()
 stage = Stage()
 checks = Checks()
 
-answers.check(checks, stage, reference)
+with stage.altered():
+    answers.check(checks, stage, reference)
 
 with checks.that("people sign in to have every operation of the catalog carried out", needed=True):
     sam = Person(stage.cloud, "sam@contoso.example")

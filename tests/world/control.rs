@@ -52,6 +52,11 @@ impl Control {
         self.ask(self.http.post(format!("{}{path}", self.origin)).json(body)).await
     }
 
+    /// Changes the world behind everyone's back.
+    pub async fn hand(&self, path: &str, body: &Value) -> Value {
+        self.post(path, body).await
+    }
+
     /// Lets calls go wrong.
     pub async fn fault(&self, rule: Value) {
         self.post("/faults", &rule).await;

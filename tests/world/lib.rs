@@ -17,6 +17,7 @@ mod browser;
 mod clock;
 mod control;
 mod desk;
+mod drift;
 mod forgery;
 mod impostor;
 mod launch;
@@ -41,6 +42,7 @@ pub use self::{
     clock::now,
     control::{Control, Kill},
     desk::{Desk, Said},
+    drift::{Drifts, Found},
     forgery::{Forged, Forger},
     impostor::{Impostor, VaultKey, cosmos_authorization},
     launch::{launched, program},

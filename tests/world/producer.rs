@@ -61,6 +61,7 @@ impl Producer {
             purpose: "impossible travel".to_owned(),
             ticket: None,
             lifetime_s: None,
+            finding: None,
         };
         Event::asking(self.name.clone(), id.to_owned(), now(), tenant, data)
     }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use airlock_core::{
     comparing::AccessPolicies,
+    drift::sources::{Directories, Resources},
     identity::App,
     manifest::Manifest,
     ports::{Blobs, Bus, Clock, Directory, Partition, PortError, Ports, Signer},
+    remediation::Remediation,
     rotation::ports::RotationPorts,
     secret::Secret,
     signing::{self, FollowingSigner},
@@ -18,13 +20,14 @@ use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
 use tokio::sync::OnceCell;
 
 use crate::{
+    arm::ResourceManager,
     blobs::BlobStore,
     bus::ServiceBus,
     clock::{SystemClock, SystemEntropy},
     cosmos::Cosmos,
     entra::TokenVerifier,
     failure::{in_time, port_error},
-    graph::{Applications, Checks, Graph},
+    graph::{Applications, Checks, Graph, Registrations},
     hosting::{Dependency, Health, Settings, Watched},
     identity::{self, Kept},
     oidc::ServiceTokens,
@@ -183,6 +186,31 @@ impl Azure {
     #[must_use]
     pub fn access_policies(&self) -> Arc<dyn AccessPolicies> {
         Arc::clone(&self.directory) as Arc<dyn AccessPolicies>
+    }
+
+    /// Directories, as the observer sees them in Microsoft Graph.
+    #[must_use]
+    pub fn directories(&self) -> Arc<dyn Directories> {
+        Arc::clone(&self.directory) as Arc<dyn Directories>
+    }
+
+    /// What takes credentials away from Airlock's own registrations: for the app `rotate` alone,
+    /// whose identity may.
+    #[must_use]
+    pub fn remediation(&self) -> Arc<dyn Remediation> {
+        Arc::new(Registrations::new(Arc::clone(&self.directory)))
+    }
+
+    /// The resources of the deployment, as Azure has them: for the app `drift` alone, whose identity
+    /// may read them.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if an address in the manifest is not one.
+    pub fn resources(&self, manifest: &Manifest) -> Result<Arc<dyn Resources>, PortError> {
+        let (identity, http) = (self.identity.clone(), self.http.clone());
+        let resources = ResourceManager::new(manifest, identity, &self.wire, http);
+        Ok(Arc::new(resources.map_err(port_error)?))
     }
 
     /// What rotation reaches: for the app `rotate` alone, whose identity may.

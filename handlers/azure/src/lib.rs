@@ -4,6 +4,7 @@
 //! Which hosts are called stands in the signed manifest; settings only name things there.
 //! Every call has a time-out, and every failure is one of four: [`PortError`](airlock_core::ports::PortError).
 
+mod arm;
 mod azure;
 mod blobs;
 mod bus;

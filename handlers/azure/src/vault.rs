@@ -3,7 +3,11 @@
 //! Names of keys come from settings, where they were checked: the SDK puts them into a path as
 //! they are.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use airlock_core::{
     digest::Digest,
@@ -17,9 +21,11 @@ use azure_security_keyvault_keys::{
     KeyClient, ResourceId,
     models::{
         CurveName, EncryptionAlgorithm, JsonWebKey, KeyClientGetKeyOptions, KeyClientSignOptions,
-        KeyOperationParameters, KeyOperationResult, SignParameters, SignatureAlgorithm,
+        KeyClientWrapKeyOptions, KeyOperationParameters, KeyOperationResult, SignParameters,
+        SignatureAlgorithm,
     },
 };
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -34,11 +40,25 @@ pub(crate) struct VaultVersions {
 }
 
 /// A key that wraps data keys: the app's, or a tenant's own.
+///
+/// What wraps is the newest version that may be used. Of a name, the vault itself takes the newest,
+/// so nothing is asked for that but the wrapping; only where that one is disabled, the versions are
+/// listed, and the one that is found wraps for [`INSTEAD`], before the newest is tried again.
 pub(crate) struct VaultWrapper {
     client: Arc<KeyClient>,
     /// The app's, after which tenants' own are named.
     apps: Arc<str>,
     name: String,
+    instead: Arc<Mutex<HashMap<String, Instead>>>,
+}
+
+/// For how long a version wraps that is not the newest.
+const INSTEAD: Duration = Duration::from_mins(1);
+
+/// A version that wraps while the newest is disabled, and until when.
+struct Instead {
+    version: String,
+    until: Instant,
 }
 
 /// One version of a key.
@@ -157,7 +177,58 @@ impl SigningVersions for VaultVersions {
 impl VaultWrapper {
     /// The app's own key, by the name in its settings.
     pub(crate) fn new(client: Arc<KeyClient>, name: String) -> Self {
-        Self { client, apps: name.as_str().into(), name }
+        Self { client, apps: name.as_str().into(), name, instead: Arc::default() }
+    }
+
+    async fn wrap_with(
+        &self,
+        key: &[u8; 32],
+        version: Option<String>,
+    ) -> Result<WrappedKey, PortError> {
+        let options = KeyClientWrapKeyOptions {
+            key_version: version.clone(),
+            ..KeyClientWrapKeyOptions::default()
+        };
+        let wrapped = in_time(async {
+            let response = self
+                .client
+                .wrap_key(&self.name, parameters(key.to_vec())?, Some(options))
+                .await
+                .map_err(port_error)?;
+            response.into_model().map_err(port_error)
+        });
+        let wrapped = wrapped.await?;
+        let kid = wrapped.kid.clone().unwrap_or_default();
+        let (id, value) = result(wrapped, &self.client, &self.name)?;
+        if version.is_some_and(|version| version != id.version) {
+            return Err(unexpected("key id"));
+        }
+        Ok(WrappedKey { kid, wrapped: value.to_vec() })
+    }
+
+    /// The version that wraps instead of the newest, if the newest was found to be disabled.
+    fn instead(&self) -> Option<String> {
+        let instead = self.instead.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = instead.get(&self.name).filter(|found| Instant::now() < found.until);
+        found.map(|found| found.version.clone())
+    }
+
+    /// Wraps with the newest version that is not disabled.
+    async fn wrap_with_usable(
+        &self,
+        key: &[u8; 32],
+        denied: PortError,
+    ) -> Result<WrappedKey, PortError> {
+        let versions = secrets::key_versions(&self.client, &self.name).await?;
+        let Some(usable) = versions.into_iter().rfind(|version| version.enabled) else {
+            return Err(denied);
+        };
+        let wrapped = self.wrap_with(key, Some(usable.id.clone())).await?;
+        tracing::warn!(key = self.name, version = usable.id, "an older version of the key wraps");
+        let found = Instead { version: usable.id, until: Instant::now() + INSTEAD };
+        let mut instead = self.instead.lock().unwrap_or_else(PoisonError::into_inner);
+        instead.insert(self.name.clone(), found);
+        Ok(wrapped)
     }
 }
 
@@ -168,22 +239,15 @@ impl Wrapper for VaultWrapper {
             client: Arc::clone(&self.client),
             apps: Arc::clone(&self.apps),
             name: partition.wrapping_key_name(&self.apps).into_owned(),
+            instead: Arc::clone(&self.instead),
         })
     }
 
     async fn wrap(&self, key: &[u8; 32]) -> Result<WrappedKey, PortError> {
-        let wrapped = in_time(async {
-            let response = self
-                .client
-                .wrap_key(&self.name, parameters(key.to_vec())?, None)
-                .await
-                .map_err(port_error)?;
-            response.into_model().map_err(port_error)
-        });
-        let wrapped = wrapped.await?;
-        let kid = wrapped.kid.clone().unwrap_or_default();
-        let (_, value) = result(wrapped, &self.client, &self.name)?;
-        Ok(WrappedKey { kid, wrapped: value.to_vec() })
+        match self.wrap_with(key, self.instead()).await {
+            Err(denied @ PortError::Denied(_)) => self.wrap_with_usable(key, denied).await,
+            wrapped => wrapped,
+        }
     }
 
     async fn unwrap(&self, key: &WrappedKey) -> Result<[u8; 32], PortError> {

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    identity::{ObjectId, Role, TenantId},
+    digest::Digest,
+    identity::{App, ObjectId, Role, TenantId},
     jwk::PublicKey,
     jws::{Artefact, Typ},
     ledger::statement::ArtefactVersion,
@@ -69,6 +70,22 @@ pub struct Terms {
     /// Cedar policies of the tenant's own. Each can only forbid.
     #[serde(default)]
     pub forbids: Vec<String>,
+    /// Findings of drift that are taken as they are. Those about the deployment stand in the terms
+    /// of its own tenant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<Accepted>,
+}
+
+/// A finding of drift that is taken as it is, for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accepted {
+    /// Its fingerprint.
+    pub finding: Digest,
+    /// Why.
+    pub reason: String,
+    /// Until when.
+    pub until: Timestamp,
 }
 
 /// A tenant whose people may ask.
@@ -122,16 +139,69 @@ pub struct Service {
 
 /// An event producer that may ask. Its own signature travels along.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "WrittenProducer", into = "WrittenProducer")]
 pub struct Producer {
     /// Its name here, which no other service or producer of the tenant has.
     pub name: String,
-    /// The key that signs its events.
-    pub key: PublicKey,
+    /// Whose key signs its events.
+    pub signed_by: SignedBy,
     /// Operations that it may ask for.
     pub operations: Vec<String>,
     /// People who answer for it, of this tenant: none of them decides what it asks.
     pub owners: Vec<ObjectId>,
+}
+
+/// Whose key signs a producer's events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignedBy {
+    /// A key of the producer's own, written `"key"`.
+    Key(PublicKey),
+    /// Airlock's own `drift`, by whichever of its keys the keyset lists: written
+    /// `"app": "drift"`. No other app produces events.
+    Drift,
+}
+
+/// A producer, as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenProducer {
+    name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<PublicKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    app: Option<App>,
+    operations: Vec<String>,
+    owners: Vec<ObjectId>,
+}
+
+/// What a producer signs with is not said, or said twice, or an app's that produces no events.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the producer {0} names neither its key nor the app drift, or more than one of them")]
+pub struct NotAProducer(String);
+
+impl TryFrom<WrittenProducer> for Producer {
+    type Error = NotAProducer;
+
+    fn try_from(written: WrittenProducer) -> Result<Self, NotAProducer> {
+        let WrittenProducer { name, key, app, operations, owners } = written;
+        let signed_by = match (key, app) {
+            (Some(key), None) => SignedBy::Key(key),
+            (None, Some(App::Drift)) => SignedBy::Drift,
+            _ => return Err(NotAProducer(name)),
+        };
+        Ok(Self { name, signed_by, operations, owners })
+    }
+}
+
+impl From<Producer> for WrittenProducer {
+    fn from(producer: Producer) -> Self {
+        let Producer { name, signed_by, operations, owners } = producer;
+        let (key, app) = match signed_by {
+            SignedBy::Key(key) => (Some(key), None),
+            SignedBy::Drift => (None, Some(App::Drift)),
+        };
+        Self { name, key, app, operations, owners }
+    }
 }
 
 /// How many requests are taken in an hour.

@@ -11,6 +11,7 @@
 
 mod account;
 mod bitlocker_read;
+mod credential_remove;
 mod device;
 mod effect;
 mod eyes;
@@ -40,6 +41,8 @@ use crate::{
     secret_binding::SecretName,
 };
 
+pub use credential_remove::{Removable, Removal};
+use effect::Declares;
 pub use effect::Effect;
 pub use eyes::{Eyes, Unfit};
 pub use hands::{Hands, NotDone};
@@ -61,6 +64,7 @@ pub const OPERATIONS: &[&Operation] = &[
     &bitlocker_read::BITLOCKER_READ,
     &risk_dismiss::RISK_DISMISS,
     &secret_rotate::SECRET_ROTATE,
+    &credential_remove::CREDENTIAL_REMOVE,
 ];
 
 /// How much harm an operation can do in the wrong hands.
@@ -130,7 +134,7 @@ impl Entry {
     #[must_use]
     pub const fn is_for_programs(&self) -> bool {
         let harmless = matches!(self.risk, Risk::Low) && !self.secret;
-        harmless || matches!(self.target, TargetKind::Secret)
+        harmless || matches!(self.target, TargetKind::Secret | TargetKind::Application)
     }
 }
 
@@ -142,21 +146,23 @@ pub enum Means {
     Directory(Reach),
     /// The [rotator](crate::rotation), whose steps follow from how the secret is bound.
     Rotation,
+    /// The [remediator](crate::remediation), by one of these calls of Microsoft Graph.
+    Remediation(Reach),
 }
 
 /// How far an operation reaches into the directory.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Reach {
-    /// The one worker application whose token it needs.
+    /// The one application whose token it needs.
     pub application: &'static str,
     /// The Microsoft Graph application permissions that cover it.
     pub permissions: &'static [&'static str],
     /// Every call that it can make as that application: method and path below the version.
     ///
-    /// `{user}` is the target, a parameter's name stands for its value, and any other name for
+    /// `{user}` or `{application}` is the target, a parameter's name stands for its value, and any other name for
     /// what the directory says: one or more letters, digits, hyphens and underscores.
     pub calls: &'static [&'static str],
-    /// What it looks at before it is claimed, as the application that only reads.
+    /// What it looks at before it is claimed, as another application, which may not do it.
     pub reads: &'static [&'static str],
 }
 
@@ -187,6 +193,8 @@ enum Planning {
     Directory(fn(&Value) -> Result<Box<dyn Plan>, NotUnderstood>),
     /// Into the change of a secret.
     Rotation(fn(&Value, &SecretName) -> Result<Renewal, NotUnderstood>),
+    /// Into what is taken away from an app registration.
+    Remediation(fn(&Value, ObjectId) -> Result<Removal, NotUnderstood>),
 }
 
 impl Operation {
@@ -277,6 +285,8 @@ pub enum Work {
     Directory(OnUser),
     /// A new credential for a secret.
     Rotation(Renewal),
+    /// One credential less for an app registration.
+    Remediation(Removal),
 }
 
 /// Calls to the directory, about one of its users.
@@ -306,6 +316,11 @@ impl Change {
             (Planning::Rotation(plan), Means::Rotation, Target::Secret(secret)) => {
                 Work::Rotation(plan(&asked.parameters, secret)?)
             }
+            (
+                Planning::Remediation(plan),
+                Means::Remediation(_),
+                Target::Application(application),
+            ) => Work::Remediation(plan(&asked.parameters, *application)?),
             _ => return Err(NotUnderstood::Target),
         };
         let target = asked.target.clone();
@@ -358,6 +373,7 @@ impl Work {
         match self {
             Self::Directory(on) => on.plan.parameters(),
             Self::Rotation(renewal) => renewal.parameters(),
+            Self::Remediation(removal) => removal.parameters(),
         }
     }
 }
@@ -367,11 +383,6 @@ impl OnUser {
     #[must_use]
     pub const fn user(&self) -> ObjectId {
         self.user
-    }
-
-    /// How far it reaches.
-    const fn reach(&self) -> &'static Reach {
-        self.reach
     }
 
     /// Looks whether what it is about is as the operation needs it.
@@ -391,8 +402,13 @@ impl OnUser {
     pub async fn carry_out(&self, hands: &mut Hands<'_>) -> Result<Option<Secret>, NotDone> {
         self.plan.carry_out(hands).await
     }
+}
 
-    /// What a name in a template stands for, if the digest says so.
+impl Declares for OnUser {
+    fn reach(&self) -> &'static Reach {
+        self.reach
+    }
+
     fn place(&self, name: &str) -> Option<String> {
         if name == "user" {
             return Some(self.user.to_string());

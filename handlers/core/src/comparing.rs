@@ -249,6 +249,7 @@ fn finding(tenant: TenantId, context: &Context, verdict: Verdict, now: Timestamp
         verdict,
         iat: now,
         exp: now.plus_s(BACKED_S),
+        drift: None,
     }
 }
 
@@ -260,7 +261,7 @@ fn wanted(scope: &TenantScope) -> Vec<Context> {
 }
 
 /// Whether one policy alone makes everybody prove more who asks for this context.
-fn is_backed(context: &Context, policies: &[AccessPolicy]) -> bool {
+pub(crate) fn is_backed(context: &Context, policies: &[AccessPolicy]) -> bool {
     policies.iter().any(|policy| {
         policy.enabled
             && policy.everybody

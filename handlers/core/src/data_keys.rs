@@ -394,8 +394,10 @@ impl<'a> TenantKeys<'a> {
     /// Who made a key: one of the apps that encrypt, whoever wrapped it again since.
     fn maker(document: &Document<StoredKey>) -> Result<Thumbprint, NoKey> {
         match (document.by, document.body.maker) {
-            // No other app encrypts anything, whatever its key signs.
-            (App::Intake | App::Execute | App::Rotate, None) => Ok(document.statement.key()),
+            // `signin` encrypts nothing that a tenant has, whatever its key signs.
+            (App::Intake | App::Execute | App::Rotate | App::Drift, None) => {
+                Ok(document.statement.key())
+            }
             (App::Rotate, Some(maker)) => Ok(maker),
             _ => Err(NotGenuine::Contents("author").into()),
         }

@@ -11,6 +11,7 @@ mod carrying_out;
 mod claims;
 mod erased;
 mod judge;
+mod mending;
 mod open;
 mod outcome;
 mod pace;
@@ -34,6 +35,7 @@ use crate::{
     policy::Policies,
     ports::{Created, Directory, PortError, Ports},
     record::Record,
+    remediation::Remediator,
     rotation::Rotator,
     step_up::Newest,
     trust::TrustStore,
@@ -70,8 +72,13 @@ pub struct Worker {
 pub enum Tools {
     /// The directory, as the worker applications may change it: `execute` has it.
     Directory(Arc<dyn Directory>),
-    /// What changes secrets: `rotate` has it.
-    Rotator(Arc<Rotator>),
+    /// What changes credentials: `rotate` has it.
+    Credentials {
+        /// Gives a bound secret a new one.
+        rotator: Arc<Rotator>,
+        /// Takes away what was not declared.
+        remediator: Arc<Remediator>,
+    },
 }
 
 impl Tools {
@@ -79,7 +86,7 @@ impl Tools {
     const fn app(&self) -> App {
         match self {
             Self::Directory(_) => App::Execute,
-            Self::Rotator(_) => App::Rotate,
+            Self::Credentials { .. } => App::Rotate,
         }
     }
 }
@@ -271,7 +278,8 @@ impl Worker {
         if let Some(pause_s) = self.waits_for_its_turn(&request, change.attempt).await? {
             return Ok(Step::Later(pause_s));
         }
-        self.carry_out(request, opened, claim, traceparent).await
+        // As large as all that can be carried out.
+        Box::pin(self.carry_out(request, opened, claim, traceparent)).await
     }
 
     /// Ends a request that must not be carried out. One that nobody has begun is barred first:

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    digest::Digest,
+    drift::{check::Mend, severity::Severity},
     identity::{App, TenantId},
     jws::{Artefact, Typ},
     keyset::Issued,
@@ -28,6 +30,76 @@ pub struct Finding {
     pub iat: Timestamp,
     /// Until when it may be relied upon.
     pub exp: Timestamp,
+    /// What deviates, if it is [drift](crate::drift) that was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drifted>,
+}
+
+/// Something that deviates from what was declared, and how it was dealt with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drifted {
+    /// Names it, for as long as it deviates and ever after.
+    pub fingerprint: Digest,
+    /// The check that found it; or `unreadable`, of a source.
+    pub check: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<String>,
+    /// What is there. No value of a secret, and no person's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+    /// When it was first seen, since it was last seen to be gone.
+    pub first_seen: Timestamp,
+    /// When it was last written down that it was seen.
+    pub last_seen: Timestamp,
+    /// How it is dealt with.
+    pub state: State,
+    /// What Airlock could do about it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mend: Option<Mend>,
+}
+
+/// How a finding is dealt with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
+pub enum State {
+    /// Nobody has done anything about it yet.
+    Open,
+    /// The tenant's terms take it as it is.
+    Accepted {
+        /// Why.
+        reason: String,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Airlock was asked to mend it.
+    Remediating {
+        /// Counts the times that it was asked.
+        attempt: u32,
+        /// When it was asked last.
+        since: Timestamp,
+    },
+    /// It was seen to be gone.
+    Resolved {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+impl State {
+    /// Its word.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Accepted { .. } => "accepted",
+            Self::Remediating { .. } => "remediating",
+            Self::Resolved { .. } => "resolved",
+        }
+    }
 }
 
 /// How something compares with what was declared.
@@ -40,6 +112,8 @@ pub enum Verdict {
     Drift,
     /// It could not be looked at.
     Unreadable,
+    /// It could not be looked at for so long that what was seen before counts no more.
+    Stale,
 }
 
 /// The body of a stored finding.

@@ -124,6 +124,25 @@ impl Trust {
         Ok(opened)
     }
 
+    /// Opens what this app signed in a form that names no issuer of ours, as an event's does.
+    ///
+    /// # Errors
+    ///
+    /// [`NotVerified::UnknownKey`] unless the keyset lists the key for this app and that `typ`,
+    /// unrevoked and with its time begun; else as [`Signed::verify`].
+    pub fn open_by<T: Artefact>(
+        &self,
+        app: App,
+        signed: &Signed<T>,
+        now: Timestamp,
+    ) -> Result<Verified<T>, NotVerified> {
+        let key = self.key_for(signed)?;
+        if key.app != app || key.nbf > now {
+            return Err(NotVerified::UnknownKey(signed.key()));
+        }
+        signed.verify(&key.jwk, now)
+    }
+
     /// Reads what one of our apps signed without judging its time: for the caller that must
     /// read on to learn at which time to judge it.
     pub(crate) fn open_undated<T: Issued>(&self, signed: &Signed<T>) -> Result<T, NotVerified> {
@@ -288,6 +307,12 @@ impl Trust {
         }
         let digest = Digest::of(&[note.text().as_bytes()]);
         Ok(Verified::otherwise(checkpoint, digest, signed_by.jwk.thumbprint()))
+    }
+
+    /// When the admin root signed it.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        self.keyset.iat
     }
 
     /// The keyset's version, which permits name.

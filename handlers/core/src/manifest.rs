@@ -43,6 +43,12 @@ pub struct Manifest {
     pub blobs: String,
     /// Storage account of anchors.
     pub anchors: String,
+    /// Azure Resource Manager, `https://management.azure.com`.
+    pub resource_manager: String,
+    /// Id of the resource group that everything of the deployment is in.
+    pub resources: String,
+    /// Names of the function apps' resources.
+    pub sites: std::collections::BTreeMap<App, String>,
     /// Name of the ledger, with which the origin of every tree begins: a name like a host's,
     /// that is never called.
     pub ledger: String,
@@ -58,6 +64,8 @@ pub struct Manifest {
     pub intake_client: ObjectId,
     /// `signin`'s managed identity: the only caller of confirmations.
     pub signin_principal: ObjectId,
+    /// Principal ids of all managed identities, the admin plane's included.
+    pub principals: std::collections::BTreeMap<App, ObjectId>,
     /// Worker applications by name.
     pub workers: std::collections::BTreeMap<String, ObjectId>,
     /// Settings that could move trust and may be set all the same. Empty in Azure; the local

@@ -1,9 +1,11 @@
 //! The ports in memory, for this crate's own tests. They keep the same promises as the ones
 //! over Azure, and can be told to fail.
 
+pub mod actual;
 mod blobs;
 mod documents;
 mod gate;
+pub mod remediation;
 pub mod rotation;
 
 use std::{
@@ -185,6 +187,8 @@ pub enum Fault {
 #[derive(Debug, Default)]
 pub struct Sent {
     messages: Mutex<Vec<(String, Message)>>,
+    /// Whether the broker takes nothing.
+    pub away: Mutex<bool>,
 }
 
 impl Sent {
@@ -198,6 +202,9 @@ impl Sent {
 #[async_trait]
 impl Bus for Sent {
     async fn send(&self, queue: &str, message: &Message) -> Result<(), PortError> {
+        if *lock(&self.away) {
+            return Err(lost());
+        }
         let mut messages = lock(&self.messages);
         if messages.iter().all(|(other, sent)| other != queue || sent.id != message.id) {
             messages.push((queue.to_owned(), message.clone()));

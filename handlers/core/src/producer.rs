@@ -10,17 +10,23 @@
 //! verify it with the key in the binding. A taken-over `intake` can withhold its events, and can
 //! make none up. The key belongs to one deployment: nothing in an event says for which of two it
 //! was meant.
+//!
+//! One producer is Airlock's own: `drift`, whose key is the one that the keyset lists for it, so
+//! that it is followed when it is rotated. It alone may say that it [found](crate::finding)
+//! something, and it asks for nothing else.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
     ask::MAX_LIFETIME_S,
-    binding::{Producer, Terms},
+    binding::{Producer, SignedBy, Terms},
     catalog::Asked,
     digest::Digest,
-    identity::TenantId,
+    finding::Finding,
+    identity::{App, TenantId},
     jws::{Artefact, NotVerified, Signed, Typ, Verified},
+    keyset::Trust,
     service::{self, DEFAULT_LIFETIME_S},
     time::Timestamp,
 };
@@ -66,6 +72,9 @@ pub struct EventData {
     /// For how long it may be carried out, in seconds; [`DEFAULT_LIFETIME_S`] if it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifetime_s: Option<u32>,
+    /// What was found, if that is why it is asked. By `drift`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Signed<Finding>>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -180,7 +189,8 @@ impl std::fmt::Debug for EventData {
     }
 }
 
-/// Opens a producer's event with the key that these terms register, and says who that is.
+/// Opens a producer's event with the key that these terms register, or that the keyset lists for
+/// `drift` if that is whom they register; and says who that is.
 ///
 /// # Errors
 ///
@@ -189,13 +199,16 @@ impl std::fmt::Debug for EventData {
 pub fn open<'t>(
     event: &Signed<Event>,
     terms: &'t Terms,
+    trust: &Trust,
     now: Timestamp,
 ) -> Result<(&'t Producer, Verified<Event>), NotVerified> {
-    let unknown = || NotVerified::UnknownKey(event.key());
-    let has_key = |producer: &&Producer| producer.key.thumbprint() == event.key();
-    let key = &terms.producers.iter().find(has_key).ok_or_else(unknown)?.key;
-    let opened = event.verify(key, now)?;
-    let producer = named(terms, &opened.source).filter(has_key).ok_or_else(unknown)?;
+    // Read unverified, only to choose which key must have signed that name.
+    let source = event.peek()?.source;
+    let producer = named(terms, &source).ok_or(NotVerified::UnknownKey(event.key()))?;
+    let opened = match &producer.signed_by {
+        SignedBy::Key(key) => event.verify(key, now)?,
+        SignedBy::Drift => trust.open_by(App::Drift, event, now)?,
+    };
     if !(1..=MAX_ID_BYTES).contains(&opened.id.len()) {
         return Err(NotVerified::Other("id"));
     }

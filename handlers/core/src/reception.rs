@@ -6,6 +6,7 @@
 mod attested;
 mod deciding;
 pub(crate) mod erasing;
+mod findings;
 mod notice;
 mod permitting;
 mod receipts;
@@ -45,6 +46,7 @@ use crate::{
 };
 
 pub use erasing::Erased;
+pub use findings::{FindingView, Findings};
 use permitting::Entry;
 pub use receipts::{Proof, Tree};
 pub use refusals::NotReceived;

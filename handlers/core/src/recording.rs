@@ -195,6 +195,12 @@ impl Recorder {
         trust: &Trust,
         event: &Verified<Statement>,
     ) -> Result<Partition, NotRecorded> {
+        let is_platforms = event.r#type == Happened::SessionKeyUsed;
+        match (event.tenantid == PLATFORM, is_platforms) {
+            (true, true) => return Ok(Partition::platform()),
+            (false, true) => return Err(NotRecorded::Foreign("the event is the platform's")),
+            (_, false) => {}
+        }
         let tenant = event.tenantid.parse();
         let tenant = tenant.map_err(|_| NotRecorded::Foreign("the event is of no tenant"))?;
         match self.trust.scope_as_signed(trust, tenant).await {

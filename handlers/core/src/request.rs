@@ -36,6 +36,8 @@
 mod asked;
 mod blinding;
 mod bound;
+mod correlation;
+mod founded;
 mod refusals;
 
 use uuid::Uuid;
@@ -60,6 +62,8 @@ use crate::{
 pub use asked::Principal;
 use asked::{AskedBy, Opened};
 pub use blinding::Blinding;
+pub use correlation::correlation;
+pub use founded::FRESH_S;
 pub use refusals::{NotAuthenticated, NotAuthorized, NotPermitted};
 
 /// A request at a stage.
@@ -117,6 +121,7 @@ impl Request<Authenticated> {
         if is_person && asked.reveal_to.is_some() != change.entry().secret {
             return Err(NotUnderstood::RevealTo.into());
         }
+        founded::check(&asked, &change)?;
         // Computed from what was parsed, which is what the effect is made of.
         let op_hash = Blinding::of(evidence)?.op_hash(&change);
         let stage = Authenticated(());
@@ -353,6 +358,12 @@ impl<Stage> Request<Stage> {
     #[must_use]
     pub fn purpose(&self) -> &str {
         &self.asked.purpose
+    }
+
+    /// The check of `drift`'s that found why it is asked, if that is why.
+    #[must_use]
+    pub fn found_by(&self) -> Option<&str> {
+        self.asked.founded.as_ref().map(founded::Founded::check)
     }
 
     /// The ticket that it names.

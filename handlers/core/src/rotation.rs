@@ -18,6 +18,7 @@ mod place;
 pub mod ports;
 mod rewrapping;
 mod rotating;
+mod session_key;
 mod sightings;
 mod signing_key;
 pub mod state;
@@ -40,7 +41,9 @@ use crate::{
     keyset::Trust,
     ledger::{Ledger, NotCommitted, NotGenuine, NotProven},
     ports::{Found, Partition, PortError, Ports},
-    secret_binding::{PlatformSecretBindings, SecretBinding, SecretBindings, SecretName, Secrets},
+    secret_binding::{
+        Driven, PlatformSecretBindings, SecretBinding, SecretBindings, SecretName, Secrets,
+    },
     tenancy::TenantScope,
     time::Timestamp,
     trust::{NotTrusted, TrustStore},
@@ -79,10 +82,18 @@ pub struct Rotator {
     data_keys: DataKeys,
     holder: Uuid,
     pace: Pace,
-    /// Applications whose secrets it never changes, by any of their ids.
-    own: BTreeSet<ObjectId>,
+    own: Own,
     busy: Mutex<HashSet<Name>>,
     kept: Mutex<HashMap<Name, Made>>,
+}
+
+/// What Airlock itself lives by. No tenant's bindings reach it.
+#[derive(Clone, Debug)]
+pub struct Own {
+    /// Applications whose secrets are never changed, by any of their ids.
+    pub clients: BTreeSet<ObjectId>,
+    /// The key that wraps tenants' data keys, after which those of one tenant alone are named.
+    pub data_key: String,
 }
 
 /// What a request asks of one secret.
@@ -139,6 +150,12 @@ pub enum NotRotated {
     /// It is bound to an application of Airlock's own, which has no secret. Nothing was called.
     #[error("bound to an application of Airlock's own")]
     Own,
+    /// It is bound to a key under which the tenant's data keys do not stand. Nothing was called.
+    #[error("bound to a key that does not wrap this tenant's data keys")]
+    NotItsKey,
+    /// What is known by its name is about another thing. Nothing was called.
+    #[error("bound to another thing than its rotation is about: bind it by another name")]
+    OtherThing,
     /// What is stored about it is not what a process of ours wrote.
     #[error("stored rotation not genuine")]
     NotGenuine(#[from] NotGenuine),
@@ -200,14 +217,14 @@ impl Place<'_> {
 }
 
 impl Rotator {
-    /// A process of the name `holder`: random, new for each. Whatever is bound, it touches none of
-    /// the applications `own`.
+    /// A process of the name `holder`: random, new for each. Whatever tenants bind, it touches
+    /// nothing of what is Airlock's `own`.
     #[must_use]
     pub fn new(
         ports: Ports,
         outside: RotationPorts,
         trust: Arc<TrustStore>,
-        own: BTreeSet<ObjectId>,
+        own: Own,
         holder: [u8; 16],
     ) -> Self {
         let ledger = Arc::new(Ledger::new(App::Rotate, &ports, Arc::clone(&trust)));
@@ -231,7 +248,7 @@ impl Rotator {
         if let Err(error) = self.round_of_platform(&trust, until, &mut round).await {
             round.failed += 1;
             let error = &error as &(dyn Error + 'static);
-            tracing::error!(error, "signing keys not looked at");
+            tracing::error!(error, "the platform's keys not looked at");
         }
         for tenant in self.trust.tenants().await? {
             if let Err(error) = self.round_in(&trust, tenant, until, &mut round).await {
@@ -277,7 +294,7 @@ impl Rotator {
         self.round_at(&place, &secrets, &driver, until, round).await
     }
 
-    async fn round_at<'a, D: Sync>(
+    async fn round_at<'a, D: Driven + Sync>(
         &'a self,
         place: &'a Place<'_>,
         secrets: &'a Secrets<D>,
@@ -309,7 +326,7 @@ impl Rotator {
         Ok(())
     }
 
-    async fn one_of_round<'a, D: Sync>(
+    async fn one_of_round<'a, D: Driven + Sync>(
         &'a self,
         place: &'a Place<'_>,
         binding: &'a SecretBinding<D>,
@@ -380,7 +397,7 @@ impl Rotator {
         Ok(ended)
     }
 
-    async fn one<D: Sync>(
+    async fn one<D: Driven + Sync>(
         &self,
         place: &Place<'_>,
         binding: &SecretBinding<D>,

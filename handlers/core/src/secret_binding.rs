@@ -2,8 +2,8 @@
 //!
 //! Signed by the admin root beside the tenant's binding, which names its version and digest: so
 //! neither can be put back without the other, and the binding's version is anchored. The platform
-//! has such bindings as well, for its apps' signing keys, and the keyset names theirs. What may be
-//! bound for a tenant and what for the platform are different types: neither is read as the other.
+//! has such bindings as well, for its apps' own keys, and the keyset names theirs. What may be bound
+//! for a tenant and what for the platform are different types: neither is read as the other.
 
 mod platform;
 
@@ -12,6 +12,7 @@ use std::{collections::HashSet, fmt};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    digest::Digest,
     identity::{ObjectId, TenantId},
     jws::{Artefact, NotVerified, Typ, Verified},
     keyset::Trust,
@@ -22,7 +23,7 @@ use crate::{
     trust::{NotTrusted, StoredArtefact},
 };
 
-pub use platform::{Platform, PlatformDriver, PlatformSecretBindings};
+pub use platform::{Platform, PlatformDriver, PlatformSecretBindings, SESSION_KEY_STAYS_S};
 
 /// Id of a tenant's secret bindings, in its partition of the bindings.
 pub const SECRETS_ID: &str = "secrets";
@@ -86,6 +87,16 @@ pub enum Thing<'a> {
 pub trait Driven {
     /// Which.
     fn thing(&self) -> Thing<'_>;
+
+    /// Names what it is, however it is scheduled: its kind, where it lies, and whose it is. What is
+    /// known of a rotation is about one of these.
+    fn identity(&self) -> Digest;
+
+    /// For how long the one before has to stay valid, in seconds, whatever is bound: somebody holds
+    /// what only that one opens.
+    fn least_overlap_s(&self) -> i64 {
+        0
+    }
 
     /// Whether a new one counts only once a person has admitted it.
     fn needs_admission(&self) -> bool {
@@ -242,6 +253,9 @@ impl<D: Driven> TryFrom<Vec<SecretBinding<D>>> for Secrets<D> {
             if !things.insert(secret.driver.thing()) {
                 return Err(NotBound("two secrets are one thing"));
             }
+            if secret.overlap_s() < secret.driver.least_overlap_s() {
+                return Err(NotBound("overlap shorter than what the one before opens lasts"));
+            }
         }
         Ok(Self(secrets))
     }
@@ -294,6 +308,24 @@ impl Driven for Driver {
             Self::KeyVaultKey { key } => Thing::Key(key),
         }
     }
+
+    fn identity(&self) -> Digest {
+        let application = match self {
+            Self::EntraClientSecret { application, .. } => application.to_string(),
+            Self::KeyVaultKey { .. } | Self::Generated { .. } => String::new(),
+        };
+        identity(self.kind(), self.thing(), &application)
+    }
+}
+
+/// No two parts can hold a zero byte, so no two identities are made of the same bytes.
+fn identity(kind: &str, thing: Thing<'_>, whose: &str) -> Digest {
+    let (is, name) = match thing {
+        Thing::Secret(name) => ("secret", name),
+        Thing::Key(name) => ("key", name),
+    };
+    let text = [kind, is, name.as_str(), whose].join("\0");
+    Digest::of(&[b"airlock bound thing\0", text.as_bytes()])
 }
 
 impl<D> SecretBinding<D> {

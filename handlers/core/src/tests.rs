@@ -1,7 +1,7 @@
 //! The whole way of a request, over ports in memory: what the rules promise, and what becomes
 //! of them under faults and in the wrong hands.
 
-mod artefacts;
+pub mod artefacts;
 mod attested;
 mod commits;
 mod erased;
@@ -15,6 +15,7 @@ mod matrix;
 mod protection;
 mod proven;
 mod recovery;
+mod remediation;
 mod rotation;
 mod rules;
 mod sealing;

@@ -272,7 +272,7 @@ impl TrustStore {
         Ok(keys.iter().filter_map(|key| key.parse().ok()).collect())
     }
 
-    async fn artefact<T: Artefact>(
+    pub(crate) async fn artefact<T: Artefact>(
         &self,
         partition: &Partition,
         id: &str,

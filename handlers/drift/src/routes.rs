@@ -2,8 +2,8 @@
 
 use airlock_azure::hosting::{Invoked, Json, Refusal};
 use airlock_core::{
-    functions::Done, ports::PortError, problem::Problem, recording::NotRecorded, sealing::Round,
-    trust::NotTrusted,
+    drift::Round, functions::Done, ports::PortError, problem::Problem, recording::NotRecorded,
+    sealing, trust::NotTrusted,
 };
 use axum::{Router, extract::State, routing::post};
 
@@ -19,15 +19,18 @@ pub fn routes(bench: Bench) -> Router {
         .with_state(bench)
 }
 
-/// Compares every tenant with what was declared for it.
+/// Compares the deployment and every tenant with what was declared for them.
 ///
 /// Trigger: a timer, which may fire twice or not at all: findings are written only when they say
-/// something new or are about to end, and end by themselves.
+/// something new or are about to end.
 async fn drift(State(bench): State<Bench>, _: Invoked) -> Result<Json<Done>, Refusal> {
     let comparer = bench.comparer().await.map_err(port)?;
     let findings = comparer.compare().await.map_err(not_trusted)?;
-    if findings > 0 {
-        tracing::info!(findings, "compared");
+    let drift = bench.drift().await.map_err(port)?;
+    let round = drift.round().await.map_err(not_trusted)?;
+    if findings + round.detected + round.resolved + round.unreadable + round.failed > 0 {
+        let Round { judged, unreadable, detected, resolved, failed } = round;
+        tracing::info!(findings, judged, unreadable, detected, resolved, failed, "compared");
     }
     Ok(Json(Done::new()))
 }
@@ -40,7 +43,7 @@ async fn seal(State(bench): State<Bench>, _: Invoked) -> Result<Json<Done>, Refu
     let sealer = bench.sealer().await.map_err(port)?;
     let round = sealer.round().await.map_err(not_trusted)?;
     if round.sealed + round.refused + round.failed > 0 {
-        let Round { sealed: trees, idle, refused, failed } = round;
+        let sealing::Round { sealed: trees, idle, refused, failed } = round;
         tracing::info!(trees, idle, refused, failed, "sealed");
     }
     Ok(Json(Done::new()))

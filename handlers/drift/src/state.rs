@@ -5,8 +5,9 @@ use std::sync::Arc;
 use airlock_azure::{Azure, hosting::Handler};
 use airlock_core::{
     comparing::Comparer,
-    jwk::PublicKey,
+    drift::{Drift, desired::Desired},
     ledger::Anchors,
+    manifest::Manifest,
     ports::{PortError, Ports},
     recording::Recorder,
     sealing::Sealer,
@@ -24,9 +25,9 @@ pub struct Bench(Arc<Shared>);
 
 struct Shared {
     azure: Arc<Azure>,
-    root: PublicKey,
-    ledger: String,
+    manifest: Manifest,
     comparer: OnceCell<Comparer>,
+    drift: OnceCell<Drift>,
     sealer: OnceCell<Sealer>,
     recorder: OnceCell<Recorder>,
 }
@@ -37,9 +38,9 @@ impl Bench {
     pub fn new(handler: &Handler) -> Self {
         Self(Arc::new(Shared {
             azure: Arc::clone(&handler.azure),
-            root: handler.manifest.root.clone(),
-            ledger: handler.manifest.ledger.clone(),
+            manifest: Manifest::clone(&handler.manifest),
             comparer: OnceCell::new(),
+            drift: OnceCell::new(),
             sealer: OnceCell::new(),
             recorder: OnceCell::new(),
         }))
@@ -57,6 +58,24 @@ impl Bench {
             Ok(Comparer::new(ports, trust, self.0.azure.access_policies()))
         };
         self.0.comparer.get_or_try_init(connect).await
+    }
+
+    /// Whoever looks for drift.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`]; the next caller tries again.
+    pub async fn drift(&self) -> Result<&Drift, PortError> {
+        let connect = || async {
+            let ports = self.0.azure.ports().await?;
+            let trust = self.trust(&ports);
+            let manifest = &self.0.manifest;
+            // What was built in does not fit what was deployed: no later try mends that.
+            let desired = Desired::of(manifest).map_err(|error| PortError::Broken(error.into()))?;
+            let directories = self.0.azure.directories();
+            Ok(Drift::new(ports, trust, desired, directories, self.0.azure.resources(manifest)?))
+        };
+        self.0.drift.get_or_try_init(connect).await
     }
 
     /// The sealer.
@@ -92,11 +111,11 @@ impl Bench {
     /// published signs at once.
     fn trust(&self, ports: &Ports) -> TrustStore {
         let (documents, clock) = (Arc::clone(&ports.documents), Arc::clone(&ports.clock));
-        TrustStore::new(self.0.root.clone(), self.anchors(ports), documents, clock, 0)
+        TrustStore::new(self.0.manifest.root.clone(), self.anchors(ports), documents, clock, 0)
             .followed_by(&ports.signer)
     }
 
     fn anchors(&self, ports: &Ports) -> Anchors {
-        Anchors::new(Arc::clone(&ports.anchors), &self.0.ledger)
+        Anchors::new(Arc::clone(&ports.anchors), &self.0.manifest.ledger)
     }
 }

@@ -1,5 +1,5 @@
-//! `execute`: the inner app that carries out what a permit allows. It has no HTTP trigger and
-//! never sees an operator's token.
+//! `execute`: the inner app that carries out what a permit allows. It has no HTTP trigger but for
+//! health, and never sees an operator's token.
 //!
 //! A change's way through it: [`execute`](routes) (queue `permits-execute`), then
 //! `airlock_core::execution`.

@@ -10,6 +10,7 @@ mod claims;
 mod confirmations;
 mod erase;
 mod events;
+mod findings;
 mod ledger;
 mod openapi;
 mod origin;

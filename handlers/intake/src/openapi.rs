@@ -65,6 +65,7 @@ pub fn preface() -> OpenApi {
             tag("requests", "Privileged changes: asked, decided, followed, and what came of them."),
             tag("catalog", "What can be asked, and where."),
             tag("secrets", "What is changed on schedule, and what is overdue."),
+            tag("findings", "What deviates from what was declared, and what cannot be looked at."),
             tag("ledger", "Proofs of what was done, and the trees that they are of."),
             tag("tokens", "What an access token says."),
             tag("service", "The service itself."),

@@ -12,7 +12,7 @@ use axum::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    challenge, claims, confirmations, erase, events, ledger,
+    challenge, claims, confirmations, erase, events, findings, ledger,
     openapi::{self, NotWritten, Published},
     origin, requests, resend, secrets,
     state::Desk,
@@ -51,6 +51,7 @@ pub fn guarded() -> OpenApiRouter<Desk> {
         .routes(routes!(requests::tenants))
         .routes(routes!(claims::claims))
         .routes(routes!(secrets::secrets))
+        .routes(routes!(findings::findings))
         .routes(routes!(ledger::receipt))
         .routes(routes!(ledger::checkpoint))
         .route("/api/ledger/{tree}/{epoch}/tile/{*rest}", get(ledger::tile))

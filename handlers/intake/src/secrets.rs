@@ -34,7 +34,7 @@ pub struct Secrets {
     secrets: Vec<SecretView>,
 }
 
-/// Lists the secrets of a tenant that are changed on schedule, or the deployment's own signing keys.
+/// Lists the secrets of a tenant that are changed on schedule, or the deployment's own keys.
 ///
 /// For whoever oversees them. No secret is told, nor where it lies.
 #[utoipa::path(

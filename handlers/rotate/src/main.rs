@@ -1,5 +1,6 @@
 //! `rotate`: the inner app that changes secrets and keys, on schedule and when a permit says so,
-//! with an application that may change only what it owns. It has no HTTP trigger but for health.
+//! with an application that may change only what it owns, and takes away what nobody declared, with
+//! another that can do that alone. It has no HTTP trigger but for health.
 //!
 //! What it does: [`rotate`](routes) (a timer), then `airlock_core::rotation`; and
 //! [`credential_change`](routes) (queue `permits-rotate`), then `airlock_core::execution`.

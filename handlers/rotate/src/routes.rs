@@ -32,7 +32,8 @@ async fn rotate(State(bench): State<Bench>, _: Invoked) -> Result<Json<Done>, Re
     Ok(Json(Done::new()))
 }
 
-/// Changes one secret that somebody asked for and was permitted.
+/// Changes one secret that somebody asked for and was permitted, or takes one credential away that
+/// was found and is permitted to be.
 ///
 /// Trigger: the queue `permits-rotate`, at least once.
 async fn credential_change(

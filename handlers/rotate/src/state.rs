@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use airlock_azure::{Azure, hosting::Handler};
 use airlock_core::{
+    drift::desired::Desired,
     execution::{Tools, Worker},
     ledger::Anchors,
     manifest::Manifest,
     policy::{NotValid, ReadPolicies},
     ports::{PortError, Ports},
-    rotation::Rotator,
+    remediation::Remediator,
+    rotation::{Own, Rotator},
     trust::TrustStore,
 };
 use tokio::sync::OnceCell;
@@ -21,6 +23,7 @@ pub struct Bench(Arc<Shared>);
 struct Shared {
     azure: Arc<Azure>,
     manifest: Manifest,
+    data_key: String,
     policies: ReadPolicies,
     rotator: OnceCell<Arc<Rotator>>,
     worker: OnceCell<Worker>,
@@ -33,6 +36,7 @@ impl Bench {
         Self(Arc::new(Shared {
             azure: Arc::clone(&handler.azure),
             manifest: Manifest::clone(&handler.manifest),
+            data_key: handler.settings.data_key.clone(),
             policies: ReadPolicies::default(),
             rotator: OnceCell::new(),
             worker: OnceCell::new(),
@@ -63,7 +67,8 @@ impl Bench {
     pub async fn worker(&self) -> Result<&Worker, PortError> {
         let connect = || async {
             let ports = self.0.azure.ports().await?;
-            let tools = Tools::Rotator(Arc::clone(self.rotator().await?));
+            let rotator = Arc::clone(self.rotator().await?);
+            let tools = Tools::Credentials { rotator, remediator: self.0.remediator()? };
             let trust = self.0.trust_over(&ports);
             let policies = self.0.policies.policies().await;
             let policies = policies.map_err(|error| PortError::Broken(Box::new(error)))?;
@@ -79,9 +84,17 @@ impl Shared {
         let trust = Arc::new(self.trust_over(&ports));
         let outside = self.azure.rotation(&self.manifest)?;
         // What works for Airlock has no secret: each is trusted by its identity's token.
-        let own = self.manifest.own_clients();
+        let (clients, data_key) = (self.manifest.own_clients(), self.data_key.clone());
+        let own = Own { clients, data_key };
         let holder = holder(&ports)?;
         Ok(Rotator::new(ports, outside, trust, own, holder))
+    }
+
+    fn remediator(&self) -> Result<Arc<Remediator>, PortError> {
+        let desired = Desired::of(&self.manifest);
+        let desired = desired.map_err(|error| PortError::Broken(error.into()))?;
+        let (outside, own) = (self.azure.remediation(), self.manifest.own_clients());
+        Ok(Arc::new(Remediator::new(outside, &desired, &own)))
     }
 
     /// Nothing is kept: whoever acts reads afresh whom to trust.

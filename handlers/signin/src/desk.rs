@@ -21,6 +21,7 @@ use crate::{
     sealing::{NotSealed, NotUnsealed, Sealable, Sealing},
     store::Store,
     tried::Tried,
+    wrapping::Telling,
 };
 
 /// The app. Connects at the first call that needs it.
@@ -116,11 +117,13 @@ impl Parts {
         );
         let trust = Arc::new(trust.followed_by(&ports.signer));
         let reports = Reports::new(ports.clone(), Arc::clone(&trust));
+        let store = || Store::new(ports.clone(), Arc::clone(&trust), reports.clone());
+        let wrapper = Arc::new(Telling::new(&ports, store()));
         Ok(Desk {
             manifest: self.manifest.clone(),
-            store: Store::new(ports.clone(), Arc::clone(&trust), reports.clone()),
+            store: store(),
+            ports: Ports { wrapper, ..ports.clone() },
             reports,
-            ports,
             trust,
             sealing: Sealing::default(),
             tried: Tried::default(),

@@ -7,7 +7,8 @@
 //! [`start`] (the browser is sent to Entra), [`confirm`] (by its person, if a program started
 //! it), [`callback`] (Entra's answer), [`admission`] (what the ID token must say), [`redeem`]
 //! (for a client that is no browser), [`issue`] (the session, signed, confirmed and stored). [`session`], [`sign_out`], [`revocations`] and
-//! [`call_the_api`] are what can be done with it; [`reports`] tells the ledger.
+//! [`call_the_api`] are what can be done with it; [`reports`] tells the ledger. [`wrapping`] is the
+//! key under which all of it is kept.
 
 mod admission;
 mod call_the_api;
@@ -45,6 +46,7 @@ mod tried;
 mod wire;
 #[cfg(test)]
 mod world;
+mod wrapping;
 
 use std::sync::Arc;
 

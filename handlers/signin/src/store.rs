@@ -118,6 +118,12 @@ impl At {
         Self::alone(format!("sealing-{day}"))
     }
 
+    /// That a version of the key of sessions was used on a day, counted from 1970.
+    #[must_use]
+    pub fn session_key(version: Digest, day: i64) -> Self {
+        Self::alone(format!("session-key-{version}-{day}"))
+    }
+
     /// An entry of a sign-in at Entra.
     fn of_sign_in(sign_in: Digest, entry: OfSignIn) -> Self {
         let (OfSignIn::Session(digest) | OfSignIn::Code(digest)) = entry;

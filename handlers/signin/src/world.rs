@@ -18,7 +18,7 @@ use airlock_core::{
     keyset::KeysetKey,
     manifest::Manifest,
     memory::{Dice, Documented, Kept, LocalKey, Mask, SetClock},
-    ports::{Clock as _, Ports},
+    ports::{Clock as _, Ports, Wrapper},
     time::Timestamp,
 };
 use axum::Router;
@@ -69,6 +69,11 @@ impl World {
     pub const STRANGE: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
     pub async fn new() -> Self {
+        Self::wrapping(|_| Arc::new(Mask)).await
+    }
+
+    /// A world in which this keeps secrets, by the world's clock.
+    pub async fn wrapping(wrapper: impl FnOnce(Arc<SetClock>) -> Arc<dyn Wrapper>) -> Self {
         let (root, root_key) = client_key(100);
         let (signin, signin_key) = client_key(SIGNIN_KEY);
         let (intake, intake_key) = client_key(102);
@@ -93,7 +98,7 @@ impl World {
             clock: clock.clone(),
             entropy: Arc::new(Dice),
             signer: Arc::new(signin),
-            wrapper: Arc::new(Mask),
+            wrapper: wrapper(clock.clone()),
             documents: documents.clone(),
             blobs: Arc::new(Kept::default()),
             anchors: Arc::new(Kept::default()),

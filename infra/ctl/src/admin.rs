@@ -15,7 +15,6 @@ mod keys;
 mod keyset;
 mod local;
 mod manifest;
-mod package;
 mod platform;
 mod publish;
 mod recovering;
@@ -26,6 +25,7 @@ use std::{path::Path, sync::Arc};
 
 use airlock_core::{
     identity::{PersonId, TenantId},
+    package,
     ports::{Clock, Entropy},
 };
 use anyhow::bail;

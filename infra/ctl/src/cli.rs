@@ -1,13 +1,14 @@
 //! What can be typed.
 
 mod admin;
+mod drift;
 mod secrets;
 mod verify;
 mod words;
 
 use std::path::PathBuf;
 
-use airlock_core::{secret_binding::SecretName, step_up::Context};
+use airlock_core::{identity::ObjectId, secret_binding::SecretName, step_up::Context};
 use clap::{Args, Parser, Subcommand};
 
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub use self::{
         Admin, Admit, BindOrder, DEPLOYMENT, Erase, KeyOrder, RecoverOrder, ReplaceRoot, Revoke,
         TreeName,
     },
+    drift::Drift,
     secrets::Secrets,
     verify::{By, Since, Verify},
     words::{Parameter, StateName, TenantName, UserName, VerdictName, value},
@@ -108,6 +110,9 @@ pub enum Command {
     /// List the secrets that are changed on schedule: their age, how far a change has come, and what
     /// is overdue (approvers, auditors and tenant administrators)
     Secrets(Secrets),
+    /// List what deviates from what was declared, and what cannot be looked at (approvers, auditors
+    /// and tenant administrators)
+    Drift(Drift),
     /// Verify the ledger with public keys alone: a receipt, a tree's files, or a tree as it is served
     #[command(subcommand)]
     Verify(Verify),
@@ -259,8 +264,8 @@ pub struct Review {
 /// What a request must say, from somebody who has read it before.
 #[derive(Debug, Args)]
 pub struct Reading {
-    /// Sign only if the request asks for this operation; with --user or --secret, instead of being
-    /// asked
+    /// Sign only if the request asks for this operation; with --user, --secret or --application,
+    /// instead of being asked
     #[arg(long, value_name = "NAME", requires = "About")]
     pub operation: Option<String>,
     /// What it must be about.
@@ -278,6 +283,9 @@ pub struct About {
     /// Sign only if it is about the secret of this name
     #[arg(long, value_name = "NAME", requires = "operation", value_parser = secret)]
     pub secret: Option<SecretName>,
+    /// Sign only if it is about the app registration of this object id
+    #[arg(long, value_name = "ID", requires = "operation")]
+    pub application: Option<ObjectId>,
 }
 
 /// Options of `reveal`.

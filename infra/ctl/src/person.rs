@@ -5,6 +5,7 @@ mod asking;
 pub mod browser;
 pub mod client_key;
 mod deciding;
+mod drift;
 pub mod loopback;
 pub mod me;
 pub mod people;
@@ -131,6 +132,7 @@ impl Desk {
             Command::Review(options) => self.review(options).await,
             Command::Reveal(options) => self.reveal(options).await,
             Command::Secrets(options) => self.secrets(options).await,
+            Command::Drift(options) => self.drift(options).await,
             Command::Verify(_) | Command::Try(_) | Command::Admin(_) => {
                 bail!("not a command of a person")
             }

@@ -15,7 +15,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use time::{Duration, OffsetDateTime};
 use tokio_rustls::rustls::{ServerConfig, crypto::aws_lc_rs, version};
 
-use crate::cloud::Names;
+use crate::{arm, cloud::Names, package};
 
 /// How long the certificates are valid: longer than anyone leaves a local cloud running.
 const LIFETIME: Duration = Duration::days(30);
@@ -31,8 +31,8 @@ pub struct Authority {
 
 /// The host names that the cloud answers to on port 443.
 #[must_use]
-pub fn hosts(names: &Names) -> [&str; 8] {
-    [
+pub fn hosts(names: &Names) -> Vec<String> {
+    let services = [
         &names.entra,
         &names.graph,
         &names.vault,
@@ -41,7 +41,11 @@ pub fn hosts(names: &Names) -> [&str; 8] {
         &names.blobs,
         &names.anchors,
         &names.issuer,
-    ]
+    ];
+    let mut hosts: Vec<String> = services.into_iter().cloned().collect();
+    hosts.push(arm::HOST.to_owned());
+    hosts.extend(package::APPS.map(package::host));
+    hosts
 }
 
 impl Authority {
@@ -51,7 +55,7 @@ impl Authority {
     ///
     /// If a host name cannot stand in a certificate, or the system gives no randomness.
     pub fn new(names: &Names) -> anyhow::Result<Self> {
-        let mut subjects: Vec<String> = hosts(names).map(str::to_owned).into();
+        let mut subjects = hosts(names);
         subjects.push("localhost".to_owned());
         let now = OffsetDateTime::now_utc();
 
@@ -159,8 +163,9 @@ mod tests {
         let names = names();
         let authority = Authority::new(&names).unwrap();
 
-        for host in hosts(&names).into_iter().chain(["localhost", "127.0.0.1"]) {
-            assert_eq!(handshake(&authority, &authority, host).await.unwrap(), b"h2", "{host}");
+        let local = ["localhost", "127.0.0.1"].map(str::to_owned);
+        for host in hosts(&names).into_iter().chain(local) {
+            assert_eq!(handshake(&authority, &authority, &host).await.unwrap(), b"h2", "{host}");
         }
     }
 

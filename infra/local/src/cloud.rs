@@ -10,8 +10,8 @@ use http::{Request, Response};
 use uuid::Uuid;
 
 use crate::{
-    blob::Blobs, bus::Bus, cosmos::Cosmos, directory::Directory, entra::Entra, faults::Faults,
-    identities::Identities, issuer::Issuer, record::Record, vault::Vault,
+    arm::Resources, blob::Blobs, bus::Bus, cosmos::Cosmos, directory::Directory, entra::Entra,
+    faults::Faults, identities::Identities, issuer::Issuer, record::Record, vault::Vault,
 };
 
 /// A whole request, body included.
@@ -39,6 +39,8 @@ pub struct Cloud {
     pub cosmos: Cosmos,
     /// Blob storage, both accounts.
     pub blobs: Blobs,
+    /// Azure Resource Manager: how all of this is set up, and who is assigned what.
+    pub resources: Resources,
     /// Which calls shall go wrong.
     pub faults: Faults,
     /// Which calls were made, by whom.
@@ -116,6 +118,8 @@ pub mod audience {
     pub const STORAGE: &str = "https://storage.azure.com";
     /// Microsoft Graph.
     pub const GRAPH: &str = "https://graph.microsoft.com";
+    /// Azure Resource Manager.
+    pub const ARM: &str = "https://management.azure.com";
     /// The exchange of a managed identity's token for an application's.
     pub const EXCHANGE: &str = "api://AzureADTokenExchange";
 }

@@ -3,8 +3,10 @@
 //! It can do everything to the cloud, so it asks for a key that only the start of the cloud
 //! knows, compared in constant time, answers only to its own address, and allows no origin.
 
+mod directory;
 mod processes;
 mod requests;
+mod resources;
 mod rotation;
 mod store;
 
@@ -113,8 +115,13 @@ impl Control {
             (method, ["rotation", rest @ ..]) => {
                 rotation::outcome(&self.cloud, method, rest, asked.body())
             }
+            (method, ["resources", rest @ ..]) => {
+                resources::outcome(&self.cloud, method, rest, asked.body())
+            }
             (&Method::GET, ["blobs"]) => Ok(self.cloud.blobs.snapshot()),
-            (&Method::GET, ["directory"]) => Ok(self.cloud.directory.snapshot()),
+            (method, ["directory", rest @ ..]) => {
+                directory::outcome(&self.cloud, method, rest, asked.body())
+            }
             (method, ["cosmos", container, rest @ ..]) => {
                 store::outcome(&self.cloud, method, container, rest, asked.body()).await
             }
@@ -137,7 +144,7 @@ impl Control {
                 if !self.cloud.identities.applications.contains_key(&application) {
                     return Err(absent());
                 }
-                done(self.cloud.entra.register_redirect(&application, &uri))
+                directory::register_redirect(&self.cloud, &application, &uri)
             }
             _ => Err(absent()),
         }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
+    arm,
     cloud::{Names, audience},
     identities::{self, Identities},
     package::APPS,
@@ -70,6 +71,7 @@ pub fn describe(
         .keys()
         .map(|name| (name.as_str(), json!({ "client_id": identities::application_id(name) })))
         .collect();
+    let sites: BTreeMap<&str, String> = APPS.iter().map(|app| (*app, arm::site(app))).collect();
     let packages: BTreeMap<&str, _> =
         APPS.iter().map(|app| (*app, packages.join(app).display().to_string())).collect();
     json!({
@@ -83,6 +85,9 @@ pub fn describe(
         "bus": names.bus,
         "blobs": format!("https://{}", names.blobs),
         "anchors": format!("https://{}", names.anchors),
+        "resource_manager": audience::ARM,
+        "resources": arm::group_id(names),
+        "sites": sites,
         "ledger": "ledger.airlock.example",
         "portal": names.portal,
         "api": names.api,
@@ -179,6 +184,7 @@ mod tests {
 
         assert_eq!(deployment["may_override"], json!(["SSL_CERT_FILE", "HTTPS_PROXY"]));
         assert_eq!(deployment["packages"]["drift"], "/apps/drift");
+        assert_eq!(deployment["sites"]["drift"], "airlock-local-drift");
         assert_eq!(deployment["identities"]["execute"]["keys"]["sign"], json!(["execute-signing"]));
     }
 }

@@ -148,7 +148,8 @@ mod tests {
         assert!(faults.add(rule(success)).is_err());
         assert!(faults.add(rule(between)).is_err());
         assert!(
-            serde_json::from_str::<Rule>(r#"{"service":"arm","effect":{"kind":"drop"}}"#).is_err()
+            serde_json::from_str::<Rule>(r#"{"service":"printer","effect":{"kind":"drop"}}"#)
+                .is_err()
         );
         assert!(
             serde_json::from_str::<Rule>(r#"{"service":"bus","efect":1,"effect":{"kind":"drop"}}"#)

@@ -16,6 +16,8 @@ pub struct Identities {
     pub identities: BTreeMap<String, Identity>,
     /// App registrations by display name.
     pub applications: BTreeMap<String, Application>,
+    /// Azure's and Cosmos DB's role definitions, by the right that each stands for.
+    pub azure_roles: BTreeMap<String, Uuid>,
     /// Service Bus queues by name.
     pub queues: BTreeMap<String, Queue>,
     /// Cosmos DB containers by name; those of other databases than the deployment's by
@@ -48,6 +50,9 @@ pub struct Identity {
     pub receive: Vec<String>,
     /// Applications whose app roles are assigned to it.
     pub calls: Vec<String>,
+    /// What it may ask Azure Resource Manager, about everything in the resource group.
+    #[serde(default)]
+    pub arm: Vec<ArmRight>,
 }
 
 /// Key Vault keys that an identity may use.
@@ -81,6 +86,12 @@ impl TryFrom<String> for SecretNames {
 }
 
 impl SecretNames {
+    /// The name, if it is one.
+    #[must_use]
+    pub fn one(&self) -> Option<&str> {
+        (!self.0.ends_with('*')).then_some(self.0.as_str())
+    }
+
     /// Whether a secret is one of these.
     #[must_use]
     pub fn include(&self, name: &str) -> bool {
@@ -116,6 +127,16 @@ pub enum Right {
     Create,
 }
 
+/// A right on the resource group. Nobody may change anything there.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ArmRight {
+    /// Read how every resource is set up, and who is assigned which role.
+    Read,
+    /// Read the settings of apps: they could hold secrets, so that reading them is a right of its own.
+    AppSettings,
+}
+
 /// One app registration. None has a secret or a certificate.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -130,6 +151,10 @@ pub struct Application {
     pub scopes: Vec<String>,
     /// App roles that it exposes.
     pub app_roles: Vec<String>,
+    /// Applications whose credentials it may remove, and not add: what stands in Entra for a
+    /// directory role of the tenant's own, assigned for each of them alone.
+    #[serde(default)]
+    pub removes_credentials_of: Vec<String>,
 }
 
 /// One Service Bus queue.

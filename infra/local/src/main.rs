@@ -31,6 +31,7 @@ use crate::{
     stack::Stack,
 };
 
+mod arm;
 mod authority;
 mod banner;
 mod blob;
@@ -287,6 +288,7 @@ fn assemble(names: Names) -> anyhow::Result<Cloud> {
         bus: bus::Bus::new(&identities),
         cosmos: cosmos::Cosmos::new(&names, &identities)?,
         blobs: blob::Blobs::new(&identities),
+        resources: arm::Resources::new(&identities, &names)?,
         faults: faults::Faults::new(),
         record: record::Record::new(),
         identities,

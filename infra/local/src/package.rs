@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fs, io, os::unix::fs::PermissionsExt as _, path
 use anyhow::Context as _;
 
 use crate::{
+    arm,
     cloud::Names,
     identities::{self, Identities},
 };
@@ -57,6 +58,12 @@ fn lay_program(program: &Path, handler: &Path) -> anyhow::Result<()> {
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     fs::copy(from, to).map(drop).with_context(|| format!("{} to {}", from.display(), to.display()))
+}
+
+/// The host name of an app, as Azure gives it.
+#[must_use]
+pub fn host(app: &str) -> String {
+    format!("{}.azurewebsites.net", arm::site(app))
 }
 
 /// The app settings: the same names as in Azure, and the only thing that differs between stages.

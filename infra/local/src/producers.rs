@@ -1,7 +1,8 @@
 //! Event producers of the local cloud: their keys, made at each start.
 //!
 //! The bindings in the repository register producers by name and leave their keys out, for a key
-//! in a repository would be everybody's. Here each is given one: its private half goes into a
+//! in a repository would be everybody's; but for one of Airlock's own apps, whose key is the one
+//! in the keyset. Here each is given one: its private half goes into a
 //! file that only its owner can read, where the producer would have it, and its public half into
 //! the bindings that the admin plane signs.
 
@@ -19,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::stack;
 
-/// Gives every producer in the bindings a key. Says in which file each producer's own is.
+/// Gives every producer in the bindings a key that is none of Airlock's own apps. Says in which file each producer's own is.
 ///
 /// # Errors
 ///
@@ -32,7 +33,8 @@ pub fn register(bindings: &mut Value, state: &Path) -> anyhow::Result<BTreeMap<S
     let tenants = bindings["tenants"].as_array_mut().context("bindings have tenants")?;
     for tenant in tenants {
         let Some(producers) = tenant["terms"].get_mut("producers") else { continue };
-        for producer in producers.as_array_mut().context("producers are a list")? {
+        let producers = producers.as_array_mut().context("producers are a list")?;
+        for producer in producers.iter_mut().filter(|each| each.get("app").is_none()) {
             let name = producer["name"].as_str().context("a producer has a name")?.to_owned();
             let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
             ensure!(plain, "a producer's name is letters and hyphens: {name}");
@@ -85,7 +87,11 @@ mod tests {
         let files = register(&mut one, &state).unwrap();
         register(&mut two, &state).unwrap();
 
-        let key = |bindings: &Value| bindings["tenants"][0]["terms"]["producers"][0]["key"].clone();
+        let producer =
+            |bindings: &Value, at: usize| bindings["tenants"][0]["terms"]["producers"][at].clone();
+        let key = |bindings: &Value| producer(bindings, 0)["key"].clone();
+        assert_eq!(producer(&one, 1)["app"], "drift");
+        assert_eq!(producer(&one, 1).get("key"), None);
         assert_ne!(key(&one), key(&two));
         assert!(key(&one).get("d").is_none());
         let file = &files["siem"];

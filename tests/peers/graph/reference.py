@@ -29,7 +29,8 @@ UNLISTED = {
 
 def spelled(path):
     """A path as the permissions reference is compared: keys without names, letters small."""
-    path = re.sub(r"/microsoft\.graph\.(group|directoryrole)$", "", path.split("?")[0].lower())
+    cast = r"/microsoft\.graph\.(group|directoryrole|application)$"
+    path = re.sub(cast, "", path.split("?")[0].lower())
     # The reference has the memberships themselves, and a path of LAPS that was withdrawn.
     path = path.removesuffix("/$ref").replace("/directory/devicelocal", "/devicelocal")
     return re.sub(r"\{[^}]*\}|[0-9a-f]{8}-[0-9a-f-]{27}", "{id}", path.replace("'", ""))
@@ -115,7 +116,9 @@ class Reference:
     def judge_answer(self, status, body, method, path):
         """An answer of the local Graph is what the metadata says that path leads to."""
         where = f"{method} {path}"
-        target, _ = self.metadata.follow(with_plain_keys(path))
+        # A delta query answers with the collection, and the link to what comes after it.
+        delta = path.split("?")[0].endswith("/delta")
+        target, _ = self.metadata.follow(with_plain_keys(path.replace("/delta", "")))
         if status == 204:
             if body is not None:
                 raise Wrong(f"{where}: 204 with a body")
@@ -129,6 +132,8 @@ class Reference:
             return self.metadata.judge(body, collected(target), where)
         if collected(target) or target.startswith("Edm."):
             unknown = set(body) - {"value", "@odata.context", "@odata.nextLink", "@odata.count"}
+            if delta:
+                unknown -= {"@odata.deltaLink"}
             if unknown:
                 raise Wrong(f"{where}: {unknown} beside value")
             return self.metadata.judge(body["value"], target, where, False)

@@ -1,5 +1,7 @@
-"""Every route that the local Graph offers below v1.0, but one: a secret of an application is removed
-by the id that making it told, and so where one is made (rotation.py).
+"""Every route that the local Graph offers below v1.0, but two: a secret of an application is removed
+by the id that making it told, and so where one is made (rotation.py), and a federated credential
+by an application that has no permission for it, but a directory role, which the reference does not
+know.
 
 `{user}` is a person, `{principal}` a service principal, `{application}` an app registration,
 `{key}` a recovery key, `{fido2}` and the like a method of that kind.
@@ -34,6 +36,21 @@ READS = [
     "/applications",
     "/applications/{application}",
     "/applications/{application}/owners",
+    "/applications/{application}/federatedIdentityCredentials",
+    "/applications/delta",
+    "/applications/delta?$select=appId,web",
+    "/servicePrincipals/{principal}/owners",
+    "/servicePrincipals/{principal}/ownedObjects",
+    "/servicePrincipals/{principal}/ownedObjects/microsoft.graph.application",
+    "/servicePrincipals/{principal}/transitiveMemberOf",
+    "/servicePrincipals/{principal}/appRoleAssignments",
+    "/servicePrincipals/{principal}/appRoleAssignedTo",
+    "/servicePrincipals/{principal}/oauth2PermissionGrants",
+    "/servicePrincipals/delta",
+    "/oauth2PermissionGrants",
+    "/oauth2PermissionGrants/delta",
+    "/roleManagement/directory/roleDefinitions",
+    "/auditLogs/directoryAudits",
 ]
 WRITES = [
     ("PATCH", "/users/{user}", {"accountEnabled": True}),

@@ -1,5 +1,6 @@
 """The running cloud, and a token of each application that Graph knows."""
 
+import contextlib
 import json
 import re
 
@@ -48,6 +49,32 @@ class Stage:
         self.in_fabrikam = self._places(
             self.fabrikam, "Print Room", "FLORA-LAPTOP", FLORA, "order-desk"
         )
+
+    @contextlib.contextmanager
+    def altered(self):
+        """Something of every kind to be read: nobody declared grants, owners and further trusts."""
+        snapshot = self.cloud.control("POST", "/directory/snapshot")
+        portal, application = "airlock-portal", "timesheets"
+        for change in (
+            {"kind": "add_grant", "client": portal, "scope": "User.Read"},
+            {"kind": "add_owner", "of": {"service_principal": portal},
+             "owner": {"service_principal": "payroll"}},
+            {"kind": "add_owner", "of": {"application": application},
+             "owner": {"service_principal": portal}},
+            {"kind": "add_to_group", "service_principal": portal, "group": "Helpdesk Tier 2"},
+            {"kind": "grant_app_role", "to": portal, "role": "User.Read.All"},
+            {"kind": "add_federated_credential", "application": application, "name": "ci",
+             "subject": "repo:contoso/timesheets:ref:refs/heads/main"},
+            {"kind": "add_certificate", "on": {"application": application}},
+            {"kind": "add_password", "on": {"service_principal": portal}},
+            {"kind": "write_audit", "service_principal": portal, "activity": "Update user",
+             "person": "nina@contoso.example"},
+        ):
+            self.cloud.control("POST", "/directory/changes", change)
+        try:
+            yield
+        finally:
+            self.cloud.control("POST", "/directory/restore", snapshot)
 
     def _places(self, tenant, group, device, user, application):
         """What stands for the names in paths, in one tenant."""

@@ -98,6 +98,15 @@ fn credential(found: &Value) -> Option<Credential> {
     })
 }
 
+/// What Graph tells of a secret once: its value.
+fn added(mut body: Value) -> Result<NewCredential, PortError> {
+    let id = body["keyId"].as_str().and_then(|id| Uuid::try_parse(id).ok());
+    let Some(Value::String(value)) = body.get_mut("secretText").map(Value::take) else {
+        return Err(broken("new credential"));
+    };
+    Ok(NewCredential { id: id.ok_or_else(|| broken("new credential"))?, value: Secret::new(value) })
+}
+
 #[async_trait]
 impl Credentials for Applications {
     async fn list(
@@ -120,15 +129,7 @@ impl Credentials for Applications {
             "passwordCredential": { "displayName": name, "endDateTime": until.to_string() },
         });
         let response = self.ask(scope.tenant(), ("POST", path), Some(wanted)).await?;
-        let mut body = answer::read(&response)?;
-        let id = body["keyId"].as_str().and_then(|id| Uuid::try_parse(id).ok());
-        let Value::String(value) = body["secretText"].take() else {
-            return Err(broken("new credential"));
-        };
-        Ok(NewCredential {
-            id: id.ok_or_else(|| broken("new credential"))?,
-            value: Secret::new(value),
-        })
+        added(answer::read(&response)?)
     }
 
     async fn remove(
@@ -267,5 +268,24 @@ mod tests {
 
         assert_eq!(read.id, Uuid::from_u128(7));
         assert_eq!(credential(&json!({ "keyId": "x" })), None);
+    }
+
+    #[test]
+    fn a_new_credential_has_an_id_and_a_value() {
+        let good = json!({ "keyId": "00000000-0000-0000-0000-000000000007", "secretText": "x" });
+        let read = added(good).unwrap();
+        assert_eq!((read.id, read.value.expose()), (Uuid::from_u128(7), "x"));
+
+        let id = "00000000-0000-0000-0000-000000000007";
+        for bad in [
+            json!({ "keyId": id, "secretText": null }),
+            json!({ "keyId": id }),
+            json!({ "secretText": "x" }),
+            json!([{ "keyId": id, "secretText": "x" }]),
+            json!("x"),
+            Value::Null,
+        ] {
+            assert!(matches!(added(bad), Err(PortError::Broken(_))));
+        }
     }
 }

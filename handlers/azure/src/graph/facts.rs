@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    answer,
+    batch::Item,
     pages::{NotUnderstood, Pages},
 };
 
@@ -111,23 +111,14 @@ impl Gathered {
     ///
     /// If any question was not answered.
     pub(super) fn read(batch: &Value) -> Result<Option<Self>, PortError> {
-        let answers = batch["responses"].as_array().ok_or(NotUnderstood("batch"))?;
-        let answer = |id: &'static str| -> Result<&Value, PortError> {
-            // In any order.
-            let mut named = answers.iter().filter(|answer| answer["id"] == id);
-            match (named.next(), named.next()) {
-                (Some(answer), None) => Ok(answer),
-                _ => Err(NotUnderstood(id).into()),
-            }
-        };
-        let user = answer(USER)?;
-        if user["status"] == 404 && answer::code(&user["body"]) == "Request_ResourceNotFound" {
+        let user = Item::named(batch, USER, USER)?;
+        if user.is_no_object() {
             return Ok(None);
         }
-        let user = body(user, USER)?.clone();
+        let user = user.read()?.clone();
         let first = |kind: Kind| -> Result<Collection, PortError> {
             let mut pages = Pages::of(kind.id());
-            pages.add(body(answer(kind.id())?, kind.id())?)?;
+            pages.add(Item::named(batch, kind.id(), kind.id())?.read()?)?;
             Ok(Collection { kind, pages })
         };
         let [member_of, owns, holds, may_activate, app_roles, portal] = Kind::ALL;
@@ -140,21 +131,6 @@ impl Gathered {
             first(portal)?,
         ];
         Ok(Some(Self { user, collections }))
-    }
-}
-
-/// The body of one answer of a batch.
-fn body<'a>(answer: &'a Value, id: &'static str) -> Result<&'a Value, PortError> {
-    let status = answer["status"].as_u64().and_then(|status| u16::try_from(status).ok());
-    match status {
-        Some(200) => Ok(&answer["body"]),
-        Some(status) => {
-            let after_s = answer["headers"]["Retry-After"]
-                .as_str()
-                .and_then(|seconds| seconds.trim().parse().ok());
-            Err(answer::refusal(status, answer::code(&answer["body"]), after_s))
-        }
-        None => Err(NotUnderstood(id).into()),
     }
 }
 

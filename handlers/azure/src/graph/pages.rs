@@ -4,7 +4,7 @@ use airlock_core::ports::PortError;
 use serde_json::Value;
 
 /// The most pages of one collection that are read. With 999 objects each: more than any user
-/// belongs to. What has more is not judged.
+/// belongs to. What has more is not judged, unless it is known to be longer ([`Pages::up_to`]).
 const MOST_PAGES: usize = 10;
 
 /// An answer of Graph's is not of the form that it gives.
@@ -21,6 +21,7 @@ impl From<NotUnderstood> for PortError {
 /// The objects of one collection, as far as they were read. A part is never given for the whole.
 pub(super) struct Pages {
     what: &'static str,
+    most: usize,
     read: usize,
     objects: Vec<Value>,
     next: Option<String>,
@@ -29,7 +30,12 @@ pub(super) struct Pages {
 impl Pages {
     /// Of a collection, of which no page was read yet.
     pub(super) const fn of(what: &'static str) -> Self {
-        Self { what, read: 0, objects: Vec::new(), next: None }
+        Self::up_to(MOST_PAGES, what)
+    }
+
+    /// Of a collection that may have so many pages.
+    pub(super) const fn up_to(most: usize, what: &'static str) -> Self {
+        Self { what, most, read: 0, objects: Vec::new(), next: None }
     }
 
     /// Adds a page.
@@ -46,9 +52,14 @@ impl Pages {
         Ok(())
     }
 
+    /// Forgets objects that nobody asked for.
+    pub(super) fn retain(&mut self, wanted: impl Fn(&Value) -> bool) {
+        self.objects.retain(wanted);
+    }
+
     /// Address of the page to read next; `None` if that was the last.
     pub(super) fn turn(&self) -> Result<Option<String>, PortError> {
-        if self.next.is_some() && self.read >= MOST_PAGES {
+        if self.next.is_some() && self.read >= self.most {
             return Err(PortError::Broken("collection has too many pages".into()));
         }
         Ok(self.next.clone())

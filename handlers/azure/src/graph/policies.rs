@@ -17,14 +17,10 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
-    Graph, PRIORITY, answer,
+    Graph, OBSERVER, answer,
     pages::{NotUnderstood, Pages},
-    priority,
 };
 use crate::failure::in_time;
-
-/// The application that only observes.
-pub(super) const OBSERVER: &str = "airlock-observer";
 
 /// Not narrowed by `$select`: what it would do to the parts of a control is not documented.
 const PATH: &str = "/identity/conditionalAccess/policies";
@@ -35,15 +31,18 @@ const WHAT: &str = "conditional-access policies";
 #[async_trait]
 impl AccessPolicies for Graph {
     async fn read(&self, scope: &TenantScope) -> Result<Vec<AccessPolicy>, PortError> {
-        in_time(self.access_policies(scope.tenant())).await
+        in_time(self.all_access_policies(scope.tenant())).await
     }
 }
 
 impl Graph {
-    async fn access_policies(&self, tenant: TenantId) -> Result<Vec<AccessPolicy>, PortError> {
+    /// All policies of a tenant: one call, and one more for each further page.
+    pub(super) async fn all_access_policies(
+        &self,
+        tenant: TenantId,
+    ) -> Result<Vec<AccessPolicy>, PortError> {
         let id = Uuid::new_v4();
-        let mut request = self.request("GET", PATH, None, id)?;
-        request.insert_header(PRIORITY, priority(OBSERVER));
+        let request = self.request("GET", PATH, None, id)?;
         let response = self.send(OBSERVER, tenant, request).await?;
         let mut pages = Pages::of(WHAT);
         pages.add(&answer::read(&response)?)?;

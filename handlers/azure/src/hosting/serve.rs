@@ -16,12 +16,17 @@ use futures::FutureExt as _;
 use tokio::net::TcpListener;
 use tracing::{Instrument as _, Span, field::Empty};
 
-use super::{Handler, Refusal, health, json::MOST_BYTES, trace::current_traceparent};
+use super::{
+    Handler, Refusal,
+    health::{self, Running},
+    json::MOST_BYTES,
+    trace::current_traceparent,
+};
 
 /// Listens, answers the host's probe, and only then connects.
 ///
 /// Beside the app's routes there is `GET /health`, which tells whether the dependencies work.
-/// It is not routed to the public, and calls nothing.
+/// It is not routed to the public, and calls nothing. It tells what package runs, too.
 ///
 /// Runs until the process is killed, which is how the Functions host ends one.
 ///
@@ -38,7 +43,9 @@ pub async fn serve(handler: &Handler, routes: Router) -> io::Result<()> {
             tracing::debug!(%error, "TCP_NODELAY not set");
         }
     });
-    let routes = routes.merge(health::route(handler.app, Arc::clone(handler.azure.health())));
+    let health = Arc::clone(handler.azure.health());
+    let running = Running::beside_the_program();
+    let routes = routes.merge(health::route(handler.app, health, running));
     axum::serve(listener, router(routes)).await
 }
 
@@ -200,7 +207,7 @@ mod tests {
             .route("/echo", post(async |Json(body): Json<Value>| Json(body)))
             .route("/pot", get(async |Query((pot,)): Query<(u32,)>| pot.to_string()))
             .route("/broken", get(broken))
-            .merge(health::route(App::Drift, Arc::default()));
+            .merge(health::route(App::Drift, Arc::default(), Running::nowhere()));
         let request = Request::builder()
             .method(method)
             .uri(path)

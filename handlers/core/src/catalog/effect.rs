@@ -4,13 +4,14 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::OnUser;
+use super::Reach;
 use crate::ports::PortError;
 
 /// One Microsoft Graph request of a permitted change.
 ///
-/// There is no other way to one than [`Hands`](super::Hands), and none for what the operation
-/// has not declared in its [`Reach`](super::Reach).
+/// There is no other way to one than [`Hands`](super::Hands) and a
+/// [`Removal`](super::Removal)'s own, and none for what the operation has not declared in its
+/// [`Reach`](super::Reach).
 pub struct Effect {
     application: &'static str,
     method: &'static str,
@@ -18,11 +19,20 @@ pub struct Effect {
     body: Option<Value>,
 }
 
+/// What calls to the directory are declared, and what is digested fills their places.
+pub(super) trait Declares {
+    /// How far it reaches.
+    fn reach(&self) -> &'static Reach;
+
+    /// What a name in a template stands for, if the digest says so.
+    fn place(&self, name: &str) -> Option<String>;
+}
+
 /// A call that the operation has not declared: a defect, or a directory that would have us call
 /// something else. It is never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a call of this operation")]
-pub(super) struct NotDeclared;
+pub(crate) struct NotDeclared;
 
 impl From<NotDeclared> for PortError {
     fn from(error: NotDeclared) -> Self {
@@ -32,7 +42,7 @@ impl From<NotDeclared> for PortError {
 
 impl Effect {
     pub(super) fn of(
-        on: &OnUser,
+        on: &dyn Declares,
         method: &'static str,
         path: String,
         body: Option<Value>,
@@ -82,7 +92,7 @@ impl fmt::Debug for Effect {
 
 /// Makes sure that a call is one of these.
 pub(super) fn declared(
-    on: &OnUser,
+    on: &dyn Declares,
     calls: &[&str],
     method: &str,
     path: &str,

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use super::{OnUser, effect};
+use super::{
+    OnUser,
+    effect::{self, Declares as _},
+};
 use crate::{
     binding::Terms,
     identity::ObjectId,

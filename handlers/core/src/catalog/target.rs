@@ -9,6 +9,9 @@ use crate::{identity::ObjectId, secret_binding::SecretName};
 /// What the text of a secret begins with. No object id does.
 const SECRET: &str = "secret:";
 
+/// What the text of an app registration begins with.
+const APPLICATION: &str = "application:";
+
 /// What an operation acts on: exactly one thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -17,6 +20,8 @@ pub enum Target {
     User(ObjectId),
     /// A secret that the target tenant's [secret bindings](crate::secret_binding) name.
     Secret(SecretName),
+    /// An app registration of the target tenant, by object id.
+    Application(ObjectId),
 }
 
 /// What kind of thing an operation takes.
@@ -27,11 +32,13 @@ pub enum TargetKind {
     User,
     /// A bound secret.
     Secret,
+    /// An app registration.
+    Application,
 }
 
 /// A text names no target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("neither a user nor a secret")]
+#[error("neither a user nor a secret nor an application")]
 pub struct NotATarget;
 
 impl Target {
@@ -40,7 +47,7 @@ impl Target {
     pub const fn user(&self) -> Option<ObjectId> {
         match self {
             Self::User(user) => Some(*user),
-            Self::Secret(_) => None,
+            Self::Secret(_) | Self::Application(_) => None,
         }
     }
 
@@ -48,18 +55,19 @@ impl Target {
     #[must_use]
     pub const fn secret(&self) -> Option<&SecretName> {
         match self {
-            Self::User(_) => None,
+            Self::User(_) | Self::Application(_) => None,
             Self::Secret(secret) => Some(secret),
         }
     }
 }
 
-/// A user's object id, or `secret:<name>`.
+/// A user's object id, `secret:<name>`, or `application:<object id>`.
 impl fmt::Display for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(user) => user.fmt(formatter),
             Self::Secret(secret) => write!(formatter, "{SECRET}{secret}"),
+            Self::Application(object) => write!(formatter, "{APPLICATION}{object}"),
         }
     }
 }
@@ -68,13 +76,14 @@ impl FromStr for Target {
     type Err = NotATarget;
 
     fn from_str(text: &str) -> Result<Self, NotATarget> {
-        match text.strip_prefix(SECRET) {
-            Some(name) => {
-                let name = SecretName::try_from(name.to_owned()).map_err(|_| NotATarget)?;
-                Ok(Self::Secret(name))
-            }
-            None => text.parse().map(Self::User).map_err(|_| NotATarget),
+        if let Some(name) = text.strip_prefix(SECRET) {
+            let name = SecretName::try_from(name.to_owned()).map_err(|_| NotATarget)?;
+            return Ok(Self::Secret(name));
         }
+        if let Some(object) = text.strip_prefix(APPLICATION) {
+            return object.parse().map(Self::Application).map_err(|_| NotATarget);
+        }
+        text.parse().map(Self::User).map_err(|_| NotATarget)
     }
 }
 
@@ -113,8 +122,12 @@ mod tests {
     const NINA: &str = "00000000-0000-0000-0000-000000000101";
 
     #[test]
-    fn a_target_is_one_user_or_one_secret_and_is_written_as_it_is_read() {
-        for written in [json!({ "user": NINA }), json!({ "secret": "payroll" })] {
+    fn a_target_is_one_thing_and_is_written_as_it_is_read() {
+        for written in [
+            json!({ "user": NINA }),
+            json!({ "secret": "payroll" }),
+            json!({ "application": NINA }),
+        ] {
             let target: Target = serde_json::from_value(written.clone()).unwrap();
 
             assert_eq!(serde_json::to_value(&target).unwrap(), written);
@@ -139,13 +152,17 @@ mod tests {
             r#"{"secret":"Pay Roll"}"#.to_owned(),
             r#"{"secret":""}"#.to_owned(),
             r#"{"secret":["payroll"]}"#.to_owned(),
+            r#"{"application":"payroll"}"#.to_owned(),
+            format!(r#"{{"user":"{NINA}","application":"{NINA}"}}"#),
         ] {
             assert!(serde_json::from_str::<Target>(&text).is_err(), "{text}");
             let Ok(value) = serde_json::from_str::<Value>(&text) else { continue };
             let twice = text.matches("user").count() > 1;
             assert!(twice || serde_json::from_value::<Target>(value).is_err(), "{text}");
         }
-        for text in ["", "secret:", "secret:Pay", "payroll", "service:payroll"] {
+        for text in
+            ["", "secret:", "secret:Pay", "payroll", "service:payroll", "application:payroll"]
+        {
             assert_eq!(text.parse::<Target>(), Err(NotATarget), "{text}");
         }
     }

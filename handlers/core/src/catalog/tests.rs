@@ -33,6 +33,7 @@ pub fn target(entry: &Entry, user: ObjectId) -> Target {
     match entry.target {
         TargetKind::User => Target::User(user),
         TargetKind::Secret => "secret:payroll".parse().unwrap(),
+        TargetKind::Application => Target::Application(user),
     }
 }
 
@@ -151,7 +152,7 @@ pub fn understand(name: &str, parameters: Value) -> Result<Change, NotUnderstood
 fn on_user(change: &Change) -> &OnUser {
     match change.work() {
         Work::Directory(on) => on,
-        Work::Rotation(_) => panic!("about a secret"),
+        Work::Rotation(_) | Work::Remediation(_) => panic!("about no user"),
     }
 }
 
@@ -185,16 +186,20 @@ fn an_operation_takes_one_kind_of_target_and_no_other() {
             target: target.parse().unwrap(),
             parameters: example(entry, true),
         };
-        let (user, secret) = (of(&NINA.to_string()), of("secret:payroll"));
-        let (right, wrong) = match entry.target {
-            TargetKind::User => (user, secret),
-            TargetKind::Secret => (secret, user),
-        };
-
-        let refused = Change::understand(CONTOSO, &wrong).unwrap_err();
-
-        assert_eq!(refused, NotUnderstood::Target, "{}", entry.name);
-        assert_eq!(Change::understand(CONTOSO, &right).unwrap().target(), &right.target);
+        let targets = [
+            (TargetKind::User, NINA.to_string()),
+            (TargetKind::Secret, "secret:payroll".to_owned()),
+            (TargetKind::Application, format!("application:{NINA}")),
+        ];
+        for (kind, target) in targets {
+            let asked = of(&target);
+            let understood = Change::understand(CONTOSO, &asked);
+            if kind == entry.target {
+                assert_eq!(understood.unwrap().target(), &asked.target);
+            } else {
+                assert_eq!(understood.unwrap_err(), NotUnderstood::Target, "{}", entry.name);
+            }
+        }
     }
 }
 
@@ -204,6 +209,7 @@ fn what_a_worker_does_is_what_that_worker_can_do() {
         let (worker, target) = match entry.means {
             Means::Directory(_) => (App::Execute, TargetKind::User),
             Means::Rotation => (App::Rotate, TargetKind::Secret),
+            Means::Remediation(_) => (App::Rotate, TargetKind::Application),
         };
 
         assert_eq!((entry.worker, entry.target), (worker, target), "{}", entry.name);
@@ -255,8 +261,15 @@ fn names_are_used_once_and_calls_and_reads_are_templates_below_the_version() {
     assert_eq!(names.len(), OPERATIONS.len());
 
     for entry in entries() {
-        let Means::Directory(reach) = &entry.means else { continue };
-        assert!(!reach.calls.is_empty() && !reach.permissions.is_empty(), "{}", entry.name);
+        let reach = match &entry.means {
+            Means::Directory(reach) => {
+                assert!(!reach.permissions.is_empty(), "{}", entry.name);
+                reach
+            }
+            Means::Remediation(reach) => reach,
+            Means::Rotation => continue,
+        };
+        assert!(!reach.calls.is_empty(), "{}", entry.name);
         for call in reach.calls {
             let (method, path) = call.split_once(' ').unwrap();
             assert!(["GET", "POST", "PATCH", "DELETE"].contains(&method), "{call}");

@@ -1,5 +1,5 @@
-//! Making a permitted change: first the lease is committed, then the directory is called or the
-//! secret rotated, then how it ended is concluded.
+//! Making a permitted change: first the lease is committed, then the directory is called, the
+//! secret rotated or the credential removed, then how it ended is concluded.
 
 use std::error::Error;
 
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The longest call to the directory, in seconds: a lease must outlast it.
-const LONGEST_CALL_S: i64 = 12;
+pub(super) const LONGEST_CALL_S: i64 = 12;
 
 impl Worker {
     /// Commits the attempt, makes the change, commits the outcome.
@@ -41,10 +41,14 @@ impl Worker {
             (Work::Directory(on), Tools::Directory(directory)) => {
                 self.call((&request, on), &**directory, (&opened, number), traceparent).await
             }
-            (Work::Rotation(renewal), Tools::Rotator(rotator)) => {
+            (Work::Rotation(renewal), Tools::Credentials { rotator, .. }) => {
                 self.rotate((&request, renewal), rotator, (&opened, number), traceparent).await
             }
-            (Work::Directory(_), Tools::Rotator(_)) | (Work::Rotation(_), Tools::Directory(_)) => {
+            (Work::Remediation(removal), Tools::Credentials { remediator, .. }) => {
+                self.mend((&request, removal), remediator, (&opened, number), traceparent).await
+            }
+            (Work::Directory(_), Tools::Credentials { .. })
+            | (Work::Rotation(_) | Work::Remediation(_), Tools::Directory(_)) => {
                 Err(broken("a change that was judged is another worker's"))
             }
         }
@@ -144,14 +148,14 @@ impl Worker {
 /// For how long one attempt has the request to itself, in seconds.
 const fn lease_s(work: &Work) -> i64 {
     match work {
-        Work::Directory(_) => LEASE_S,
+        Work::Directory(_) | Work::Remediation(_) => LEASE_S,
         // As long as the attempt has the secret to itself: nobody could go on before.
         Work::Rotation(_) => rotation::LEASE_S,
     }
 }
 
 /// What a requester is told about a directory's refusal.
-const fn refusal_words(status: u16) -> &'static str {
+pub(super) const fn refusal_words(status: u16) -> &'static str {
     match status {
         404 => "the directory does not know the target",
         403 => "the directory does not allow it",

@@ -13,6 +13,7 @@ use crate::{
     revocation::{self, Revoked},
     session::Person,
     step_up::{Backed, NotTold},
+    tenancy::TenantScope,
     time::Timestamp,
     trust::NotTrusted,
 };
@@ -121,8 +122,9 @@ impl Worker {
                 let facts = directory.look_up(scope, on.user()).await?;
                 Known::User(facts.ok_or_else(|| no("the target does not exist"))?)
             }
-            (Work::Rotation(_), Tools::Rotator(_)) => known,
-            (Work::Directory(_), Tools::Rotator(_)) | (Work::Rotation(_), Tools::Directory(_)) => {
+            (Work::Rotation(_) | Work::Remediation(_), Tools::Credentials { .. }) => known,
+            (Work::Directory(_), Tools::Credentials { .. })
+            | (Work::Rotation(_) | Work::Remediation(_), Tools::Directory(_)) => {
                 return Err(violation("the permit is for something else"));
             }
         };
@@ -137,16 +139,26 @@ impl Worker {
                 _ => violation("the permit is for something else"),
             }
         })?;
-        if let (Work::Directory(on), Tools::Directory(directory)) =
-            (request.change().work(), &self.tools)
-        {
-            let eyes = Eyes::new(on, scope, &**directory);
-            on.check(&eyes).await.map_err(|unfit| match unfit {
-                Unfit::No(reason) => no(reason),
-                Unfit::Port(error) => error.into(),
-            })?;
-        }
+        self.look(request.change().work(), scope).await?;
         Ok(request)
+    }
+
+    /// Looks whether the target, and whatever else it is about, is as the change needs it.
+    async fn look(&self, work: &Work, scope: &TenantScope) -> Result<(), Judgement> {
+        let looked = match (work, &self.tools) {
+            (Work::Directory(on), Tools::Directory(directory)) => {
+                on.check(&Eyes::new(on, scope, &**directory)).await
+            }
+            (Work::Remediation(removal), Tools::Credentials { remediator, .. }) => {
+                // Gone already is as good as removed.
+                remediator.stands(scope, removal).await.map(drop)
+            }
+            (Work::Directory(_) | Work::Rotation(_) | Work::Remediation(_), _) => Ok(()),
+        };
+        looked.map_err(|unfit| match unfit {
+            Unfit::No(reason) => no(reason),
+            Unfit::Port(error) => error.into(),
+        })
     }
 
     async fn not_revoked(&self, trust: &Trust, person: &Person) -> Result<(), Judgement> {

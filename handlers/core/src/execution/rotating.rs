@@ -82,6 +82,8 @@ impl Worker {
             }
             NotRotated::Unknown => Ran::To(End::of(Ending::Refused, NOT_BOUND).after(before)),
             NotRotated::Own => Ran::To(End::of(Ending::Refused, OWN).after(before)),
+            NotRotated::NotItsKey => Ran::To(End::of(Ending::Refused, NOT_ITS_KEY).after(before)),
+            NotRotated::OtherThing => Ran::To(End::of(Ending::Refused, OTHER).after(before)),
             NotRotated::NotTrusted(
                 NotTrusted::NoBinding
                 | NotTrusted::NoKeyset
@@ -110,6 +112,9 @@ const REFUSED: &str = "the new one did not prove good and was removed; the one b
 
 /// What a requester is told who asks for what nobody may change this way.
 const OWN: &str = "an application of Airlock's own is not changed this way";
+
+/// What a requester is told whose tenant bound a key that is for something else.
+const NOT_ITS_KEY: &str = "the key that is bound does not wrap the tenant's data keys";
 
 /// What a requester is told when somebody bound the name to another kind of secret meanwhile.
 const OTHER: &str = "how far it had come does not fit how it is bound now";

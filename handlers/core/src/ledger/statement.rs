@@ -178,6 +178,9 @@ pub enum Happened {
     /// A sign-in was refused, because of evidence that contradicts itself.
     #[serde(rename = "airlock.sign-in.refused")]
     SignInRefused,
+    /// A version of the key of sessions was used, for the first time on that day.
+    #[serde(rename = "airlock.session-key.used")]
+    SessionKeyUsed,
     /// What an app said that writes to no tree was written down: its statement stands within.
     #[serde(rename = "airlock.event.recorded")]
     Recorded,
@@ -193,6 +196,15 @@ pub enum Happened {
     /// Something was compared with what was declared.
     #[serde(rename = "airlock.finding.made")]
     Compared,
+    /// What has changed in a directory was looked at.
+    #[serde(rename = "airlock.directory.scanned")]
+    Scanned,
+    /// Something deviates from what was declared, or cannot be looked at.
+    #[serde(rename = "airlock.drift.detected")]
+    DriftDetected,
+    /// It was seen to be as declared again.
+    #[serde(rename = "airlock.drift.resolved")]
+    DriftResolved,
     /// A worker was told to act on evidence that does not hold, and did not.
     #[serde(rename = "airlock.integrity.violation")]
     Violation,
@@ -293,13 +305,17 @@ impl Happened {
             Self::SessionStarted
             | Self::SessionEnded
             | Self::SessionsRevoked
-            | Self::SignInRefused => Standing::Reported,
+            | Self::SignInRefused
+            | Self::SessionKeyUsed => Standing::Reported,
             Self::Ended
             | Self::SignInProgressed
             | Self::SessionContinued
             | Self::Recorded
             | Self::DataKeyMade
             | Self::Compared
+            | Self::Scanned
+            | Self::DriftDetected
+            | Self::DriftResolved
             | Self::Violation
             | Self::Undeliverable
             | Self::EpochOpened

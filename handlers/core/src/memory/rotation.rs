@@ -95,7 +95,8 @@ impl Inside {
                 Some(Kept { signs: Some(_), .. }) => {
                     versions.iter().any(|kept| kept.version.enabled && may_sign(kept))
                 }
-                newest => newest.is_some_and(|kept| kept.version.enabled),
+                // Whoever wraps takes the newest that may be used.
+                _ => versions.iter().any(|kept| kept.version.enabled),
             };
         }
         let newest = self.secrets.get(secret).and_then(|versions| versions.last());
@@ -149,6 +150,21 @@ impl Rented {
             if kept.signs.as_ref().is_some_and(|signs| signs.key() == key) {
                 kept.version.enabled = false;
             }
+        }
+    }
+
+    /// The newest version of a key.
+    #[must_use]
+    pub fn newest_version(&self, name: &str) -> Option<String> {
+        let held = lock(&self.held);
+        held.keys.get(name)?.last().map(|kept| kept.version.id.clone())
+    }
+
+    /// Disables a version of a key, as somebody does who may.
+    pub fn disable_version(&self, name: &str, version: &str) {
+        let mut held = lock(&self.held);
+        for kept in held.keys.get_mut(name).into_iter().flatten() {
+            kept.version.enabled &= kept.version.id != version;
         }
     }
 

@@ -54,6 +54,7 @@ struct Asked<'a> {
     secret_owners: Vec<Asker>,
     ticketed: bool,
     break_glass: bool,
+    found_by: Option<String>,
     conditions: Conditions,
 }
 
@@ -152,6 +153,7 @@ impl<'a> Asked<'a> {
             secret_owners: people(bound.map_or(&[], |bound| &bound.owners), scope),
             ticketed: request.is_ticketed(),
             break_glass: request.breaks_glass(),
+            found_by: request.found_by().map(str::to_owned),
             conditions: scope.terms().conditions(change.entry().name),
         }
     }
@@ -159,14 +161,15 @@ impl<'a> Asked<'a> {
     fn target(&self) -> Asker {
         match self.change.target() {
             Target::User(user) => Asker::person(PersonId { tid: self.change.tenant(), oid: *user }),
-            Target::Secret(_) => Asker::secret(self.change.target()),
+            Target::Secret(_) => Asker::nobody(self.change.target(), "secret"),
+            Target::Application(_) => Asker::nobody(self.change.target(), "application"),
         }
     }
 
     /// Whether nothing stays valid but what is new.
     fn is_emergency(&self) -> bool {
         match self.change.work() {
-            Work::Directory(_) => false,
+            Work::Directory(_) | Work::Remediation(_) => false,
             Work::Rotation(renewal) => renewal.is_emergency(),
         }
     }
@@ -191,7 +194,7 @@ impl<'a> Asked<'a> {
             ("approvals".to_owned(), Expression::new_long(i64::from(*approvals))),
             ("ticket".to_owned(), Expression::new_bool(*ticket)),
         ])?;
-        let attributes = [
+        let mut attributes = vec![
             ("operation", Expression::new_string(entry.name.to_owned())),
             ("risk", Expression::new_string(entry.risk.name().to_owned())),
             ("secret", Expression::new_bool(entry.secret)),
@@ -204,6 +207,11 @@ impl<'a> Asked<'a> {
             ("break_glass", Expression::new_bool(self.break_glass)),
             ("conditions", conditions),
         ];
+        if let Some(check) = &self.found_by {
+            let check = Expression::new_string(check.clone());
+            let finding = Expression::new_record([("check".to_owned(), check)])?;
+            attributes.push(("finding", finding));
+        }
         Ok(attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }
@@ -213,10 +221,9 @@ impl Asker {
         Self { id: person.to_string(), proven: true, kind: "person", operations: Vec::new() }
     }
 
-    /// A secret, which is nobody: no principal has its name or kind.
-    fn secret(target: &Target) -> Self {
-        let id = target.to_string();
-        Self { id, proven: false, kind: "secret", operations: Vec::new() }
+    /// What is changed and is nobody: no principal has its name or kind.
+    fn nobody(target: &Target, kind: &'static str) -> Self {
+        Self { id: target.to_string(), proven: false, kind, operations: Vec::new() }
     }
 
     fn of(principal: &Principal, scope: &TenantScope) -> Self {

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     base64url,
+    keyset::{Keyset, KeysetKey},
     memory::LocalKey,
     ports::Signer as _,
     tests::world::{CONTOSO, NOON, key},
@@ -35,17 +36,48 @@ fn header(key: &LocalKey) -> Value {
 fn terms(producers: &[(&str, &LocalKey)]) -> Terms {
     let producer = |(name, key): &(&str, &LocalKey)| Producer {
         name: (*name).to_owned(),
-        key: key.key().clone(),
+        signed_by: SignedBy::Key(key.key().clone()),
         operations: vec!["sessions.revoke".to_owned()],
         owners: Vec::new(),
     };
     Terms { producers: producers.iter().map(producer).collect(), ..Terms::default() }
 }
 
+/// A keyset that lists a key for `drift`, as it may sign what.
+async fn trust(drift: &LocalKey, signs: &[Typ]) -> Trust {
+    let root = key();
+    let listed = KeysetKey {
+        jwk: drift.key().clone(),
+        app: App::Drift,
+        signs: signs.to_vec(),
+        nbf: NOW,
+        revoked: None,
+    };
+    let keyset = Keyset {
+        ver: 1,
+        iat: NOW,
+        exp: NOW.plus_s(86_400),
+        keys: vec![listed],
+        replacements: Vec::new(),
+        secrets: None,
+    };
+    let keyset = Signed::sign(&keyset, &root).await.unwrap();
+    Trust::verify(root.key(), &keyset, NOW).unwrap()
+}
+
 async fn opened(event: &Value, by: &LocalKey, terms: &Terms) -> Result<Event, NotVerified> {
+    opened_under(event, by, terms, &trust(&key(), &[Typ::Event]).await).await
+}
+
+async fn opened_under(
+    event: &Value,
+    by: &LocalKey,
+    terms: &Terms,
+    trust: &Trust,
+) -> Result<Event, NotVerified> {
     let text = signed(&header(by), &event.to_string(), by).await;
     let event = Signed::parse(text)?;
-    open(&event, terms, NOW).map(|(_, event)| event.value().clone())
+    open(&event, terms, trust, NOW).map(|(_, event)| event.value().clone())
 }
 
 #[tokio::test]
@@ -147,5 +179,51 @@ async fn an_event_is_the_same_request_by_its_id_and_its_producer_alone() {
     for different in [next, other] {
         assert_ne!(first.identity(), different.identity());
         assert_ne!(first.request_id(), different.request_id());
+    }
+}
+
+#[tokio::test]
+async fn the_one_producer_that_is_an_app_signs_with_what_the_keyset_lists_for_it() {
+    let (drift, stranger) = (key(), key());
+    let mut ours = terms(&[("siem", &stranger)]);
+    ours.producers[0].signed_by = SignedBy::Drift;
+    let both = [Typ::Finding, Typ::Event];
+    let listed = trust(&drift, &both).await;
+
+    assert!(opened_under(&event(), &drift, &ours, &listed).await.is_ok());
+    for (by, terms, trust) in [
+        (&stranger, &ours, trust(&drift, &both).await),
+        (&drift, &ours, trust(&stranger, &both).await),
+        // It may sign findings, and no events.
+        (&drift, &ours, trust(&drift, &[Typ::Finding]).await),
+        // The name is that of a producer with a key of its own.
+        (&drift, &terms(&[("siem", &stranger)]), trust(&drift, &both).await),
+    ] {
+        let refused = opened_under(&event(), by, terms, &trust).await;
+        assert!(matches!(refused, Err(NotVerified::UnknownKey(_))), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_producer_names_its_key_or_the_app_drift_and_exactly_one_of_them() {
+    let jwk = json!(key().key());
+    let written = |signed_by: Value| {
+        let mut producer = json!({ "name": "siem", "operations": [], "owners": [] });
+        producer.as_object_mut().unwrap().extend(signed_by.as_object().unwrap().clone());
+        producer
+    };
+    for right in [json!({ "key": jwk }), json!({ "app": "drift" })] {
+        let producer: Producer = serde_json::from_value(written(right.clone())).unwrap();
+        assert_eq!(serde_json::to_value(&producer).unwrap(), written(right));
+    }
+    for wrong in [
+        json!({}),
+        json!({ "key": jwk, "app": "drift" }),
+        json!({ "app": "intake" }),
+        json!({ "app": "signin" }),
+        json!({ "app": "nobody" }),
+        json!({ "app": "drift", "surprise": 1 }),
+    ] {
+        assert!(serde_json::from_value::<Producer>(written(wrong.clone())).is_err(), "{wrong}");
     }
 }

@@ -138,8 +138,8 @@ impl Reception {
         let trust = self.trust.trust().await?;
         let tenant = producer::named_tenant(&event).map_err(NotAuthenticated::NotVerified)?;
         let scope = self.trust.scope(&trust, tenant).await?;
-        let (_, opened) =
-            producer::open(&event, scope.terms(), now).map_err(NotAuthenticated::NotVerified)?;
+        let (_, opened) = producer::open(&event, scope.terms(), &trust, now)
+            .map_err(NotAuthenticated::NotVerified)?;
         let marker_id = format!("event-{}", opened.identity());
         let evidence = RequestEvidence::Produced { event };
         let request = Request::authenticate(&evidence, &trust, Some(&scope), now)?;

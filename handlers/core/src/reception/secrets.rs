@@ -82,6 +82,8 @@ pub enum SecretStage {
     Proved,
     /// The new one did not prove good, and is being taken back.
     Refused,
+    /// What is recorded is about another thing than is bound by this name now: nothing is done.
+    OfAnother,
     /// What is recorded is not what `rotate` wrote.
     NotVerified,
 }
@@ -259,7 +261,11 @@ fn view<D: Driven>(
         max_age_days: binding.max_age_days.number(),
         overlap_hours: binding.overlap_hours.number(),
         owners: binding.owners.clone(),
-        stage: rotation.map_or(SecretStage::NotVerified, SecretStage::of),
+        stage: match rotation {
+            None => SecretStage::NotVerified,
+            Some(rotation) if rotation.is_of_another(binding) => SecretStage::OfAnother,
+            Some(rotation) => SecretStage::of(rotation),
+        },
         recorded: rotation.map(recorded),
     }
 }

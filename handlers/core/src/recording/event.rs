@@ -1,4 +1,4 @@
-//! What `signin` says of sessions, on its way to the ledger.
+//! What `signin` says of sessions and of the key that it keeps them under, on its way to the ledger.
 //!
 //! `signin` writes to no tree. It signs what happened as a [`Statement`] and stores it in one
 //! batch with the document that changed; then it sends it, and `drift` writes it down.
@@ -20,7 +20,7 @@ use crate::{
         Happened, Statement,
         statement::{Data, commitment},
     },
-    ports::{Message, PortError},
+    ports::{Message, PLATFORM, PortError},
     session::Session,
     time::Timestamp,
 };
@@ -112,6 +112,20 @@ pub fn refused(
     statement(Happened::SignInRefused, tenant, subject, data, id, now)
 }
 
+/// A version of the key was used under which `signin` keeps what it holds of sessions; `version`
+/// is the digest of how the vault names it. It is the platform's to tell.
+#[must_use]
+pub fn session_key_used(version: Digest, id: Uuid, now: Timestamp) -> Statement {
+    let (happened, data) = (Happened::SessionKeyUsed, Data::default());
+    said(happened, PLATFORM.to_owned(), session_key(version), data, id, now)
+}
+
+/// What such a statement is about.
+#[must_use]
+pub fn session_key(version: Digest) -> String {
+    format!("session-key-{version}")
+}
+
 /// What such a statement says of a person, if this session is what it is about or was done with.
 #[must_use]
 pub fn to_person(session: &Session, person: PersonId) -> Digest {
@@ -146,6 +160,17 @@ fn statement(
     id: Uuid,
     now: Timestamp,
 ) -> Statement {
+    said(happened, tenant.to_string(), subject, data, id, now)
+}
+
+fn said(
+    happened: Happened,
+    tenantid: String,
+    subject: String,
+    data: Data,
+    id: Uuid,
+    now: Timestamp,
+) -> Statement {
     Statement {
         specversion: "1.0".to_owned(),
         id,
@@ -154,7 +179,7 @@ fn statement(
         subject,
         time: now.to_string(),
         traceparent: None,
-        tenantid: tenant.to_string(),
+        tenantid,
         principal: None,
         iss: App::Signin,
         iat: now,

@@ -110,6 +110,30 @@ async fn an_event_that_is_delivered_again_and_again_is_one_leaf_with_the_apps_ow
 }
 
 #[tokio::test]
+async fn which_version_of_the_key_of_sessions_is_used_is_the_platforms_to_tell_and_nothing_else_is()
+{
+    let world = World::new().await;
+    let used = event::session_key_used(Digest::of(&[b"1"]), Uuid::new_v4(), world.now());
+    let platform = Partition::platform();
+
+    delivered(&recorder(&world), &signed(&world, &used).await).await.unwrap();
+    let [leaf] = &*leaves(&world, &platform).await else { panic!("one leaf") };
+    assert_eq!(leaf.tenantid, "platform");
+    let before = world.ledger(&platform).await.len();
+
+    let elsewhere = Statement { tenantid: CONTOSO.to_string(), ..used.clone() };
+    let of_nobody = Statement { r#type: Happened::SessionStarted, ..used };
+    for event in [elsewhere, of_nobody] {
+        delivered(&recorder(&world), &signed(&world, &event).await).await.unwrap();
+    }
+
+    assert_eq!(leaves(&world, &platform).await.len(), 1);
+    assert!(leaves(&world, &contoso(&world).await).await.is_empty());
+    let told = world.ledger(&platform).await.split_off(before);
+    assert!(!told.is_empty() && told.iter().all(|told| told == "airlock.integrity.violation"));
+}
+
+#[tokio::test]
 async fn a_leaf_names_nobody_and_whoever_has_the_session_can_tell_that_it_is_about_it() {
     let world = World::new().await;
     let (session, started) = a_start(&world, CONTOSO).await;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use super::NotAuthenticated;
+use super::{NotAuthenticated, founded::Founded};
 use crate::{
     ask::{self, RequestEvidence},
     catalog::Asked,
@@ -52,6 +52,8 @@ pub(super) struct AskedBy {
     pub(super) ticket: Option<String>,
     pub(super) break_glass: bool,
     pub(super) reveal_to: Option<PublicKey>,
+    /// What `drift` found, which is why it asks.
+    pub(super) founded: Option<Founded>,
 }
 
 /// Evidence whose signatures hold.
@@ -62,8 +64,8 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// Verifies evidence. A producer's key stands in its tenant's binding, so an event is opened
-    /// only by whoever has entered that tenant.
+    /// Verifies evidence. A producer stands in its tenant's binding, so an event is opened only by
+    /// whoever has entered that tenant.
     pub(super) fn verify(
         evidence: &RequestEvidence,
         trust: &Trust,
@@ -87,6 +89,7 @@ impl Opened {
                     ticket: ask.ticket,
                     break_glass: ask.break_glass,
                     reveal_to: ask.reveal_to,
+                    founded: None,
                 };
                 Self { by, tenant: ask.tnt, op: ask.op }
             }
@@ -102,15 +105,17 @@ impl Opened {
                     ticket: said.ticket,
                     break_glass: false,
                     reveal_to: None,
+                    founded: None,
                 };
                 Self { by, tenant: said.tnt, op: said.op }
             }
             RequestEvidence::Produced { event } => {
                 let scope = scope.ok_or(NotVerified::UnknownKey(event.key()))?;
-                let (producer, event) = producer::open(event, scope.terms(), now)?;
+                let (producer, event) = producer::open(event, scope.terms(), trust, now)?;
                 if event.tenant() != scope.tenant() {
                     return Err(NotVerified::Other("tenant").into());
                 }
+                let founded = Founded::by(producer, &event, trust, now)?;
                 let by = AskedBy {
                     principal: Principal::Produced(producer.name.clone()),
                     id: event.request_id(),
@@ -121,6 +126,7 @@ impl Opened {
                     ticket: event.data().ticket.clone(),
                     break_glass: false,
                     reveal_to: None,
+                    founded,
                 };
                 Self { by, tenant: event.tenant(), op: event.data().op.clone() }
             }

@@ -1,10 +1,13 @@
-//! Where an app was seen to sign: the newest leaves of the trees, and for checkpoints the newest
+//! Where an app was seen to use a key: the newest leaves of the trees, and for checkpoints the newest
 //! anchor.
 //!
 //! What counts is in a sealed ledger: a statement that the app's key signed, that verifies, and
 //! that an anchor covers. `signin` writes to no tree: its statements stand in leaves that `drift`
 //! wrote. So nobody is asked to sign something for the purpose, and nothing is shown by a key that
 //! only could sign.
+//!
+//! Of a key that wraps, nothing can be seen on what it wrapped: there it is `signin`'s signed word
+//! that it used a version, in the platform's tree.
 //!
 //! Read are the newest [`NEWEST`] leaves of each tree, the platform's first, until there is one:
 //! two calls for a tree, and for a leaf that is found what [`Trees::anchored_at`] says.
@@ -15,14 +18,16 @@ use std::error::Error;
 
 use super::NotRotated;
 use crate::{
+    digest::Digest,
     identity::App,
     jws::{Signed, Typ},
     keyset::{KeysetKey, Trust},
     ledger::{
-        Anchor, Statement,
+        Anchor, Happened, Statement,
         commit::{HEAD, StoredHead, StoredLeaf, leaf_id},
     },
     ports::{Clock, Documents, PLATFORM, Partition, PortError},
+    recording::event::session_key,
     time::Timestamp,
     trust::TrustStore,
 };
@@ -119,6 +124,49 @@ impl Sightings<'_> {
             return Ok(if anchored.is_some() { Seen::It } else { Seen::Unsealed });
         }
         Ok(another.map_or(Seen::Nothing, Seen::Another))
+    }
+
+    /// Whether `signin` was seen to use this version of the key of sessions.
+    pub async fn of_session_key(&self, version: Digest) -> Result<Seen, NotRotated> {
+        let (platform, now) = (Partition::platform(), self.clock.now());
+        let mut another = None;
+        for (leaf, used, at) in self.uses_of_session_key(&platform).await? {
+            if used != session_key(version) {
+                another = another.max(Some(at));
+                continue;
+            }
+            let trees = self.trust_store.trees();
+            let anchored = trees.anchored_at(&platform, leaf, self.trust, now).await?;
+            return Ok(if anchored.is_some() { Seen::It } else { Seen::Unsealed });
+        }
+        Ok(another.map_or(Seen::Nothing, Seen::Another))
+    }
+
+    /// When `signin` last said that it used this version of the key of sessions, sealed or not.
+    pub async fn last_of_session_key(
+        &self,
+        version: Digest,
+    ) -> Result<Option<Timestamp>, NotRotated> {
+        let uses = self.uses_of_session_key(&Partition::platform()).await?.into_iter();
+        let its = uses.filter(|(_, used, _)| *used == session_key(version));
+        Ok(its.map(|(_, _, at)| at).max())
+    }
+
+    /// What `signin` says of the key of sessions, oldest first: the leaf, the version, and when.
+    async fn uses_of_session_key(
+        &self,
+        platform: &Partition,
+    ) -> Result<Vec<(Digest, String, Timestamp)>, NotRotated> {
+        let now = self.clock.now();
+        let said = self.newest(platform, App::Signin).await?.into_iter();
+        let uses = said.filter_map(|Said { leaf, by }| {
+            self.trust.open(&leaf, now).ok()?;
+            let statement = self.trust.open(&by, now).ok()?;
+            let is_use =
+                statement.iss == App::Signin && statement.r#type == Happened::SessionKeyUsed;
+            is_use.then(|| (leaf.digest(), statement.subject.clone(), statement.iat))
+        });
+        Ok(uses.collect())
     }
 
     /// What an app says in the newest leaves of a tree, oldest first: unverified.

@@ -32,6 +32,10 @@ pub fn document_id(name: &SecretName) -> String {
 pub struct Rotation {
     /// The secret's name.
     pub name: SecretName,
+    /// What it is about ([`Driven::identity`]): a name never comes to mean another thing. None before
+    /// anything was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thing: Option<Digest>,
     /// The credential in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<Active>,
@@ -82,6 +86,9 @@ pub struct Old {
     pub held: Held,
     /// From when on it is to be removed.
     pub remove_after: Timestamp,
+    /// The request because of which it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Digest>,
 }
 
 /// A change that is being made.
@@ -94,6 +101,9 @@ pub struct Run {
     pub attempt: u32,
     /// Why it is made.
     pub why: Why,
+    /// The request for which it is made: whoever asked for it first, or made an emergency of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Digest>,
     /// When it was planned.
     pub at: Timestamp,
     /// How far it has come.
@@ -158,6 +168,7 @@ impl Rotation {
     pub const fn of(name: SecretName) -> Self {
         Self {
             name,
+            thing: None,
             active: None,
             old: Vec::new(),
             run: None,
@@ -188,23 +199,31 @@ impl Rotation {
         Some(active.since.plus_s(binding.max_age_s() - jitter_s))
     }
 
-    /// Whether there is something to do: a change that is due or was begun, or an old credential
-    /// whose time is over.
+    /// Whether this is about another thing than is bound by its name now. Nothing is done then: what
+    /// would be removed is not the other thing's.
     #[must_use]
-    pub fn has_work<D>(&self, binding: &SecretBinding<D>, now: Timestamp) -> bool {
+    pub fn is_of_another<D: Driven>(&self, binding: &SecretBinding<D>) -> bool {
+        self.thing.is_some_and(|thing| thing != binding.driver.identity())
+    }
+
+    /// Whether there is something to do or to be refused: a change that is due or was begun, an old
+    /// credential whose time is over, or a name that means another thing now.
+    #[must_use]
+    pub fn has_work<D: Driven>(&self, binding: &SecretBinding<D>, now: Timestamp) -> bool {
         self.run.is_some()
+            || self.is_of_another(binding)
             || self.due(binding).is_none_or(|due| due <= now)
             || self.removable(now).is_some()
     }
 
-    /// Whether the credential in use is older than it may be. While the next one waits for a person
-    /// to admit it, they have the overlap for that.
+    /// Whether the credential in use is older than it may be, or none of what is bound. While the
+    /// next one waits for a person to admit it, they have the overlap for that.
     #[must_use]
     pub fn is_overdue<D: Driven>(&self, binding: &SecretBinding<D>, now: Timestamp) -> bool {
         let waits_s = if self.waits_for_admission(binding) { binding.overlap_s() } else { 0 };
         let most_s = binding.max_age_s() + waits_s;
         let too_old = |active: &Active| active.since.plus_s(most_s) < now;
-        self.active.as_ref().is_none_or(too_old)
+        self.is_of_another(binding) || self.active.as_ref().is_none_or(too_old)
     }
 
     /// Whether nothing goes on before a person admits the next credential, which is a key.
@@ -238,22 +257,31 @@ impl Rotation {
     /// Puts the run's credential into use; the one before stays valid until `remove_after`.
     pub(super) fn activate(
         &mut self,
-        (run, held): (Uuid, Held),
+        run: &Run,
+        held: Held,
         now: Timestamp,
         remove_after: Timestamp,
     ) {
-        let active = Active { held, since: now, run };
+        let active = Active { held, since: now, run: run.id };
         if let Some(before) = self.active.replace(active) {
-            self.old.push(Old { held: before.held, remove_after });
+            let request = run.request;
+            self.old.push(Old { held: before.held, remove_after, request });
         }
         if remove_after <= now {
             // An emergency: nothing that was valid before stays so.
-            for old in &mut self.old {
-                old.remove_after = remove_after;
-            }
+            self.hurry(remove_after, run.request);
         }
         self.run = None;
         self.failures = 0;
+    }
+}
+
+impl Rotation {
+    /// Brings the end of old credentials forward, for a request.
+    pub(super) fn hurry(&mut self, to: Timestamp, request: Option<Digest>) {
+        for old in self.old.iter_mut().filter(|old| old.remove_after > to) {
+            (old.remove_after, old.request) = (to, request);
+        }
     }
 }
 

@@ -7,11 +7,12 @@ use super::{
     state::{Active, KIND, Lease, Rotation, Run, Stage, Why, document_id},
 };
 use crate::{
+    digest::Digest,
     event,
     identity::App,
     ledger::{Commit, Contents, Document, Happened, NotGenuine, Stored, commit::Change},
     ports::{Etag, Found, PortError},
-    secret_binding::SecretBinding,
+    secret_binding::{Driven, SecretBinding},
     time::Timestamp,
 };
 
@@ -33,7 +34,16 @@ pub(super) struct Turn<'a, D> {
     made: Option<Made>,
 }
 
-impl<'a, D> Turn<'a, D> {
+/// What one commit tells, besides what the document says.
+#[derive(Clone, Copy, Default)]
+struct Telling {
+    /// What those who watch are told.
+    words: Option<&'static str>,
+    /// The request that it belongs to.
+    request: Option<Digest>,
+}
+
+impl<'a, D: Driven> Turn<'a, D> {
     /// Reads how far it has come.
     pub async fn open(
         rotator: &'a Rotator,
@@ -59,6 +69,10 @@ impl<'a, D> Turn<'a, D> {
             Some(found) => turn.read(found, now).await?,
             None => rotator.ports.entropy.fill(&mut turn.salt)?,
         }
+        if turn.rotation.is_of_another(binding) {
+            return Err(NotRotated::OtherThing);
+        }
+        turn.rotation.thing = Some(binding.driver.identity());
         Ok(turn)
     }
 
@@ -123,7 +137,7 @@ impl<'a, D> Turn<'a, D> {
     async fn adopt(&mut self) -> Result<(), NotRotated> {
         if let Some((held, since)) = self.driver.adopt().await? {
             self.rotation.active = Some(Active { held, since, run: uuid::Uuid::nil() });
-            self.commit(Happened::SecretAdopted, None).await?;
+            self.commit(Happened::SecretAdopted, Telling::default()).await?;
         }
         Ok(())
     }
@@ -131,10 +145,11 @@ impl<'a, D> Turn<'a, D> {
     /// Plans a change if one is due or demanded, or takes up the one that was begun.
     async fn begin(&mut self, demand: Option<Demand>) -> Result<(), NotRotated> {
         let now = self.now();
-        if demand.is_some_and(|demand| demand.emergency && self.rotation.meets(&demand)) {
-            for old in &mut self.rotation.old {
-                old.remove_after = old.remove_after.min(now);
-            }
+        if let Some(demand) = demand.filter(|demand| demand.emergency)
+            && self.rotation.meets(&demand)
+            && self.binding.driver.least_overlap_s() == 0
+        {
+            self.rotation.hurry(now, Some(demand.request));
         }
         let demand = demand.filter(|demand| !self.rotation.meets(demand));
         if let Some(run) = &mut self.rotation.run {
@@ -143,9 +158,16 @@ impl<'a, D> Turn<'a, D> {
                 run.why = Why::Emergency;
             }
             if let Some(demand) = demand {
+                if hurried || run.request.is_none() {
+                    run.request = Some(demand.request);
+                }
                 self.rotation.demanded = Some(demand.request);
+                // Whoever joins is named where they do, whosever change it is.
+                let telling = Telling { request: Some(demand.request), words: None };
+                return self.commit(Happened::SecretResumed, telling).await;
             }
-            return self.hold(demand.is_some()).await;
+            let request = run.request;
+            return self.hold(request).await;
         }
         let why = match demand {
             Some(Demand { emergency: true, .. }) => Why::Emergency,
@@ -156,26 +178,28 @@ impl<'a, D> Turn<'a, D> {
         let mut id = [0; 16];
         self.rotator.ports.entropy.fill(&mut id)?;
         let id = uuid::Builder::from_random_bytes(id).into_uuid();
-        self.rotation.run = Some(Run { id, attempt: 0, why, at: now, stage: Stage::Planned });
-        self.rotation.demanded = demand.map(|demand| demand.request).or(self.rotation.demanded);
-        self.commit(Happened::SecretPlanned, None).await
+        let request = demand.map(|demand| demand.request);
+        let stage = Stage::Planned;
+        self.rotation.run = Some(Run { id, attempt: 0, why, request, at: now, stage });
+        self.rotation.demanded = request.or(self.rotation.demanded);
+        self.commit(Happened::SecretPlanned, Telling { request, words: None }).await
     }
 
     /// Sees to it that this process has the secret to itself for the longest step.
-    async fn hold(&mut self, changed: bool) -> Result<(), NotRotated> {
+    async fn hold(&mut self, request: Option<Digest>) -> Result<(), NotRotated> {
         let (now, holder) = (self.now(), self.rotator.holder);
         let lasts =
             |lease: Lease| lease.holder == holder && lease.until.since_s(now) >= LONGEST_STEP_S;
-        if !changed && self.rotation.lease.is_some_and(lasts) {
+        if self.rotation.lease.is_some_and(lasts) {
             return Ok(());
         }
-        self.commit(Happened::SecretResumed, None).await
+        self.commit(Happened::SecretResumed, Telling { request, words: None }).await
     }
 
     /// Makes one step and commits it. Something, if the change ended or waits.
     async fn step(&mut self) -> Result<Option<Ended>, NotRotated> {
         let Some(run) = self.rotation.run.clone() else { return Ok(Some(Ended::Done)) };
-        self.hold(false).await?;
+        self.hold(run.request).await?;
         match &run.stage {
             Stage::Planned => {
                 let made = self.driver.add(&run, &self.rotation).await?;
@@ -198,11 +222,12 @@ impl<'a, D> Turn<'a, D> {
             },
             Stage::Proved { held } => {
                 let now = self.now();
-                let overlap_s =
-                    if run.why == Why::Emergency { 0 } else { self.binding.overlap_s() };
-                self.rotation.activate((run.id, held.clone()), now, now.plus_s(overlap_s));
-                let words = "a new credential is in use";
-                self.commit(Happened::SecretRotated, Some(words)).await?;
+                let wanted_s = if run.why == Why::Emergency { 0 } else { self.binding.overlap_s() };
+                let overlap_s = wanted_s.max(self.binding.driver.least_overlap_s());
+                self.rotation.activate(&run, held.clone(), now, now.plus_s(overlap_s));
+                let words = Some("a new credential is in use");
+                let telling = Telling { words, request: run.request };
+                self.commit(Happened::SecretRotated, telling).await?;
                 return Ok(Some(Ended::Rotated));
             }
             Stage::Refused { credential } => {
@@ -215,7 +240,8 @@ impl<'a, D> Turn<'a, D> {
                 // Whoever asks again shall have it tried again.
                 self.rotation.demanded = None;
                 self.rotation.failures = self.rotation.failures.saturating_add(1);
-                self.commit(Happened::SecretRetired, None).await?;
+                let telling = Telling { request: run.request, words: None };
+                self.commit(Happened::SecretRetired, telling).await?;
                 return Ok(Some(Ended::Refused));
             }
         }
@@ -252,36 +278,42 @@ impl<'a, D> Turn<'a, D> {
         if let Some(run) = &mut self.rotation.run {
             run.stage = Stage::Refused { credential };
         }
-        let words = "a new credential did not prove good; the one before stays in use";
-        self.commit(Happened::SecretProofFailed, Some(words)).await
+        let words = Some("a new credential did not prove good; the one before stays in use");
+        let telling = Telling { words, request: self.request() };
+        self.commit(Happened::SecretProofFailed, telling).await
+    }
+
+    /// The request for which a change is being made.
+    fn request(&self) -> Option<Digest> {
+        self.rotation.run.as_ref().and_then(|run| run.request)
     }
 
     async fn reach(&mut self, stage: Stage, happened: Happened) -> Result<(), NotRotated> {
         if let Some(run) = &mut self.rotation.run {
             run.stage = stage;
         }
-        self.commit(happened, None).await
+        let telling = Telling { request: self.request(), words: None };
+        self.commit(happened, telling).await
     }
 
     /// Removes old credentials whose time is over.
     async fn retire(&mut self) -> Result<Ended, NotRotated> {
         while let Some(old) = self.rotation.removable(self.now()).cloned() {
-            self.hold(false).await?;
+            self.hold(old.request).await?;
             if !self.driver.remove(&old.held, &self.rotation).await? {
                 return Ok(Ended::Waiting);
             }
             self.rotation.old.retain(|other| other.held != old.held);
-            self.commit(Happened::SecretRetired, None).await?;
+            let telling = Telling { request: old.request, words: None };
+            self.commit(Happened::SecretRetired, telling).await?;
         }
         Ok(Ended::Done)
     }
 
-    /// Commits how far it has come. What goes out says what happened, and names nothing.
-    async fn commit(
-        &mut self,
-        happened: Happened,
-        words: Option<&'static str>,
-    ) -> Result<(), NotRotated> {
+    /// Commits how far it has come. What goes out says what happened and for which request, and
+    /// names nothing else.
+    async fn commit(&mut self, happened: Happened, telling: Telling) -> Result<(), NotRotated> {
+        let Telling { words, request } = telling;
         let now = self.now();
         let busy = self.rotation.run.is_some()
             || happened == Happened::SecretResumed
@@ -292,8 +324,8 @@ impl<'a, D> Turn<'a, D> {
         let partition = &self.place.partition;
         let mut outgoing = Vec::new();
         if let Some(words) = words {
-            let entropy = &*ports.entropy;
-            let told = event::outgoing(App::Rotate, happened, partition, None, words, entropy, now);
+            let (by, entropy) = (App::Rotate, &*ports.entropy);
+            let told = event::outgoing(by, happened, partition, request, words, entropy, now);
             outgoing.push(told?);
         }
         let body = serde_json::to_string(&self.rotation);
@@ -301,7 +333,7 @@ impl<'a, D> Turn<'a, D> {
         let commit = Commit {
             happened,
             principal: None,
-            request: self.rotation.demanded.filter(|_| self.rotation.run.is_some()),
+            request,
             reason: words.map(str::to_owned),
             traceparent: None,
             change: Some(Change {

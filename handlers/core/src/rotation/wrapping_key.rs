@@ -28,8 +28,9 @@ fn held(version: String) -> Held {
 #[async_trait]
 impl Rotating for WrappingKey<'_> {
     async fn adopt(&self) -> Result<Option<(Held, Timestamp)>, NotRotated> {
-        let newest = self.ports.keys.versions(self.key.as_str()).await?.pop();
-        Ok(newest.filter(|it| it.enabled).map(|version| (held(version.id), version.at)))
+        let versions = self.ports.keys.versions(self.key.as_str()).await?;
+        let newest = versions.into_iter().rfind(|version| version.enabled);
+        Ok(newest.map(|version| (held(version.id), version.at)))
     }
 
     async fn add(&self, run: &Run, _: &Rotation) -> Result<Made, NotRotated> {
@@ -60,7 +61,7 @@ impl Rotating for WrappingKey<'_> {
         credential: &str,
         _: Option<&Held>,
     ) -> Result<Option<Held>, NotRotated> {
-        // Until the next run nothing new is wrapped: better than by a key that does not unwrap.
+        // From then on whoever wraps takes the one before.
         self.ports.keys.disable(self.key.as_str(), credential).await?;
         Ok(None)
     }

@@ -1,12 +1,15 @@
-//! What is changed on schedule for the platform: its apps' signing keys, and nothing else.
+//! What is changed on schedule for the platform: its apps' signing keys, the key of sessions, and
+//! nothing else.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Driven, NotBound, SecretBindings, Secrets, Thing, VaultName};
+use super::{Driven, NotBound, SecretBindings, Secrets, Thing, VaultName, identity};
 use crate::{
+    digest::Digest,
     identity::App,
     keyset::Trust,
     ports::{Documents, PLATFORM, Partition},
+    session_record::ABSOLUTE_S,
     time::Timestamp,
     trust::NotTrusted,
 };
@@ -31,7 +34,20 @@ pub enum PlatformDriver {
         /// Its name.
         key: VaultName,
     },
+    /// The Key Vault key under which `signin` keeps what it holds of sessions. Its next version
+    /// counts as soon as it is there.
+    SessionKey {
+        /// Its name.
+        key: VaultName,
+    },
 }
+
+/// For how long a version of the key of sessions may still be needed once another is in use, in
+/// seconds: as long as the longest session, and a day more.
+///
+/// The day is because `signin` says once a day which version it uses: what it keeps under a version
+/// can be a day younger than the last word about it. What outlives neither is a day's sealing key.
+pub const SESSION_KEY_STAYS_S: i64 = ABSOLUTE_S + 24 * 3600;
 
 impl From<Platform> for String {
     fn from(_: Platform) -> Self {
@@ -53,6 +69,7 @@ impl PlatformDriver {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::SigningKey { .. } => "signing_key",
+            Self::SessionKey { .. } => "session_key",
         }
     }
 }
@@ -60,13 +77,29 @@ impl PlatformDriver {
 impl Driven for PlatformDriver {
     fn thing(&self) -> Thing<'_> {
         match self {
-            Self::SigningKey { key, .. } => Thing::Key(key),
+            Self::SigningKey { key, .. } | Self::SessionKey { key } => Thing::Key(key),
         }
+    }
+
+    fn identity(&self) -> Digest {
+        let app = match self {
+            Self::SigningKey { app, .. } => *app,
+            Self::SessionKey { .. } => App::Signin,
+        };
+        identity(self.kind(), self.thing(), &app.to_string())
     }
 
     fn needs_admission(&self) -> bool {
         match self {
             Self::SigningKey { .. } => true,
+            Self::SessionKey { .. } => false,
+        }
+    }
+
+    fn least_overlap_s(&self) -> i64 {
+        match self {
+            Self::SigningKey { .. } => 0,
+            Self::SessionKey { .. } => SESSION_KEY_STAYS_S,
         }
     }
 }

@@ -197,6 +197,9 @@ pub fn manifest(root: &PublicKey, iat: Timestamp, may_override: &[&str]) -> Mani
         bus: "bus.example".to_owned(),
         blobs: "https://blobs.example".to_owned(),
         anchors: "https://anchors.example".to_owned(),
+        resource_manager: "https://management.example".to_owned(),
+        resources: format!("/subscriptions/{NINA}/resourceGroups/airlock"),
+        sites: std::collections::BTreeMap::new(),
         ledger: "ledger.example".to_owned(),
         portal: "https://portal.example".to_owned(),
         api: "https://api.example".to_owned(),
@@ -204,6 +207,7 @@ pub fn manifest(root: &PublicKey, iat: Timestamp, may_override: &[&str]) -> Mani
         portal_client: nobody,
         intake_client: nobody,
         signin_principal: nobody,
+        principals: std::collections::BTreeMap::new(),
         workers: std::collections::BTreeMap::new(),
         may_override: may_override.iter().map(|&name| name.to_owned()).collect(),
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     ask::RequestEvidence,
-    binding::{Producer, Service},
+    binding::{Producer, Service, SignedBy},
     catalog::{Asked, Target},
     claim::{CONTAINER, slot_blob},
     digest::Digest,
@@ -71,7 +71,7 @@ async fn registered() -> (World, LocalKey) {
     let siem = key();
     let producer = Producer {
         name: "siem".to_owned(),
-        key: siem.key().clone(),
+        signed_by: SignedBy::Key(siem.key().clone()),
         operations: LISTED.map(str::to_owned).to_vec(),
         owners: Vec::new(),
     };
@@ -284,6 +284,7 @@ fn event(world: &World, id: &str, operation: &str) -> Event {
         purpose: "impossible travel".to_owned(),
         ticket: None,
         lifetime_s: None,
+        finding: None,
     };
     Event::asking("siem".to_owned(), id.to_owned(), world.now(), CONTOSO, data)
 }

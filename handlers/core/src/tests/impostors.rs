@@ -60,13 +60,21 @@ impl Forged {
 
 /// Signs a permit for it as `intake`, stores a request document as `intake`, sends it.
 pub(super) async fn attack(world: &World, forged: Forged) -> String {
+    let (id, message) = permitted(world, forged).await;
+    let body = serde_json::to_vec(&message).unwrap();
+    assert!(world.worker().handle(&body, 1, None).await.is_ok());
+    id
+}
+
+/// What `intake` could send alone, whatever the request: its name, and the message.
+pub(super) async fn permitted(world: &World, forged: Forged) -> (String, PermittedChange) {
     let scope = world.scope(CONTOSO).await;
     let change = Change::understand(CONTOSO, &forged.op).unwrap();
     let request = forged.evidence.digest();
     let now = world.now();
     let permit = Permit {
         iss: App::Intake,
-        aud: App::Execute,
+        aud: change.entry().worker,
         jti: Uuid::new_v4(),
         iat: now,
         nbf: now,
@@ -102,7 +110,7 @@ pub(super) async fn attack(world: &World, forged: Forged) -> String {
         review: None,
         summary: Summary {
             operation: forged.op.name,
-            target: Target::User(NINA),
+            target: forged.op.target,
             requester: forged.by,
             purpose: "none of your business".to_owned(),
             ticket: None,
@@ -131,10 +139,7 @@ pub(super) async fn attack(world: &World, forged: Forged) -> String {
     };
     // A request that is already there is attacked as it stands.
     let _ = ledger.commit(&partition, commit, now).await;
-    let message = PermittedChange { attempt: 0, permit };
-    let body = serde_json::to_vec(&message).unwrap();
-    assert!(world.worker().handle(&body, 1, None).await.is_ok());
-    format!("{CONTOSO}.{request}")
+    (format!("{CONTOSO}.{request}"), PermittedChange { attempt: 0, permit })
 }
 
 pub(super) async fn assert_refused(world: &World, id: &str, effects_before: usize) {

@@ -25,7 +25,7 @@ async fn the_policies_say_what_was_reviewed() {
         ("protected", Known::User(TargetFacts { protected: true, ..plain })),
         ("synced", Known::User(TargetFacts { synced: true, ..plain })),
     ];
-    let mut table = format!("{:<14} {:<16}", "role", "operation");
+    let mut table = format!("{:<14} {:<17}", "role", "operation");
     for (target, _) in targets {
         write!(table, " {target:<10}").unwrap();
     }
@@ -39,8 +39,8 @@ async fn the_policies_say_what_was_reviewed() {
             let request =
                 Request::authenticate(&person.proven(request), &trust, None, world.now()).unwrap();
             let standing = request.standing(&scope).unwrap();
-            write!(table, "\n{:<14} {name:<16}", role.name()).unwrap();
-            // Of a secret there is nothing to see.
+            write!(table, "\n{:<14} {name:<17}", role.name()).unwrap();
+            // Of a secret or an application there is nothing to see.
             let seen = if entry.target == TargetKind::User { &targets[..] } else { &targets[..1] };
             for (_, known) in seen {
                 let ruling = match policies.judge(&scope, &standing, &request, 0, *known) {
@@ -55,85 +55,91 @@ async fn the_policies_say_what_was_reviewed() {
     let table: Vec<&str> = table.lines().map(str::trim_end).collect();
 
     insta::assert_snapshot!(table.join("\n"), @r"
-    role           operation        unseen     ordinary   protected  synced
-    HelpdeskAgent  sessions.revoke  yes        yes        no         yes
-    HelpdeskAgent  account.disable  approve 1  approve 1  no         approve 1
-    HelpdeskAgent  account.enable   approve 1  approve 1  no         approve 1
-    HelpdeskAgent  password.reset   approve 1  approve 1  no         no
-    HelpdeskAgent  tap.issue        approve 1  approve 1  no         approve 1
-    HelpdeskAgent  mfa.reset        approve 1  approve 1  no         approve 1
-    HelpdeskAgent  group.add        approve 1  approve 1  no         approve 1
-    HelpdeskAgent  group.remove     approve 1  approve 1  no         approve 1
-    HelpdeskAgent  license.assign   yes        yes        no         yes
-    HelpdeskAgent  laps.read        approve 1  approve 1  no         approve 1
-    HelpdeskAgent  bitlocker.read   approve 1  approve 1  no         approve 1
-    HelpdeskAgent  risk.dismiss     approve 1  approve 1  no         approve 1
-    HelpdeskAgent  secret.rotate    no
-    SeniorAgent    sessions.revoke  yes        yes        no         yes
-    SeniorAgent    account.disable  approve 1  approve 1  no         approve 1
-    SeniorAgent    account.enable   approve 1  approve 1  no         approve 1
-    SeniorAgent    password.reset   yes        yes        no         no
-    SeniorAgent    tap.issue        yes        yes        no         yes
-    SeniorAgent    mfa.reset        approve 1  approve 1  no         approve 1
-    SeniorAgent    group.add        approve 1  approve 1  no         approve 1
-    SeniorAgent    group.remove     approve 1  approve 1  no         approve 1
-    SeniorAgent    license.assign   yes        yes        no         yes
-    SeniorAgent    laps.read        yes        yes        no         yes
-    SeniorAgent    bitlocker.read   yes        yes        no         yes
-    SeniorAgent    risk.dismiss     approve 1  approve 1  no         approve 1
-    SeniorAgent    secret.rotate    no
-    Approver       sessions.revoke  no         no         no         no
-    Approver       account.disable  no         no         no         no
-    Approver       account.enable   no         no         no         no
-    Approver       password.reset   no         no         no         no
-    Approver       tap.issue        no         no         no         no
-    Approver       mfa.reset        no         no         no         no
-    Approver       group.add        no         no         no         no
-    Approver       group.remove     no         no         no         no
-    Approver       license.assign   no         no         no         no
-    Approver       laps.read        no         no         no         no
-    Approver       bitlocker.read   no         no         no         no
-    Approver       risk.dismiss     no         no         no         no
-    Approver       secret.rotate    no
-    Auditor        sessions.revoke  no         no         no         no
-    Auditor        account.disable  no         no         no         no
-    Auditor        account.enable   no         no         no         no
-    Auditor        password.reset   no         no         no         no
-    Auditor        tap.issue        no         no         no         no
-    Auditor        mfa.reset        no         no         no         no
-    Auditor        group.add        no         no         no         no
-    Auditor        group.remove     no         no         no         no
-    Auditor        license.assign   no         no         no         no
-    Auditor        laps.read        no         no         no         no
-    Auditor        bitlocker.read   no         no         no         no
-    Auditor        risk.dismiss     no         no         no         no
-    Auditor        secret.rotate    no
-    TenantAdmin    sessions.revoke  yes        yes        no         yes
-    TenantAdmin    account.disable  approve 1  approve 1  no         approve 1
-    TenantAdmin    account.enable   approve 1  approve 1  no         approve 1
-    TenantAdmin    password.reset   approve 1  approve 1  no         no
-    TenantAdmin    tap.issue        approve 1  approve 1  no         approve 1
-    TenantAdmin    mfa.reset        approve 1  approve 1  no         approve 1
-    TenantAdmin    group.add        approve 1  approve 1  no         approve 1
-    TenantAdmin    group.remove     approve 1  approve 1  no         approve 1
-    TenantAdmin    license.assign   yes        yes        no         yes
-    TenantAdmin    laps.read        approve 1  approve 1  no         approve 1
-    TenantAdmin    bitlocker.read   approve 1  approve 1  no         approve 1
-    TenantAdmin    risk.dismiss     approve 1  approve 1  no         approve 1
-    TenantAdmin    secret.rotate    approve 1
-    PlatformAdmin  sessions.revoke  no         no         no         no
-    PlatformAdmin  account.disable  no         no         no         no
-    PlatformAdmin  account.enable   no         no         no         no
-    PlatformAdmin  password.reset   no         no         no         no
-    PlatformAdmin  tap.issue        no         no         no         no
-    PlatformAdmin  mfa.reset        no         no         no         no
-    PlatformAdmin  group.add        no         no         no         no
-    PlatformAdmin  group.remove     no         no         no         no
-    PlatformAdmin  license.assign   no         no         no         no
-    PlatformAdmin  laps.read        no         no         no         no
-    PlatformAdmin  bitlocker.read   no         no         no         no
-    PlatformAdmin  risk.dismiss     no         no         no         no
-    PlatformAdmin  secret.rotate    no
+    role           operation         unseen     ordinary   protected  synced
+    HelpdeskAgent  sessions.revoke   yes        yes        no         yes
+    HelpdeskAgent  account.disable   approve 1  approve 1  no         approve 1
+    HelpdeskAgent  account.enable    approve 1  approve 1  no         approve 1
+    HelpdeskAgent  password.reset    approve 1  approve 1  no         no
+    HelpdeskAgent  tap.issue         approve 1  approve 1  no         approve 1
+    HelpdeskAgent  mfa.reset         approve 1  approve 1  no         approve 1
+    HelpdeskAgent  group.add         approve 1  approve 1  no         approve 1
+    HelpdeskAgent  group.remove      approve 1  approve 1  no         approve 1
+    HelpdeskAgent  license.assign    yes        yes        no         yes
+    HelpdeskAgent  laps.read         approve 1  approve 1  no         approve 1
+    HelpdeskAgent  bitlocker.read    approve 1  approve 1  no         approve 1
+    HelpdeskAgent  risk.dismiss      approve 1  approve 1  no         approve 1
+    HelpdeskAgent  secret.rotate     no
+    HelpdeskAgent  credential.remove no
+    SeniorAgent    sessions.revoke   yes        yes        no         yes
+    SeniorAgent    account.disable   approve 1  approve 1  no         approve 1
+    SeniorAgent    account.enable    approve 1  approve 1  no         approve 1
+    SeniorAgent    password.reset    yes        yes        no         no
+    SeniorAgent    tap.issue         yes        yes        no         yes
+    SeniorAgent    mfa.reset         approve 1  approve 1  no         approve 1
+    SeniorAgent    group.add         approve 1  approve 1  no         approve 1
+    SeniorAgent    group.remove      approve 1  approve 1  no         approve 1
+    SeniorAgent    license.assign    yes        yes        no         yes
+    SeniorAgent    laps.read         yes        yes        no         yes
+    SeniorAgent    bitlocker.read    yes        yes        no         yes
+    SeniorAgent    risk.dismiss      approve 1  approve 1  no         approve 1
+    SeniorAgent    secret.rotate     no
+    SeniorAgent    credential.remove no
+    Approver       sessions.revoke   no         no         no         no
+    Approver       account.disable   no         no         no         no
+    Approver       account.enable    no         no         no         no
+    Approver       password.reset    no         no         no         no
+    Approver       tap.issue         no         no         no         no
+    Approver       mfa.reset         no         no         no         no
+    Approver       group.add         no         no         no         no
+    Approver       group.remove      no         no         no         no
+    Approver       license.assign    no         no         no         no
+    Approver       laps.read         no         no         no         no
+    Approver       bitlocker.read    no         no         no         no
+    Approver       risk.dismiss      no         no         no         no
+    Approver       secret.rotate     no
+    Approver       credential.remove no
+    Auditor        sessions.revoke   no         no         no         no
+    Auditor        account.disable   no         no         no         no
+    Auditor        account.enable    no         no         no         no
+    Auditor        password.reset    no         no         no         no
+    Auditor        tap.issue         no         no         no         no
+    Auditor        mfa.reset         no         no         no         no
+    Auditor        group.add         no         no         no         no
+    Auditor        group.remove      no         no         no         no
+    Auditor        license.assign    no         no         no         no
+    Auditor        laps.read         no         no         no         no
+    Auditor        bitlocker.read    no         no         no         no
+    Auditor        risk.dismiss      no         no         no         no
+    Auditor        secret.rotate     no
+    Auditor        credential.remove no
+    TenantAdmin    sessions.revoke   yes        yes        no         yes
+    TenantAdmin    account.disable   approve 1  approve 1  no         approve 1
+    TenantAdmin    account.enable    approve 1  approve 1  no         approve 1
+    TenantAdmin    password.reset    approve 1  approve 1  no         no
+    TenantAdmin    tap.issue         approve 1  approve 1  no         approve 1
+    TenantAdmin    mfa.reset         approve 1  approve 1  no         approve 1
+    TenantAdmin    group.add         approve 1  approve 1  no         approve 1
+    TenantAdmin    group.remove      approve 1  approve 1  no         approve 1
+    TenantAdmin    license.assign    yes        yes        no         yes
+    TenantAdmin    laps.read         approve 1  approve 1  no         approve 1
+    TenantAdmin    bitlocker.read    approve 1  approve 1  no         approve 1
+    TenantAdmin    risk.dismiss      approve 1  approve 1  no         approve 1
+    TenantAdmin    secret.rotate     approve 1
+    TenantAdmin    credential.remove no
+    PlatformAdmin  sessions.revoke   no         no         no         no
+    PlatformAdmin  account.disable   no         no         no         no
+    PlatformAdmin  account.enable    no         no         no         no
+    PlatformAdmin  password.reset    no         no         no         no
+    PlatformAdmin  tap.issue         no         no         no         no
+    PlatformAdmin  mfa.reset         no         no         no         no
+    PlatformAdmin  group.add         no         no         no         no
+    PlatformAdmin  group.remove      no         no         no         no
+    PlatformAdmin  license.assign    no         no         no         no
+    PlatformAdmin  laps.read         no         no         no         no
+    PlatformAdmin  bitlocker.read    no         no         no         no
+    PlatformAdmin  risk.dismiss      no         no         no         no
+    PlatformAdmin  secret.rotate     no
+    PlatformAdmin  credential.remove no
     ");
 }
 

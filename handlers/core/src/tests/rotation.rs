@@ -3,6 +3,8 @@
 mod asked;
 mod crashes;
 mod keys;
+mod requests;
 mod rules;
-mod shop;
+mod session_key;
+pub mod shop;
 mod signing_keys;

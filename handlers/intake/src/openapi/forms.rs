@@ -88,12 +88,17 @@ forms! {
     Tree(String) = text(format!("^({UUID}|platform)$"));
     /// Id of an Entra tenant.
     TenantId(String) = uuid();
-    /// Object id of a user in their Entra tenant.
+    /// Id of an object of an Entra tenant: of a user, unless something else is said.
     ObjectId(String) = uuid();
     /// Name of a secret in its tenant's secret bindings.
     SecretName(String) = text(format!("^{SECRET_NAME}$"));
-    /// What a request changes, in a word: a user's object id, or `secret:<name>`.
-    TargetWord(String) = text(format!("^({UUID}|secret:{SECRET_NAME})$"));
+    /// What a request changes, in a word: a user's object id, `secret:<name>`, or
+    /// `application:<object id>`.
+    TargetWord(String) = text(format!("^({UUID}|secret:{SECRET_NAME}|application:{UUID})$"));
+    /// What the service itself found to be otherwise than declared, which is why it asks: compact
+    /// JWS (RFC 7515), ES256.
+    SignedFinding(String) =
+        text(r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}$".to_owned());
     /// A random UUID, which makes two of a kind two.
     UniqueId(String) = uuid();
     /// A SHA-256 digest: 32 bytes in base64url without padding.

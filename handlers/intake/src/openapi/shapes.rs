@@ -8,13 +8,16 @@
 
 mod asked;
 mod catalog;
+mod findings;
 mod proven;
 mod secrets;
 mod signed;
 mod told;
 mod words;
 
-pub use self::{asked::*, catalog::*, proven::*, secrets::*, signed::*, told::*, words::*};
+pub use self::{
+    asked::*, catalog::*, findings::*, proven::*, secrets::*, signed::*, told::*, words::*,
+};
 
 #[cfg(test)]
 mod tests;

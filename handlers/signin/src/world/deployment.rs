@@ -79,6 +79,9 @@ pub(super) fn manifest(root: PublicKey) -> Manifest {
         bus: "b.servicebus.windows.net".to_owned(),
         blobs: "https://b.blob.core.windows.net".to_owned(),
         anchors: "https://a.blob.core.windows.net".to_owned(),
+        resource_manager: "https://management.azure.com".to_owned(),
+        resources: format!("/subscriptions/{}/resourceGroups/airlock", World::HOME),
+        sites: BTreeMap::new(),
         ledger: "ledger.contoso.example".to_owned(),
         portal: PORTAL.to_owned(),
         api: API.to_owned(),
@@ -86,6 +89,7 @@ pub(super) fn manifest(root: PublicKey) -> Manifest {
         portal_client: World::person(0xa),
         intake_client: World::person(0xb),
         signin_principal: World::person(0xc),
+        principals: BTreeMap::new(),
         workers: BTreeMap::new(),
         may_override: Vec::new(),
     }

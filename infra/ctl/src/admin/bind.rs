@@ -18,6 +18,7 @@ use super::{
     binding::{
         Bindings, TenantTerms,
         difference::{Difference, Said},
+        naming::Deployed,
         next::{self, Next},
         versions::{self, Bound, Earlier, Outcome, SignedBindings},
     },
@@ -230,7 +231,7 @@ impl Office {
         let Earlier { standing, kept } = versions::earlier(&press, tenant, to).await?;
         let secrets = kept.secrets();
         let wanted = TenantTerms { tenant, terms: kept.binding.value.terms, secrets };
-        let wanted = Bindings::again(wanted, self.deployment.tenant)
+        let wanted = Bindings::again(wanted, &Deployed::of(&self.deployment))
             .with_context(|| format!("what binding {to} said cannot be signed again"))?;
         let before = standing.secrets();
         let difference = Difference::between(
@@ -256,7 +257,7 @@ impl Office {
     /// The reviewed bindings: of a file, or those that the deployment names.
     pub(super) fn reviewed(&self, file: Option<&Path>) -> anyhow::Result<Bindings> {
         let file = file.unwrap_or(&self.deployment.bindings);
-        Ok(Bindings::read(file, self.deployment.tenant)?)
+        Ok(Bindings::read(file, &Deployed::of(&self.deployment))?)
     }
 }
 

@@ -2,6 +2,8 @@
 //! schedule, from a file that people review.
 
 pub mod difference;
+mod finders;
+pub mod naming;
 pub mod next;
 pub mod versions;
 
@@ -14,13 +16,14 @@ use std::{
 use airlock_core::{
     binding::{Service, Terms},
     catalog::{Entry, OPERATIONS},
-    identity::{Role, TenantId},
+    identity::{App, Role, TenantId},
     policy::{MAX_APPROVALS, NotForbids, NotValid, Policies},
-    secret_binding::{self, Driven, PlatformDriver, Secrets},
+    secret_binding::{self, Driven, PlatformDriver, SecretName, Secrets},
     service::is_name,
 };
 use serde::Deserialize;
 
+use self::naming::Deployed;
 use crate::nearest::suggestion;
 
 /// The file.
@@ -104,53 +107,99 @@ pub enum NotBound {
     /// Two schedules for one thing would remove each other's.
     #[error("the {0} is bound twice: one schedule changes it, for all who use it")]
     SharedSecret(Thing),
+    /// A tenant's schedule would change what the deployment itself lives by.
+    #[error(
+        "{tenant} binds the {thing} as its secret {name}, which is the deployment's own: no tenant's schedule changes it"
+    )]
+    DeploymentsOwn {
+        /// The tenant's name.
+        tenant: String,
+        /// The secret's name.
+        name: SecretName,
+        /// What it is.
+        thing: Thing,
+    },
+    /// Nothing would be wrapped again under it.
+    #[error("{tenant} binds the {thing} as its secret {name}, and no data keys stand under it")]
+    NoDataKey {
+        /// The tenant's name.
+        tenant: String,
+        /// The secret's name.
+        name: SecretName,
+        /// What it is.
+        thing: Thing,
+    },
+    /// The rotator would change a key for an app that does not use it.
+    #[error("the deployment's secret {name} is the {thing}, which {app} is not granted for that")]
+    NotItsKey {
+        /// The secret's name.
+        name: SecretName,
+        /// What it is.
+        thing: Thing,
+        /// The app.
+        app: App,
+    },
     /// Its keys must come over TLS.
     #[error("the issuer {0} is no https address")]
     Issuer(String),
+    /// What only drift may ask for, or what drift never asks for.
+    #[error(
+        "{operation} is not for {caller}: drift alone asks for what it found, and for nothing else"
+    )]
+    Finder {
+        /// Its name.
+        caller: String,
+        /// The operation.
+        operation: String,
+    },
+    /// Two producers would be drift, and no event says which.
+    #[error("drift stands twice as a producer of {0}")]
+    DriftTwice(String),
     /// Policy would refuse it each time: better that whoever writes it learns of it.
     #[error("{0} cannot be asked for by a caller that is no person")]
     Operation(String),
 }
 
 impl Bindings {
-    /// Reads the file of a deployment that is at home in `platform`.
+    /// Reads the file of a deployment.
     ///
     /// # Errors
     ///
     /// [`NotBound`].
-    pub fn read(file: &Path, platform: TenantId) -> Result<Self, NotBound> {
+    pub fn read(file: &Path, deployed: &Deployed) -> Result<Self, NotBound> {
         let text = fs::read(file).map_err(|error| NotBound::Io(file.to_owned(), error))?;
         let bindings: Self = serde_json::from_slice(&text)
             .map_err(|error| NotBound::Form(file.to_owned(), error))?;
-        bindings.check(platform)?;
+        bindings.check(deployed)?;
         Ok(bindings)
     }
 
-    /// Terms that stood before, in a deployment that is at home in `platform`: what could be bound
-    /// then need not be possible now.
+    /// Terms that stood before: what could be bound then need not be possible now.
     ///
     /// # Errors
     ///
     /// [`NotBound`].
-    pub fn again(terms: TenantTerms, platform: TenantId) -> Result<TenantTerms, NotBound> {
+    pub fn again(terms: TenantTerms, deployed: &Deployed) -> Result<TenantTerms, NotBound> {
         let mut bindings = Self { tenants: vec![terms], platform: PlatformTerms::default() };
-        bindings.check(platform)?;
+        bindings.check(deployed)?;
         Ok(bindings.tenants.remove(0))
     }
 
-    fn check(&self, platform: TenantId) -> Result<(), NotBound> {
+    fn check(&self, deployed: &Deployed) -> Result<(), NotBound> {
         let policies = Policies::standard()?;
         once(self.tenants.iter().map(|tenant| tenant.tenant))?;
         self.check_secrets()?;
+        naming::check(self, deployed)?;
         for TenantTerms { terms, .. } in &self.tenants {
             check_operations(terms)?;
             check_callers(terms)?;
+            finders::check(terms)?;
             policies
                 .forbid(&terms.forbids)
                 .map_err(|error| NotBound::Forbids(terms.name.clone(), error))?;
             once(terms.home_tenants.iter().map(|home| home.tenant))?;
             for home in &terms.home_tenants {
-                if home.tenant != platform && home.roles.contains(&Role::PlatformAdmin) {
+                if home.tenant != deployed.tenant && home.roles.contains(&Role::PlatformAdmin) {
                     return Err(NotBound::NotPlatform(home.tenant));
                 }
             }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use airlock_core::{digest::Digest, identity::App, manifest::Manifest, ports::Partition};
+use airlock_core::{digest::Digest, identity::App, manifest::Manifest, package, ports::Partition};
 use anyhow::Context as _;
 use futures::future::try_join_all;
 use tokio::task::JoinSet;
 
-use super::{Office, manifest, package};
+use super::{Office, manifest};
 use crate::screen;
 
 /// A package that was read.

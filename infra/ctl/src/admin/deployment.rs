@@ -18,6 +18,7 @@ use airlock_core::{
 };
 use serde::{Deserialize, Deserializer, de::Error as _};
 use url::Url;
+use uuid::Uuid;
 
 use crate::origin::{Origin, is_private};
 
@@ -45,6 +46,12 @@ pub struct Deployment {
     pub blobs: Address,
     /// Storage account of anchors.
     pub anchors: Address,
+    /// Azure Resource Manager.
+    pub resource_manager: Address,
+    /// The resource group that everything is in.
+    pub resources: ResourceGroup,
+    /// The function apps' resources.
+    pub sites: BTreeMap<App, SiteName>,
     /// Name of the ledger.
     pub ledger: LedgerName,
     /// Origin of the portal.
@@ -88,8 +95,7 @@ pub struct Keys {
     /// Keys that it signs with.
     pub sign: Vec<KeyName>,
     /// Keys that it wraps with. Not the keyset's business.
-    #[serde(rename = "wrap")]
-    pub _wrap: Vec<KeyName>,
+    pub wrap: Vec<KeyName>,
 }
 
 /// An app registration.
@@ -115,6 +121,16 @@ pub struct Address(String);
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct HostName(String);
+
+/// The id of a resource group: `/subscriptions/{id}/resourceGroups/{name}`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ResourceGroup(String);
+
+/// The name of a function app's resource, with which its host name begins.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SiteName(String);
 
 /// The name of a ledger. For good: another name is another ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -158,7 +174,7 @@ macro_rules! text {
     )*};
 }
 
-text! { KeyName Address HostName LedgerName Override }
+text! { KeyName Address HostName ResourceGroup SiteName LedgerName Override }
 
 impl TryFrom<String> for KeyName {
     type Error = &'static str;
@@ -200,6 +216,41 @@ impl TryFrom<String> for HostName {
             Ok(Self(text))
         } else {
             Err("not a host name")
+        }
+    }
+}
+
+impl TryFrom<String> for ResourceGroup {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let parts: Vec<&str> = text.split('/').collect();
+        // Azure takes more letters in a name. Of these none means anything in a path.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        match parts.as_slice() {
+            ["", "subscriptions", id, "resourceGroups", name]
+                if Uuid::try_parse(id).is_ok()
+                    && (1..=90).contains(&name.len())
+                    && name.bytes().all(plain)
+                    && !name.ends_with('.') =>
+            {
+                Ok(Self(text))
+            }
+            _ => Err("not the id of a resource group"),
+        }
+    }
+}
+
+impl TryFrom<String> for SiteName {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let edges = text.starts_with('-') || text.ends_with('-');
+        if (2..=60).contains(&text.len()) && text.bytes().all(plain) && !edges {
+            Ok(Self(text))
+        } else {
+            Err("not the name of a function app: 2 to 60 letters, digits and hyphens within")
         }
     }
 }

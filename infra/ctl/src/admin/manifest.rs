@@ -10,14 +10,12 @@ use airlock_core::{
     identity::App,
     jws::{NotSigned, NotVerified, Signed},
     manifest::{Manifest, ManifestFile},
+    package::MANIFEST,
     ports::Signer,
     time::Timestamp,
 };
 
-use super::{
-    deployment::{Deployment, NotDescribed},
-    package::MANIFEST,
-};
+use super::deployment::{Deployment, NotDescribed};
 
 /// Applications that a manifest names by themselves; all others are workers.
 const PORTAL: &str = "airlock-portal";
@@ -69,6 +67,9 @@ pub fn describe(
         bus: text(deployment.bus.as_str()),
         blobs: text(deployment.blobs.as_str()),
         anchors: text(deployment.anchors.as_str()),
+        resource_manager: text(deployment.resource_manager.as_str()),
+        resources: text(deployment.resources.as_str()),
+        sites: deployment.sites.iter().map(|(app, site)| (*app, text(site.as_str()))).collect(),
         ledger: text(deployment.ledger.as_str()),
         portal: text(deployment.portal.as_str()),
         api: text(deployment.api.as_str()),
@@ -76,6 +77,11 @@ pub fn describe(
         portal_client: deployment.application(PORTAL)?,
         intake_client: deployment.application(INTAKE)?,
         signin_principal: deployment.identity(App::Signin)?.principal_id,
+        principals: deployment
+            .identities
+            .iter()
+            .map(|(app, identity)| (*app, identity.principal_id))
+            .collect(),
         workers: workers.map(|(name, known)| (name.clone(), known.client_id)).collect(),
         may_override: deployment.may_override.iter().map(|name| text(name.as_str())).collect(),
     })
@@ -137,16 +143,14 @@ mod tests {
         base64url, jwe,
         manifest::NotDeployed,
         memory::{Dice, LocalKey},
+        package,
     };
 
     use serde_json::{Value, json};
 
     use super::*;
     use crate::{
-        admin::{
-            deployment::tests::{TENANT, good},
-            package,
-        },
+        admin::deployment::tests::{TENANT, good},
         scratch::Scratch,
     };
 
@@ -181,6 +185,9 @@ mod tests {
         assert_eq!(manifest.package, package::digest(package.path()).unwrap());
         let workers: Vec<&String> = manifest.workers.keys().collect();
         assert_eq!(workers, ["airlock-rotator", "airlock-worker-accounts"]);
+        assert_eq!(manifest.sites[&App::Execute], "airlock-execute");
+        assert_eq!(manifest.principals.len(), 6);
+        assert_eq!(manifest.principals[&App::Signin], manifest.signin_principal);
         assert!(matches!(opened(&package, &["NO_PROXY"]), Err(NotDeployed::Moved(_))));
     }
 

@@ -1,4 +1,4 @@
-//! What the platform binds: the keyset, and the signing keys that are changed on schedule.
+//! What the platform binds: the keyset, and its apps' keys that are changed on schedule.
 //!
 //! The keyset names the version of the secrets that hold with it, as a tenant's binding does, so a
 //! change of them is a new version of it. Both are written in one batch.

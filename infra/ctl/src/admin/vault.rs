@@ -68,6 +68,9 @@ pub enum NoKey {
     /// The vault did not show it.
     #[error("key {} was not read from the vault", .0.as_str())]
     NotRead(KeyName, #[source] azure_core::Error),
+    /// None of its versions may be used.
+    #[error("every version of key {} is disabled", .0.as_str())]
+    Disabled(KeyName),
     /// It cannot sign what we sign.
     #[error("key {} is not a P-256 key", .0.as_str())]
     OtherKind(KeyName),
@@ -89,13 +92,37 @@ impl Vault {
         Ok(Self { client })
     }
 
-    /// Reads the public half of a key's newest version.
+    /// Reads the public half of a key's newest version that may be used. Remote calls: one; if the
+    /// newest is disabled, those that list them and one more.
     ///
     /// # Errors
     ///
     /// [`NoKey`].
     pub async fn key(&self, name: &KeyName) -> Result<VaultKey, NoKey> {
-        self.read(name, None).await
+        match self.read(name, None).await {
+            // A version that did not prove good is disabled, and is still the newest.
+            Err(NoKey::NotRead(_, error)) if error.http_status() == Some(StatusCode::Forbidden) => {
+                let newest = self.newest_usable(name).await?;
+                let newest = newest.ok_or_else(|| NoKey::Disabled(name.clone()))?;
+                self.read(name, Some(newest)).await
+            }
+            read => read,
+        }
+    }
+
+    async fn newest_usable(&self, name: &KeyName) -> Result<Option<Version>, NoKey> {
+        let not_read = |error| NoKey::NotRead(name.clone(), error);
+        let pager = self.client.list_key_properties_versions(name.as_str(), None);
+        let mut listed = pager.map_err(not_read)?;
+        let mut newest = None;
+        while let Some(properties) = listed.try_next().await.map_err(not_read)? {
+            let id = properties.resource_id().map_err(not_read)?;
+            let attributes = properties.attributes.unwrap_or_default();
+            let (Some(version), Some(true)) = (id.version, attributes.enabled) else { continue };
+            // The vault lists versions by their ids, which say nothing about age.
+            newest = newest.max(Some((attributes.created, version)));
+        }
+        Ok(newest.map(|(_, version)| Version(version)))
     }
 
     /// Reads the public half of one version of a key.

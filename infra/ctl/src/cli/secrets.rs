@@ -11,7 +11,7 @@ pub struct Secrets {
     /// signed in to
     #[arg(long, value_name = "TENANT", conflicts_with = "platform")]
     pub tenant: Option<TenantName>,
-    /// The signing keys of the deployment's own apps instead
+    /// The keys of the deployment's own apps instead
     #[arg(long)]
     pub platform: bool,
     /// Only those that nothing young enough is in use of, or whose record is not verified; then

@@ -145,21 +145,22 @@ impl Desk {
     /// How this person shows that they have read a request: known before it is fetched, so that
     /// what is missing does not depend on what is shown.
     async fn reading(&self, typed: &cli::Reading, tenant: TenantId) -> anyhow::Result<Reading> {
-        let cli::About { user, secret } = &typed.about;
+        let cli::About { user, secret, application } = &typed.about;
         let named = (user.as_ref(), secret.as_ref());
         let target = named::target(self.stack.as_ref(), named, tenant).await?;
+        let target = target.or(application.map(Target::Application));
         match (&typed.operation, target, &self.terminal) {
             (Some(operation), Some(target), _) => {
                 let target = match target {
-                    Target::User(user) => user.to_string(),
+                    Target::User(object) | Target::Application(object) => object.to_string(),
                     Target::Secret(name) => name.into(),
                 };
                 Ok(Reading::Named { operation: operation.clone(), target })
             }
             (None, None, Some(terminal)) => Ok(Reading::Asked(Arc::clone(terminal))),
             _ => Err(Usage(
-                "without a terminal --operation and --user or --secret say which request is meant: see what \
-                 it says with `airlockctl show`"
+                "without a terminal --operation and --user, --secret or --application say which request is \
+                 meant: see what it says with `airlockctl show`"
                     .to_owned(),
             )
             .into()),

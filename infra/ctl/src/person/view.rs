@@ -1,6 +1,7 @@
 //! What the API shows: sessions, requests, the catalog. Members that it may add are ignored.
 
 pub mod catalog;
+pub mod findings;
 pub mod secrets;
 pub mod text;
 

@@ -1,35 +1,52 @@
-//! Two Entra tenants: people, groups, directory roles, and what was done to them.
+//! Entra's tenants: people, groups, applications, directory roles, and what was done to them.
 //!
 //! Microsoft Graph reads and writes this; the sign-in page picks people from it; tests look at
 //! what Graph hides.
 
 mod access;
+pub mod alteration;
+pub mod audit;
+pub mod credentials;
 mod device;
+pub mod federation;
+mod growth;
 mod method;
+pub mod own;
+pub mod principal;
 pub mod registration;
 mod seed;
 mod snapshot;
 mod tenant;
 #[cfg(test)]
 mod tests;
+mod tracked;
+mod unaltered;
 
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use serde::Deserialize;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use crate::cloud::Names;
+use crate::{cloud::Names, identities::Identities};
 
 pub use self::{
     access::{AccessPolicy, PolicyState},
     device::{Device, RecoveryKey},
+    growth::{Growth, Touch},
     method::{Method, MethodKind},
     registration::{Issued, Propagation, Registration},
     tenant::{Assignment, Group, Licence, Pass, Person, Risk, Role, Tenant},
+    tracked::Tracked,
+    unaltered::NoSuchSnapshot,
+};
+use self::{
+    alteration::{Alteration, NotAltered},
+    unaltered::Unaltered,
 };
 
 /// All tenants.
@@ -45,6 +62,31 @@ struct State {
     propagation: Propagation,
     /// Secrets of applications from before, until they are in the vault.
     issued: Vec<Issued>,
+    /// Which delta tokens are good.
+    deltas: Deltas,
+    /// Whether Graph shows everything in another order and spelling.
+    shuffled: bool,
+    /// What can be restored.
+    unaltered: Vec<Unaltered>,
+}
+
+/// Which delta tokens are good, and how others are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deltas {
+    /// What a good token names. Random at the start, so that no token of another run is good.
+    pub generation: Uuid,
+    /// How one is refused that names another.
+    pub refused: Resync,
+}
+
+/// How Graph says that somebody must read everything anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resync {
+    /// 410, as after its own maintenance.
+    Gone,
+    /// 400, as for a token that is older than a week.
+    Aged,
 }
 
 /// A person as tokens describe them.
@@ -99,6 +141,12 @@ pub struct Effect {
     pub tenant: Uuid,
     /// Who: application of ours, or an object id.
     pub application: String,
+    /// Object id of the service principal that did it.
+    pub principal: Uuid,
+    /// `client-request-id`, or what stands for it.
+    pub correlation: Uuid,
+    /// `User-Agent`
+    pub agent: Option<String>,
     /// HTTP method.
     pub method: String,
     /// Path of the request, as asked.
@@ -112,10 +160,21 @@ pub struct Effect {
 impl Directory {
     /// The tenants as they are before anybody changed anything.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "the file is part of this binary, and tests read it")]
     pub fn new(names: &Names) -> Self {
-        let (tenants, issued) = seed::tenants(names.tenant, OffsetDateTime::now_utc());
-        let (effects, propagation) = (Vec::new(), Propagation::default());
-        Self { state: Mutex::new(State { tenants, effects, propagation, issued }) }
+        let identities = Identities::parse(crate::IDENTITIES).expect("identities.json is right");
+        let (tenants, issued) = seed::tenants(&identities, names, OffsetDateTime::now_utc());
+        Self {
+            state: Mutex::new(State {
+                tenants,
+                effects: Vec::new(),
+                propagation: Propagation::default(),
+                issued,
+                deltas: Deltas { generation: Uuid::new_v4(), refused: Resync::Gone },
+                shuffled: false,
+                unaltered: Vec::new(),
+            }),
+        }
     }
 
     /// The secrets that applications have from before, for the vault. They are told once: nothing
@@ -150,14 +209,15 @@ impl Directory {
         })
     }
 
-    /// Everybody in a tenant, as the seed lists them.
+    /// Everybody in a tenant whom the seed lists, in its order.
     #[must_use]
     pub fn people(&self, tenant: Uuid) -> Vec<PersonCard> {
         let state = self.state();
         let Some(tenant) = state.tenants.get(&tenant) else {
             return Vec::new();
         };
-        let mut people: Vec<&Person> = tenant.people.values().collect();
+        let seeded = tenant.people.values().filter(|person| person.order < growth::FIRST);
+        let mut people: Vec<&Person> = seeded.collect();
         people.sort_by_key(|person| person.order);
         people
             .into_iter()
@@ -212,7 +272,7 @@ impl Directory {
         let person = state.tenants.get_mut(&effect.tenant)?.people.get_mut(&effect.person)?;
         let changed = change(person, effect.at);
         if changed.is_ok() {
-            state.effects.push(effect);
+            state.remember(effect);
         }
         Some(changed)
     }
@@ -227,9 +287,118 @@ impl Directory {
         let tenant = state.tenants.get_mut(&effect.tenant)?;
         let changed = change(tenant, effect.at);
         if changed.is_ok() {
-            state.effects.push(effect);
+            state.remember(effect);
         }
         Some(changed)
+    }
+
+    /// Keeps in the audit log that somebody was told a secret, which changes nothing.
+    pub fn told(&self, effect: &Effect) {
+        self.state().log(effect);
+    }
+
+    /// Changes the directory as its owner, or whoever took it over, can. Returns what only the
+    /// change can tell: ids, and a secret.
+    ///
+    /// # Errors
+    ///
+    /// What is not there, or is there already.
+    pub fn alter(&self, tenant: Uuid, alteration: Alteration) -> Result<Value, NotAltered> {
+        let mut state = self.state();
+        let propagation = state.propagation;
+        alteration.apply(&mut state.tenants, tenant, propagation, OffsetDateTime::now_utc())
+    }
+
+    /// Fills a tenant with people and third parties' applications; `false` if there is no such
+    /// tenant.
+    pub fn grow(&self, tenant: Uuid, growth: Growth) -> bool {
+        let mut state = self.state();
+        state.tenants.get_mut(&tenant).map(|tenant| growth.apply(tenant)).is_some()
+    }
+
+    /// Changes some of those applications; `None` if there is no such tenant, else how many.
+    pub fn touch(&self, tenant: Uuid, touch: Touch) -> Option<usize> {
+        self.state().tenants.get_mut(&tenant).map(|tenant| touch.apply(tenant))
+    }
+
+    /// Remembers applications, service principals, grants, groups, directory roles, policies and
+    /// audit logs of all tenants as they are; returns the number to restore them by.
+    pub fn keep(&self) -> usize {
+        let mut state = self.state();
+        let kept = Unaltered::of(&state.tenants);
+        state.unaltered.push(kept);
+        state.unaltered.len()
+    }
+
+    /// Makes them what they were.
+    ///
+    /// # Errors
+    ///
+    /// If nothing was kept under this number.
+    pub fn restore(&self, number: usize) -> Result<(), NoSuchSnapshot> {
+        let mut state = self.state();
+        let State { unaltered, tenants, .. } = &mut *state;
+        let kept = number.checked_sub(1).and_then(|index| unaltered.get(index));
+        kept.ok_or(NoSuchSnapshot)?.restore(tenants);
+        Ok(())
+    }
+
+    /// Which delta tokens are good.
+    #[must_use]
+    pub fn deltas(&self) -> Deltas {
+        self.state().deltas
+    }
+
+    /// Makes every delta token that was ever handed out useless.
+    pub fn expire_deltas(&self, refused: Resync) {
+        self.state().deltas = Deltas { generation: Uuid::new_v4(), refused };
+    }
+
+    /// Whether Graph shows everything in another order and spelling.
+    #[must_use]
+    pub fn is_shuffled(&self) -> bool {
+        self.state().shuffled
+    }
+
+    /// Sets that.
+    pub fn shuffle(&self, shuffled: bool) {
+        self.state().shuffled = shuffled;
+    }
+
+    /// Registers one more redirect URI of an application, for its people's browsers; `false` if
+    /// there is no such application.
+    pub fn register_redirect(&self, client: Uuid, uri: &str) -> bool {
+        let mut state = self.state();
+        let mut all = state
+            .tenants
+            .values()
+            .filter_map(|tenant| Some((tenant.id, tenant.registration_of(client)?.id)));
+        let Some((home, id)) = all.next() else {
+            return false;
+        };
+        alteration::registered(&mut state.tenants, home, id, |registration| {
+            let web = &mut registration.redirects.web;
+            if !web.iter().any(|known| known == uri) {
+                web.push(uri.to_owned());
+            }
+        });
+        true
+    }
+
+    /// Whether this is a redirect URI of an application.
+    #[must_use]
+    pub fn may_redirect(&self, client: Uuid, uri: &str) -> bool {
+        let state = self.state();
+        let mut all = state.tenants.values().filter_map(|tenant| tenant.registration_of(client));
+        all.any(|registration| registration.redirects.all().any(|known| known == uri))
+    }
+
+    /// Whether this is a redirect URI of any application of Airlock's.
+    #[must_use]
+    pub fn is_redirect(&self, uri: &str) -> bool {
+        let state = self.state();
+        let mut all = state.tenants.values().flat_map(|tenant| tenant.registrations.values());
+        all.any(|one| one.ours && one.redirects.all().any(|known| known == uri))
     }
 
     /// How long the token endpoint takes to learn of secrets that are added or removed from now on.
@@ -243,15 +412,15 @@ impl Directory {
         self.state().propagation = propagation;
     }
 
-    /// The display name of the tenants' own application with this client id.
+    /// The display name of the application with this client id.
     #[must_use]
     pub fn registered(&self, client: Uuid) -> Option<String> {
         let state = self.state();
-        let mut all = state.tenants.values().flat_map(|tenant| tenant.registrations.values());
-        all.find(|one| one.client == client).map(|one| one.name.clone())
+        let mut all = state.tenants.values().filter_map(|tenant| tenant.registration_of(client));
+        all.next().map(|one| one.name.clone())
     }
 
-    /// Which secrets the tenants' own applications have and had, and how often each was presented.
+    /// Which secrets third parties' applications have and had, and how often each was presented.
     /// No secret.
     #[must_use]
     pub fn credentials(&self) -> Value {
@@ -266,6 +435,21 @@ impl Directory {
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere leaves no half-made change behind: each is a few plain assignments.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn remember(&mut self, effect: Effect) {
+        self.log(&effect);
+        self.effects.push(effect);
+    }
+
+    fn log(&mut self, effect: &Effect) {
+        if let Some(tenant) = self.tenants.get_mut(&effect.tenant) {
+            for draft in audit::drafts(tenant, effect) {
+                tenant.audits.add(draft);
+            }
+        }
     }
 }
 

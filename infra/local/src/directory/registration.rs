@@ -1,141 +1,141 @@
-//! App registrations of a tenant's own: third parties' applications that sign in by a secret.
-//!
-//! Entra is many machines. A secret that was just added is not known to all of them, and one that
-//! was just removed not forgotten by all; how long that takes can be set.
+//! App registrations: what an application is, as its home tenant says. Airlock's own stand in the
+//! tenant of the deployment beside those of third parties.
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::collections::BTreeSet;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
-use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Characters of a secret.
-const SECRET_CHARACTERS: usize = 40;
-/// How long a secret is valid that somebody added by hand, in days.
-const FIRST_DAYS: i64 = 730;
-/// What a secret is made of. 64 characters, so that six random bits choose one without bias.
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789~_";
+pub use super::credentials::{Added, Issued, NotAccepted, Password, Propagation, Wanted};
+use super::{credentials::Credentials, federation::FederatedCredential};
+use crate::identities::stable_id;
 
 /// An app registration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Registration {
     /// Object id.
     pub id: Uuid,
     /// Application (client) id.
     pub client: Uuid,
-    /// Object id of its service principal.
+    /// Object id of its service principal in this tenant.
     pub principal: Uuid,
     /// Display name.
     pub name: String,
+    /// Whether it is one of Airlock's. The tenant's app management policy lets nobody add a
+    /// credential to one of these.
+    pub ours: bool,
     /// When it was registered.
     pub created: OffsetDateTime,
     /// People and service principals that own it.
     pub owners: BTreeSet<Uuid>,
-    /// Microsoft Graph application permissions.
-    pub permissions: Vec<String>,
-    /// Every secret that it ever had, oldest first.
-    passwords: Vec<Password>,
-    /// Requests with a secret that it never had.
-    strangers: u64,
+    /// Accounts of which tenants may sign in: `signInAudience`.
+    pub audience: String,
+    /// Where people are sent back to.
+    pub redirects: Redirects,
+    /// Secrets and certificates.
+    pub credentials: Credentials,
+    /// Whose tokens it takes for its own credential.
+    pub federated: Vec<FederatedCredential>,
+    /// Delegated scopes that it exposes.
+    pub scopes: Vec<Scope>,
+    /// App roles that it exposes.
+    pub app_roles: Vec<AppRole>,
+    /// Clients that need no consent, and for which scopes.
+    pub pre_authorized: Vec<(Uuid, Vec<Uuid>)>,
+    /// Application permissions that it asks for, of Microsoft Graph.
+    pub required: Vec<Uuid>,
+    /// What its service principals lock.
+    pub lock: Lock,
 }
 
-/// A secret of an application. It is itself not kept: only its digest is.
-#[derive(Clone)]
-pub struct Password {
+/// Where an application has people sent back to, by kind of client.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Redirects {
+    /// Of a server, which proves itself.
+    pub web: Vec<String>,
+    /// Of a page.
+    pub spa: Vec<String>,
+    /// Of a program on somebody's machine.
+    pub public_client: Vec<String>,
+    /// Where a server has sessions ended.
+    pub logout: Option<String>,
+    /// Whether who proves nothing is taken for such a program.
+    pub fallback_public: bool,
+    /// Whether the authorization endpoint hands out access tokens.
+    pub implicit_access_tokens: bool,
+    /// Whether it hands out ID tokens.
+    pub implicit_id_tokens: bool,
+}
+
+impl Redirects {
+    /// All of them, whatever the kind.
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        self.web.iter().chain(&self.spa).chain(&self.public_client)
+    }
+}
+
+/// A delegated scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
     /// Its id.
-    pub key_id: Uuid,
-    /// What it was called by who added it.
-    pub name: Option<String>,
-    /// Its first three characters.
-    pub hint: String,
-    /// From when it is valid.
-    pub start: OffsetDateTime,
-    /// Until when.
-    pub end: OffsetDateTime,
-    /// When it was removed.
-    pub removed: Option<OffsetDateTime>,
-    /// Token requests that it opened.
-    pub accepted: u64,
-    /// Token requests in which it was presented and was not accepted.
-    pub refused: u64,
-    /// SHA-256. The secret is 240 random bits, which nobody can try out: it needs no salt and no
-    /// slow hash.
-    digest: [u8; 32],
-    /// When the token endpoint knows it.
-    known_from: OffsetDateTime,
-    /// When the token endpoint has forgotten it.
-    known_until: Option<OffsetDateTime>,
+    pub id: Uuid,
+    /// What tokens say.
+    pub value: String,
 }
 
-/// How long the token endpoint takes to learn of a change.
-#[derive(Clone, Copy, Debug)]
-pub struct Propagation {
-    /// Until an added secret is accepted.
-    pub added: Duration,
-    /// Until a removed secret is refused.
-    pub removed: Duration,
+/// An app role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppRole {
+    /// Its id.
+    pub id: Uuid,
+    /// What tokens say.
+    pub value: String,
+    /// Whether it is for applications, and not for people.
+    pub of_applications: bool,
 }
 
-impl Default for Propagation {
-    fn default() -> Self {
-        Self { added: Duration::from_millis(300), removed: Duration::from_millis(300) }
+impl AppRole {
+    /// A role of an application of Airlock's: those for applications have a point in their names.
+    #[must_use]
+    pub fn named(value: &str) -> Self {
+        Self {
+            id: stable_id("app-role", value),
+            value: value.to_owned(),
+            of_applications: value.contains('.'),
+        }
     }
 }
 
-/// A secret that was just made: the only time that it is told.
-pub struct Added {
-    /// What is kept of it.
-    pub password: Password,
-    /// The secret.
-    pub secret: String,
+/// `servicePrincipalLockConfiguration`: which properties of an application's service principals
+/// nobody may change in the tenants that they stand in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "Graph's five switches, each for itself")]
+pub struct Lock {
+    /// Whether the lock counts at all.
+    pub enabled: bool,
+    /// Everything that can be locked.
+    pub all_properties: bool,
+    /// Credentials by which others verify what it signs.
+    pub verify: bool,
+    /// Credentials by which it signs.
+    pub sign: bool,
+    /// The key for which tokens are encrypted.
+    pub token_encryption: bool,
 }
 
-/// A secret from before the cloud was there, and where whoever added it by hand has put it.
-pub struct Issued {
-    /// The vault's secret.
-    pub vault: String,
-    /// The secret.
-    pub secret: String,
-    /// When it was added.
-    pub at: OffsetDateTime,
-}
-
-/// What a secret is to be.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    /// What it shall be called.
-    pub name: Option<String>,
-    /// From when it shall be valid.
-    pub start: OffsetDateTime,
-    /// Until when.
-    pub end: OffsetDateTime,
-}
-
-/// Why a secret was not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotAccepted {
-    /// It is none of this application, or not known here, or not yet valid.
-    Unknown,
-    /// It was one of its secrets, and has ended.
-    Expired,
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key_id, start, end, removed, .. } = self;
-        formatter
-            .debug_struct("Password")
-            .field("key_id", key_id)
-            .field("start", start)
-            .field("end", end)
-            .field("removed", removed)
-            .finish_non_exhaustive()
-    }
+impl Lock {
+    /// Everything is locked.
+    pub const FULL: Self = Self {
+        enabled: true,
+        all_properties: true,
+        verify: true,
+        sign: true,
+        token_encryption: true,
+    };
 }
 
 impl Registration {
-    /// A registration without a secret.
+    /// A registration of a third party's, without a credential.
     #[must_use]
     pub fn new(id: Uuid, client: Uuid, principal: Uuid, name: String, at: OffsetDateTime) -> Self {
         Self {
@@ -143,32 +143,22 @@ impl Registration {
             client,
             principal,
             name,
+            ours: false,
             created: at,
             owners: BTreeSet::new(),
-            permissions: Vec::new(),
-            passwords: Vec::new(),
-            strangers: 0,
+            audience: "AzureADMyOrg".to_owned(),
+            redirects: Redirects::default(),
+            credentials: Credentials::default(),
+            federated: Vec::new(),
+            scopes: Vec::new(),
+            app_roles: Vec::new(),
+            pre_authorized: Vec::new(),
+            required: Vec::new(),
+            lock: Lock::default(),
         }
     }
 
-    /// The secrets that stand, oldest first.
-    pub fn passwords(&self) -> impl Iterator<Item = &Password> {
-        self.passwords.iter().filter(|password| password.removed.is_none())
-    }
-
-    /// All secrets that there ever were.
-    #[must_use]
-    pub fn history(&self) -> &[Password] {
-        &self.passwords
-    }
-
-    /// Requests with a secret that it never had.
-    #[must_use]
-    pub const fn strangers(&self) -> u64 {
-        self.strangers
-    }
-
-    /// Makes a secret.
+    /// Makes a secret, as [`Credentials::add_password`] does.
     ///
     /// # Errors
     ///
@@ -179,208 +169,20 @@ impl Registration {
         propagation: Propagation,
         now: OffsetDateTime,
     ) -> Result<Added, getrandom::Error> {
-        self.make(Uuid::new_v4(), wanted, now + propagation.added)
+        self.credentials.add_password(wanted, propagation, now)
     }
 
-    /// Makes the secret that it has from before the cloud was there, known everywhere and valid for
-    /// two years.
-    ///
-    /// # Errors
-    ///
-    /// If the system has no randomness.
-    pub fn issue(&mut self, key_id: Uuid, at: OffsetDateTime) -> Result<String, getrandom::Error> {
-        let end = at + time::Duration::days(FIRST_DAYS);
-        let wanted = Wanted { name: Some("by hand".to_owned()), start: at, end };
-        Ok(self.make(key_id, wanted, at)?.secret)
+    /// Its App ID URIs: one, if it exposes anything.
+    #[must_use]
+    pub fn uris(&self) -> Vec<String> {
+        let exposes = !self.scopes.is_empty() || !self.app_roles.is_empty();
+        exposes.then(|| format!("api://{}", self.client)).into_iter().collect()
     }
 
-    fn make(
-        &mut self,
-        key_id: Uuid,
-        wanted: Wanted,
-        known_from: OffsetDateTime,
-    ) -> Result<Added, getrandom::Error> {
-        let secret = random()?;
-        let Wanted { name, start, end } = wanted;
-        let password = Password {
-            key_id,
-            name,
-            hint: secret.chars().take(3).collect(),
-            start,
-            end,
-            removed: None,
-            accepted: 0,
-            refused: 0,
-            digest: Sha256::digest(&secret).into(),
-            known_from,
-            known_until: None,
-        };
-        self.passwords.push(password.clone());
-        Ok(Added { password, secret })
-    }
-
-    /// Removes one secret; says whether it stood.
-    pub fn remove_password(
-        &mut self,
-        key_id: Uuid,
-        propagation: Propagation,
-        now: OffsetDateTime,
-    ) -> bool {
-        let standing =
-            |password: &&mut Password| password.key_id == key_id && password.removed.is_none();
-        let Some(password) = self.passwords.iter_mut().find(standing) else {
-            return false;
-        };
-        password.removed = Some(now);
-        password.known_until = Some(now + propagation.removed);
-        true
-    }
-
-    /// Judges a secret that was presented at the token endpoint, and counts it.
-    ///
-    /// # Errors
-    ///
-    /// If it opens nothing now.
-    pub fn presented(&mut self, secret: &str, now: OffsetDateTime) -> Result<Uuid, NotAccepted> {
-        let digest: [u8; 32] = Sha256::digest(secret).into();
-        // All of them, whichever it is, so that time tells nothing about which are alike.
-        let mut found = None;
-        for (index, password) in self.passwords.iter().enumerate() {
-            if verify_slices_are_equal(&password.digest, &digest).is_ok() {
-                found = Some(index);
-            }
-        }
-        let Some(password) = found.and_then(|index| self.passwords.get_mut(index)) else {
-            self.strangers += 1;
-            return Err(NotAccepted::Unknown);
-        };
-        let judged = password.judged(now);
-        match judged {
-            Ok(()) => password.accepted += 1,
-            Err(_) => password.refused += 1,
-        }
-        judged.map(|()| password.key_id)
-    }
-}
-
-impl Password {
-    fn judged(&self, now: OffsetDateTime) -> Result<(), NotAccepted> {
-        let forgotten = self.known_until.is_some_and(|until| until <= now);
-        if forgotten || now < self.known_from || now < self.start {
-            Err(NotAccepted::Unknown)
-        } else if self.end <= now {
-            Err(NotAccepted::Expired)
-        } else {
-            Ok(())
-        }
-    }
-}
-
-fn random() -> Result<String, getrandom::Error> {
-    let mut bytes = [0_u8; SECRET_CHARACTERS];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 63)])).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const AT_ONCE: Propagation = Propagation { added: Duration::ZERO, removed: Duration::ZERO };
-    const SLOWLY: Propagation =
-        Propagation { added: Duration::from_secs(2), removed: Duration::from_secs(3) };
-    const NOON: OffsetDateTime = time::macros::datetime!(2031-02-03 12:00 UTC);
-
-    fn registration() -> Registration {
-        let id = Uuid::from_u128;
-        Registration::new(id(1), id(2), id(3), "line-of-business".to_owned(), NOON)
-    }
-
-    fn wanted(hours: i64) -> Wanted {
-        Wanted { name: None, start: NOON, end: NOON + time::Duration::hours(hours) }
-    }
-
-    fn after(seconds: i64) -> OffsetDateTime {
-        NOON + time::Duration::seconds(seconds)
-    }
-
-    #[test]
-    fn a_secret_is_forty_random_characters_that_are_kept_nowhere() {
-        let mut registration = registration();
-        let [one, two] =
-            [1, 2].map(|_| registration.add_password(wanted(1), AT_ONCE, NOON).unwrap());
-
-        assert_eq!(one.secret.len(), 40);
-        assert_ne!(one.secret, two.secret);
-        assert_eq!(one.password.hint, one.secret[..3]);
-        let kept = format!("{registration:?}");
-        assert!(!kept.contains(&one.secret) && !kept.contains(&two.secret));
-        assert!(!kept.contains("digest"), "{kept}");
-    }
-
-    #[test]
-    fn a_secret_from_before_is_known_at_once() {
-        let mut registration = registration();
-
-        let secret = registration.issue(Uuid::from_u128(7), NOON).unwrap();
-
-        assert_eq!(registration.presented(&secret, NOON), Ok(Uuid::from_u128(7)));
-        assert_eq!(registration.passwords().count(), 1);
-    }
-
-    #[test]
-    fn each_secret_opens_for_itself_and_is_counted_for_itself() {
-        let mut registration = registration();
-        let one = registration.add_password(wanted(1), AT_ONCE, NOON).unwrap();
-        let two = registration.add_password(wanted(1), AT_ONCE, NOON).unwrap();
-
-        for (secret, key_id) in
-            [(&one.secret, one.password.key_id), (&two.secret, two.password.key_id)]
-        {
-            assert_eq!(registration.presented(secret, NOON), Ok(key_id));
-        }
-        assert_eq!(registration.presented(&two.secret, NOON), Ok(two.password.key_id));
-        assert_eq!(registration.presented("guess", NOON), Err(NotAccepted::Unknown));
-
-        let counted: Vec<_> = registration.history().iter().map(|one| one.accepted).collect();
-        assert_eq!((counted, registration.strangers()), (vec![1, 2], 1));
-    }
-
-    #[test]
-    fn an_added_secret_is_not_known_at_once_and_a_removed_one_not_forgotten_at_once() {
-        let mut registration = registration();
-        let Added { password, secret } =
-            registration.add_password(wanted(1), SLOWLY, NOON).unwrap();
-
-        assert_eq!(registration.presented(&secret, after(1)), Err(NotAccepted::Unknown));
-        assert_eq!(registration.presented(&secret, after(2)), Ok(password.key_id));
-        assert!(registration.remove_password(password.key_id, SLOWLY, after(10)));
-        assert_eq!(registration.passwords().count(), 0);
-        assert_eq!(registration.presented(&secret, after(12)), Ok(password.key_id));
-        assert_eq!(registration.presented(&secret, after(13)), Err(NotAccepted::Unknown));
-        assert_eq!(registration.history()[0].refused, 2);
-    }
-
-    #[test]
-    fn a_secret_ends_when_it_says() {
-        let mut registration = registration();
-        let Added { secret, .. } = registration.add_password(wanted(1), AT_ONCE, NOON).unwrap();
-
-        assert!(registration.presented(&secret, after(3_599)).is_ok());
-        assert_eq!(registration.presented(&secret, after(3_600)), Err(NotAccepted::Expired));
-    }
-
-    #[test]
-    fn a_secret_is_removed_by_its_id_alone_and_once() {
-        let mut registration = registration();
-        let one = registration.add_password(wanted(1), AT_ONCE, NOON).unwrap();
-        let two = registration.add_password(wanted(1), AT_ONCE, NOON).unwrap();
-
-        assert!(!registration.remove_password(Uuid::nil(), AT_ONCE, NOON));
-        assert!(registration.remove_password(one.password.key_id, AT_ONCE, NOON));
-        assert!(!registration.remove_password(one.password.key_id, AT_ONCE, NOON));
-
-        assert_eq!(registration.presented(&one.secret, NOON), Err(NotAccepted::Unknown));
-        assert_eq!(registration.presented(&two.secret, NOON), Ok(two.password.key_id));
+    /// The federated credential of this name or id.
+    #[must_use]
+    pub fn trusting(&self, name_or_id: &str) -> Option<&FederatedCredential> {
+        let id = Uuid::try_parse(name_or_id).ok();
+        self.federated.iter().find(|one| one.name == name_or_id || Some(one.id) == id)
     }
 }

@@ -8,12 +8,18 @@ use uuid::Uuid;
 
 use super::{
     access::{AccessPolicy, PolicyState},
+    audit::Log,
     device::{self, Device, LocalCredential, RecoveryKey},
     method::{Method, MethodKind},
+    own,
     registration::{Issued, Registration},
     tenant::{Assignment, Eligibility, Group, Licence, Password, Person, Risk, Role, Tenant},
+    tracked::Tracked,
 };
-use crate::identities::{service_principal_id, stable_id};
+use crate::{
+    cloud::Names,
+    identities::{Identities, service_principal_id, stable_id},
+};
 
 /// The application that rotates the secrets of other applications, where it owns them.
 const ROTATOR: &str = "airlock-rotator";
@@ -172,9 +178,13 @@ pub fn stable_user_id(user_principal_name: &str) -> Uuid {
 }
 
 /// Builds the tenants, with what their applications' secrets are: nobody else knows it.
-/// `deployment` is the id of the one that the deployment lives in.
 #[expect(clippy::expect_used, reason = "the seed is part of this binary, and a test reads it")]
-pub fn tenants(deployment: Uuid, now: OffsetDateTime) -> (BTreeMap<Uuid, Tenant>, Vec<Issued>) {
+pub fn tenants(
+    identities: &Identities,
+    names: &Names,
+    now: OffsetDateTime,
+) -> (BTreeMap<Uuid, Tenant>, Vec<Issued>) {
+    let deployment = names.tenant;
     let seed: Seed = serde_json::from_str(SEED).expect("seed.json is what this module describes");
     let roles: Vec<Role> = seed
         .roles
@@ -195,7 +205,9 @@ pub fn tenants(deployment: Uuid, now: OffsetDateTime) -> (BTreeMap<Uuid, Tenant>
         .map(|(order, tenant)| {
             let id =
                 if tenant.deployment { deployment } else { stable_id("tenant", &tenant.domain) };
-            (id, tenant.build(id, order, (&roles, &skus), &mut issued, now))
+            let mut tenant = tenant.build(id, order, (&roles, &skus), &mut issued, now);
+            own::provide(&mut tenant, identities, names);
+            (id, tenant)
         })
         .collect();
     (tenants, issued)
@@ -230,7 +242,7 @@ impl SeedTenant {
         };
         let assignments = grants("role-assignment", self.assignments)
             .into_iter()
-            .map(|(id, principal, role)| Assignment { id, principal, role })
+            .map(|(id, principal, role)| Assignment { id, principal, role, scope: None })
             .collect();
         let eligible = grants("role-eligibility", self.eligible)
             .into_iter()
@@ -306,6 +318,9 @@ impl SeedTenant {
             licences,
             access_policies,
             registrations,
+            principals: Tracked::default(),
+            grants: Tracked::default(),
+            audits: Log::default(),
             dismissed: None,
         }
     }
@@ -334,10 +349,12 @@ impl SeedApplication {
             created,
         );
         registration.owners = owners;
-        registration.permissions = self.permissions;
+        registration.required =
+            self.permissions.iter().filter_map(|name| own::permission(name)).collect();
         if let Some(SeedSecret { vault, age_days }) = self.secret {
             let at = now - Duration::days(age_days);
-            let secret = registration.issue(first, at).expect("the system has randomness");
+            let secret =
+                registration.credentials.issue(first, at).expect("the system has randomness");
             issued.push(Issued { vault, secret, at });
         }
         (registration.id, registration)

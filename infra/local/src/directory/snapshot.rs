@@ -42,7 +42,7 @@ fn of_tenant(tenant: &Tenant) -> Value {
             let what = json!({ "skuId": licence.sku, "units": licence.units, "holders": holders });
             (licence.name.clone(), what)
         })),
-        "applications": object(tenant.registrations.values().map(|registration| {
+        "applications": object(third_parties(tenant).map(|registration| {
             (registration.name.clone(), of_registration(registration))
         })),
         "accessPolicies": object(tenant.access_policies.iter().map(|policy| {
@@ -57,12 +57,15 @@ fn of_tenant(tenant: &Tenant) -> Value {
 /// By tenant and display name: the ids of applications, and what became of each of their secrets.
 pub fn credentials(tenants: &BTreeMap<Uuid, Tenant>) -> Value {
     object(tenants.values().map(|tenant| {
-        let applications = tenant
-            .registrations
-            .values()
+        let applications = third_parties(tenant)
             .map(|registration| (registration.name.clone(), of_registration(registration)));
         (tenant.id.to_string(), object(applications))
     }))
+}
+
+/// The registrations whose secrets are rotated. Airlock's own have none.
+fn third_parties(tenant: &Tenant) -> impl Iterator<Item = &Registration> {
+    tenant.registrations.values().filter(|registration| !registration.ours)
 }
 
 fn of_registration(registration: &Registration) -> Value {
@@ -71,8 +74,8 @@ fn of_registration(registration: &Registration) -> Value {
         "appId": registration.client,
         "servicePrincipal": registration.principal,
         "owners": registration.owners,
-        "credentials": registration.history().iter().map(of_password).collect::<Vec<_>>(),
-        "strangers": registration.strangers(),
+        "credentials": registration.credentials.history().iter().map(of_password).collect::<Vec<_>>(),
+        "strangers": registration.credentials.strangers(),
     })
 }
 

@@ -5,7 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{access::AccessPolicy, device::Device, method::Method, registration::Registration};
+use super::{
+    access::AccessPolicy,
+    audit::Log,
+    device::Device,
+    method::Method,
+    principal::{Grant, ServicePrincipal},
+    registration::Registration,
+    tracked::Tracked,
+};
 use crate::identities::stable_id;
 
 /// One Entra tenant.
@@ -37,8 +45,14 @@ pub struct Tenant {
     pub licences: BTreeMap<Uuid, Licence>,
     /// Conditional-access policies, in Graph's order.
     pub access_policies: Vec<AccessPolicy>,
-    /// Its own app registrations, by object id. Those of Airlock are not among them.
-    pub registrations: BTreeMap<Uuid, Registration>,
+    /// App registrations. Those of Airlock stand among them in the tenant of the deployment.
+    pub registrations: Tracked<Registration>,
+    /// Service principals: of its own applications, of other tenants', of Azure's.
+    pub principals: Tracked<ServicePrincipal>,
+    /// Delegated scopes that were granted.
+    pub grants: Tracked<Grant>,
+    /// What applications did here.
+    pub audits: Log,
     /// When a risk was last dismissed here.
     pub dismissed: Option<OffsetDateTime>,
 }
@@ -190,8 +204,8 @@ pub struct Role {
     pub description: String,
 }
 
-/// A directory role that a person or group holds.
-#[derive(Clone, Debug)]
+/// A directory role that a person, a group or a service principal holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
     /// Id of the assignment.
     pub id: Uuid,
@@ -199,6 +213,8 @@ pub struct Assignment {
     pub principal: Uuid,
     /// Template id of the role.
     pub role: Uuid,
+    /// The one application that it is held for, if not for the whole tenant.
+    pub scope: Option<Uuid>,
 }
 
 /// A directory role that a person or group may activate.
@@ -224,10 +240,30 @@ impl Tenant {
         }
     }
 
-    /// Its own app registration with this client id.
+    /// The app registration with this client id.
     #[must_use]
     pub fn registration_of(&self, client: Uuid) -> Option<&Registration> {
         self.registrations.values().find(|registration| registration.client == client)
+    }
+
+    /// The service principal of the application with this client id.
+    #[must_use]
+    pub fn principal_of(&self, client: Uuid) -> Option<&ServicePrincipal> {
+        self.principals.values().find(|principal| principal.client == client)
+    }
+
+    /// The names of the app roles that a service principal holds of the application with this
+    /// client id; Microsoft Graph's are application permissions.
+    #[must_use]
+    pub fn roles_held(&self, principal: Uuid, of: Uuid) -> Vec<String> {
+        let (Some(principal), Some(of)) = (self.principals.get(&principal), self.principal_of(of))
+        else {
+            return Vec::new();
+        };
+        let held = principal.held.iter().filter(|grant| grant.resource == of.id);
+        held.filter_map(|grant| of.app_roles.iter().find(|role| role.id == grant.role))
+            .map(|role| role.value.clone())
+            .collect()
     }
 
     /// The groups that someone is in, directly or through other groups.

@@ -37,11 +37,59 @@ fn the_seed_names_only_what_it_contains() {
                 let known = |owner: &Uuid| *owner == rotator || tenant.people.contains_key(owner);
                 assert!(registration.owners.iter().all(known), "{}", registration.name);
             }
+            let exists = |id: &Uuid| exists(id) || tenant.principals.get(id).is_some();
             assert!(tenant.assignments.iter().all(|held| exists(&held.principal)));
             assert!(tenant.eligible.iter().all(|held| exists(&held.principal)));
             assert!(!tenant.assignments.is_empty());
         });
     }
+}
+
+#[test]
+fn every_declared_permission_and_role_is_granted_as_declared_and_nothing_else() {
+    let directory = Directory::new(&names());
+    let identities = Identities::parse(crate::IDENTITIES).unwrap();
+
+    for card in directory.tenants() {
+        directory.look(card.id, |tenant| {
+            for (name, declared) in &identities.applications {
+                let id = service_principal_id(name, tenant.id);
+                let mut granted = tenant.roles_held(id, principal::GRAPH);
+                let mut permissions = declared.permissions.clone();
+                granted.sort();
+                permissions.sort();
+                assert_eq!(granted, permissions, "{name}");
+                let held = tenant.assignments.iter().filter(|held| held.principal == id);
+                let (whole, single): (Vec<_>, Vec<_>) = held.partition(|held| held.scope.is_none());
+                assert_eq!(whole.len(), declared.directory_roles.len(), "{name}");
+                let is_home = tenant.id == contoso();
+                let expected = if is_home { declared.removes_credentials_of.len() } else { 0 };
+                assert_eq!(single.len(), expected, "{name}");
+            }
+        });
+    }
+}
+
+#[test]
+fn airlocks_own_applications_begin_as_they_are_declared() {
+    let directory = Directory::new(&names());
+    let identities = Identities::parse(crate::IDENTITIES).unwrap();
+
+    directory.look(contoso(), |tenant| {
+        let ours: Vec<_> = tenant.registrations.values().filter(|one| one.ours).collect();
+        assert_eq!(ours.len(), identities.applications.len());
+        for one in ours {
+            assert_eq!(one.credentials, credentials::Credentials::default(), "{}", one.name);
+            assert!(one.owners.is_empty() && one.lock == registration::Lock::FULL, "{}", one.name);
+            let trusted = one.federated.iter().map(|one| one.subject.clone());
+            let declared = identities.applications[&one.name].trusts.iter();
+            let declared = declared.map(|name| crate::identities::principal_id(name).to_string());
+            assert_eq!(trusted.collect::<Vec<_>>(), declared.collect::<Vec<_>>(), "{}", one.name);
+        }
+    });
+    let elsewhere = directory
+        .look(fabrikam(), |tenant| tenant.registrations.values().filter(|one| one.ours).count());
+    assert_eq!(elsewhere, Some(0));
 }
 
 #[test]
@@ -59,7 +107,7 @@ fn in_every_tenant_the_rotator_owns_some_applications_and_none_of_them_is_airloc
             .partition(|registration| registration.owners.contains(&rotator));
         assert!(!owned.is_empty() && !others.is_empty(), "{}", card.name);
         assert!(owned.iter().all(|one| !ours.contains(&one.client)), "{}", card.name);
-        assert!(owned.iter().all(|one| one.history().len() <= 1), "{}", card.name);
+        assert!(owned.iter().all(|one| one.credentials.history().len() <= 1), "{}", card.name);
     }
 }
 
@@ -148,6 +196,9 @@ fn a_refused_change_leaves_no_effect() {
         at: OffsetDateTime::now_utc(),
         tenant: contoso(),
         application: "airlock-worker-accounts".to_owned(),
+        principal: service_principal_id("airlock-worker-accounts", contoso()),
+        correlation: Uuid::from_u128(5),
+        agent: None,
         method: "PATCH".to_owned(),
         path: "/v1.0/users/x".to_owned(),
         person: stable_user_id("nina@contoso.example"),

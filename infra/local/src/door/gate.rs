@@ -1,6 +1,9 @@
 //! What stands before every service: faults, and the record of calls.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use http::{StatusCode, header, uri::Authority};
 use serde_json::json;
@@ -9,8 +12,10 @@ use tokio::time::sleep;
 use super::{
     caller::Said,
     serve::{Lost, bare},
+    site,
 };
 use crate::{
+    arm::{self, Resources},
     blob::Blobs,
     bus::Bus,
     cloud::{Answer, Asked, Shared},
@@ -19,6 +24,7 @@ use crate::{
     entra::Entra,
     faults::{Call, Effect, Service, When},
     graph,
+    host::Host,
     identity_endpoint::IdentityEndpoint,
     record::Met,
     vault::Vault,
@@ -32,6 +38,8 @@ pub struct Gate {
     pub identity: Arc<IdentityEndpoint>,
     /// Handler processes, for faults that kill one.
     pub processes: Processes,
+    /// The Functions host, for calls at the apps' own host names.
+    pub host: Arc<OnceLock<Arc<Host>>>,
 }
 
 /// Where a call goes.
@@ -84,6 +92,12 @@ impl Gate {
             (&names.anchors, Service::Blob),
             (&names.issuer, Service::Issuer),
         ];
+        if host.eq_ignore_ascii_case(arm::HOST) {
+            return Some(Service::Arm);
+        }
+        if site::app(host).is_some() {
+            return Some(Service::Site);
+        }
         services
             .into_iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(host))
@@ -173,6 +187,8 @@ impl Gate {
             Place::Host(Service::Bus) => Bus::answer(cloud, asked).await,
             Place::Host(Service::Blob) => Blobs::answer(cloud, asked).await,
             Place::Host(Service::Issuer) => cloud.issuer.answer(&asked),
+            Place::Host(Service::Arm) => Resources::answer(cloud, asked).await,
+            Place::Host(Service::Site) => site::answer(self.host.get().cloned(), asked).await,
             // Behind the front, at no host of the cloud's.
             Place::Host(Service::Intake) => bare(StatusCode::NOT_FOUND),
         }

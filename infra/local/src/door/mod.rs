@@ -8,6 +8,7 @@ mod caller;
 mod gate;
 mod proxy;
 mod serve;
+mod site;
 #[cfg(test)]
 mod tests;
 
@@ -79,7 +80,7 @@ pub async fn open(
 ) -> anyhow::Result<Opened> {
     let authority = Authority::new(&cloud.names)?;
     let identity = Arc::new(IdentityEndpoint::new(&cloud.identities)?);
-    let processes = Processes::new(host);
+    let processes = Processes::new(Arc::clone(&host));
 
     let tls = free().await?;
     let proxy = free().await?;
@@ -99,7 +100,8 @@ pub async fn open(
         control_key: key()?,
     };
 
-    let gate = Arc::new(Gate { cloud: Arc::clone(&cloud), identity, processes: processes.clone() });
+    let gate = Gate { cloud: Arc::clone(&cloud), identity, processes: processes.clone(), host };
+    let gate = Arc::new(gate);
     let through = Arc::clone(&gate);
     tokio::spawn(serve(tls, Some(authority.server), move |asked| Arc::clone(&through).host(asked)));
     let through = Arc::clone(&gate);

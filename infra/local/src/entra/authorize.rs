@@ -132,7 +132,7 @@ pub fn request(cloud: &Cloud, tenant: Uuid, form: &Form) -> Result<Pending, NotA
     let id = form.required("client_id").map_err(shown)?;
     let client = registered(&cloud.identities.applications, id, tenant).map_err(shown)?;
     let redirect_uri = form.required("redirect_uri").map_err(shown)?;
-    if !cloud.entra.may_redirect(client.name, redirect_uri) {
+    if !cloud.directory.may_redirect(application_id(client.name), redirect_uri) {
         return Err(NotAsked::Shown(Refusal::RedirectNotRegistered {
             uri: redirect_uri.to_owned(),
             client: application_id(client.name),

@@ -19,11 +19,6 @@ pub mod tests;
 mod token;
 mod tokens;
 
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
-
 use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -46,15 +41,11 @@ use crate::{
     identities::{application_id, service_principal_id},
 };
 
-/// The application that people sign in to.
-const PORTAL: &str = "airlock-portal";
-
 /// Microsoft Entra ID, for every tenant of the directory.
 #[derive(Debug)]
 pub struct Entra {
     keys: Keys,
     grants: Grants,
-    redirects: Mutex<BTreeSet<(String, String)>>,
     portal: String,
     front_channel: String,
 }
@@ -79,17 +70,15 @@ pub fn now_s() -> u64 {
 }
 
 impl Entra {
-    /// Makes the signing keys and registers the portal's callback.
+    /// Makes the signing keys.
     ///
     /// # Errors
     ///
     /// If the system gives no randomness.
     pub fn new(names: &Names) -> anyhow::Result<Self> {
-        let callback = (PORTAL.to_owned(), format!("{}/auth/callback", names.api));
         Ok(Self {
             keys: Keys::generate()?,
             grants: Grants::default(),
-            redirects: Mutex::new(BTreeSet::from([callback])),
             portal: names.portal.clone(),
             front_channel: format!("{}/auth/front-channel-sign-out", names.api),
         })
@@ -150,36 +139,13 @@ impl Entra {
         self.keys.sign(with, input)
     }
 
-    /// Registers one more redirect URI of an application.
-    ///
-    /// # Errors
-    ///
-    /// If it is no absolute HTTP URL, or has a fragment.
-    pub fn register_redirect(&self, application: &str, uri: &str) -> Result<(), &'static str> {
-        let url = Url::parse(uri).map_err(|_| "the URI was not understood")?;
-        if !matches!(url.scheme(), "http" | "https") || url.fragment().is_some() {
-            return Err("the URI must be http or https, without fragment");
-        }
-        self.redirects().insert((application.to_owned(), uri.to_owned()));
-        Ok(())
-    }
-
-    fn may_redirect(&self, application: &str, uri: &str) -> bool {
-        self.redirects().contains(&(application.to_owned(), uri.to_owned()))
-    }
-
     /// Whether sign-out may lead there: to the portal, or to a registered redirect URI.
-    fn may_return(&self, uri: &str) -> bool {
+    fn may_return(&self, cloud: &Cloud, uri: &str) -> bool {
         let of_portal = match (Url::parse(uri), Url::parse(&self.portal)) {
             (Ok(uri), Ok(portal)) => uri.origin() == portal.origin(),
             _ => false,
         };
-        of_portal || self.redirects().iter().any(|(_, registered)| registered == uri)
-    }
-
-    fn redirects(&self) -> MutexGuard<'_, BTreeSet<(String, String)>> {
-        // An insertion is whole or has not happened.
-        self.redirects.lock().unwrap_or_else(PoisonError::into_inner)
+        of_portal || cloud.directory.is_redirect(uri)
     }
 
     /// Answers `login.microsoftonline.com`.

@@ -32,6 +32,8 @@ pub enum Refusal {
     OnlyPost,
     /// A grant that is not offered.
     UnsupportedGrant(String),
+    /// The client's service principal is disabled.
+    ApplicationDisabled(Uuid),
     /// The client did not authenticate at all.
     NoCredential,
     /// The client presented a secret that is none of its own, or none that is known yet.
@@ -119,6 +121,7 @@ impl Refusal {
             Self::Malformed => 9_002_313,
             Self::OnlyPost => 900_561,
             Self::UnsupportedGrant(_) => 70_003,
+            Self::ApplicationDisabled(_) => 7_000_112,
             Self::NoCredential => 7_000_218,
             Self::WrongSecret(_) => 7_000_215,
             Self::ExpiredSecret(_) => 7_000_222,
@@ -160,7 +163,7 @@ impl Refusal {
     #[must_use]
     pub const fn error(&self) -> &'static str {
         match self {
-            Self::UnknownApplication { .. } => "unauthorized_client",
+            Self::UnknownApplication { .. } | Self::ApplicationDisabled(_) => "unauthorized_client",
             Self::UnsupportedGrant(_) => "unsupported_grant_type",
             Self::NoCredential
             | Self::WrongSecret(_)
@@ -229,6 +232,7 @@ impl Refusal {
             Self::UnsupportedGrant(grant) => {
                 format!("The app requested an unsupported grant type '{grant}'.")
             }
+            Self::ApplicationDisabled(client) => format!("Application '{client}' is disabled."),
             Self::NoCredential => "The request body must contain the following parameter: \
                                    'client_assertion' or 'client_secret'."
                 .to_owned(),

@@ -1,12 +1,15 @@
-//! Client authentication by a secret, for the applications of tenants of their own.
-//!
-//! None of Airlock's applications has one, and for none of them is this asked.
+//! Client authentication of third parties' applications: by a secret, or whatever they trust.
 
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{form::Form, refusal::Refusal, token};
+use super::{
+    form::Form,
+    refusal::Refusal,
+    token::{self, Proof},
+    tokens::Granted,
+};
 use crate::{
     cloud::Cloud,
     directory::{Registration, registration::NotAccepted},
@@ -25,7 +28,9 @@ pub fn registered(
     let asked = form.required("client_id")?;
     let client = Uuid::parse_str(asked).ok().filter(|client| client.to_string() == asked);
     let found = client.and_then(|client| {
-        cloud.directory.look(tenant, |tenant| tenant.registration_of(client).cloned())
+        cloud
+            .directory
+            .look(tenant, |tenant| tenant.registration_of(client).filter(|one| !one.ours).cloned())
     });
     Ok(found.flatten())
 }
@@ -42,27 +47,49 @@ pub fn granted(
     form: &Form,
     now_s: u64,
 ) -> Result<Value, Refusal> {
-    let Registration { id, client, .. } = *registration;
-    if form.optional("client_assertion").is_some() {
-        return Err(Refusal::NoFederatedCredential(client.to_string()));
-    }
-    let secret = form.optional("client_secret").ok_or(Refusal::NoCredential)?;
-    let now = OffsetDateTime::now_utc();
-    let judged = cloud.directory.note(tenant, |tenant| {
-        let registration = tenant.registrations.get_mut(&id)?;
-        Some(registration.presented(secret, now))
-    });
-    match judged.flatten() {
-        Some(Ok(_)) => {}
-        Some(Err(NotAccepted::Expired)) => return Err(Refusal::ExpiredSecret(client)),
-        Some(Err(NotAccepted::Unknown)) | None => return Err(Refusal::WrongSecret(client)),
-    }
+    let Registration { client, principal, .. } = *registration;
+    token::enabled(cloud, tenant, client)?;
+    let proof = if form.optional("client_assertion").is_some() {
+        cloud.entra.vouched(&registration.federated, client, form, now_s)?;
+        Proof::Assertion
+    } else {
+        let secret = form.optional("client_secret").ok_or(Refusal::NoCredential)?;
+        accepted(cloud, tenant, registration, secret)?;
+        Proof::Secret
+    };
     // Nobody signs in to it: it has no redirect URI, and so no code and no refresh token.
     if form.required("grant_type")? != "client_credentials" {
         return Err(Refusal::UnknownGrant);
     }
     let resource = token::resource(cloud, form)?;
-    let issued = cloud.entra.third_party_token(tenant, registration, resource, now_s)?;
+    let roles = token::roles(cloud, tenant, principal, resource);
+    let granted = Granted { tenant, client, principal, roles, proof };
+    let issued = cloud.entra.app_only_token(&granted, resource, now_s)?;
     cloud.record.token(&registration.name, &resource.audience(), tenant, "client_credentials");
     Ok(token::answered(&issued))
+}
+
+fn accepted(
+    cloud: &Cloud,
+    tenant: Uuid,
+    registration: &Registration,
+    secret: &str,
+) -> Result<(), Refusal> {
+    let Registration { id, client, principal, .. } = *registration;
+    let now = OffsetDateTime::now_utc();
+    let judged = cloud.directory.note(tenant, |tenant| {
+        let registration = tenant.registrations.noted(&id)?;
+        let of_application = registration.credentials.presented(secret, now);
+        let of_principal = tenant
+            .principals
+            .noted(&principal)
+            .map(|principal| principal.credentials.presented(secret, now));
+        // One that somebody added to the service principal is as good here.
+        Some(of_principal.filter(Result::is_ok).unwrap_or(of_application))
+    });
+    match judged.flatten() {
+        Some(Ok(_)) => Ok(()),
+        Some(Err(NotAccepted::Expired)) => Err(Refusal::ExpiredSecret(client)),
+        Some(Err(NotAccepted::Unknown)) | None => Err(Refusal::WrongSecret(client)),
+    }
 }

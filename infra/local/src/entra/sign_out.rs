@@ -29,7 +29,7 @@ pub fn answer(cloud: &Cloud, tenant: &TenantCard, asked: &Asked) -> Answer {
     };
     let next = form
         .optional("post_logout_redirect_uri")
-        .filter(|uri| entra.may_return(uri))
+        .filter(|uri| entra.may_return(cloud, uri))
         .and_then(|uri| Url::parse(uri).ok())
         .map(|mut next| {
             if let Some(state) = form.optional("state") {

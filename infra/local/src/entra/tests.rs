@@ -3,6 +3,7 @@
 mod clients;
 mod pages;
 mod people;
+mod planted;
 mod secrets;
 mod tokens;
 
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 use super::{Entra, Minting, Resource, issuer, now_s, tokens::login_hint};
 use crate::{
+    arm::Resources,
     blob::Blobs,
     bus::Bus,
     cloud::{Answer, Asked, Cloud, Names, Shared, audience},
@@ -63,6 +65,7 @@ pub fn cloud() -> Shared {
         bus: Bus::new(&identities),
         cosmos: Cosmos::new(&names, &identities).unwrap(),
         blobs: Blobs::new(&identities),
+        resources: Resources::new(&identities, &names).unwrap(),
         faults: Faults::new(),
         record: Record::new(),
         identities,

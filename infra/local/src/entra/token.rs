@@ -5,18 +5,27 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
-    assertion::Client,
+    assertion::{self, Client},
     form::Form,
     grants::{Presented, SignIn},
     refusal::Refusal,
     secret,
-    tokens::{LIFETIME_S, OFFLINE, Resource, client_info, own_scope},
+    tokens::{Granted, LIFETIME_S, OFFLINE, Resource, client_info, own_scope},
 };
 use crate::{
     cloud::{Answer, Asked, Cloud},
     directory::SignedInPerson,
-    identities::application_id,
+    identities::{application_id, service_principal_id},
 };
+
+/// How an application proved itself: its tokens say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// By a secret.
+    Secret,
+    /// By an assertion.
+    Assertion,
+}
 
 /// Answers `POST /{tenant}/oauth2/v2.0/token`.
 pub fn answer(cloud: &Cloud, tenant: Uuid, asked: &Asked, now_s: u64) -> Answer {
@@ -53,8 +62,7 @@ pub fn granted(cloud: &Cloud, tenant: Uuid, form: &Form, now_s: u64) -> Result<V
     if let Some(registration) = secret::registered(cloud, tenant, form)? {
         return secret::granted(cloud, tenant, &registration, form, now_s);
     }
-    let deployment = cloud.names.tenant;
-    let client = cloud.entra.authenticated(&cloud.identities, deployment, tenant, form, now_s)?;
+    let client = assertion::authenticated(cloud, tenant, form, now_s)?;
     match grant {
         "authorization_code" => code(cloud, tenant, client, form, now_s),
         "refresh_token" => refresh(cloud, tenant, client, form, now_s),
@@ -70,10 +78,38 @@ fn client_credentials(
     now_s: u64,
 ) -> Result<Value, Refusal> {
     let resource = resource(cloud, form)?;
-    let Client { name, application } = client;
-    let token = cloud.entra.application_token(tenant, name, application, resource, now_s)?;
+    let Client { name, proof, .. } = client;
+    let granted = Granted {
+        tenant,
+        client: application_id(name),
+        principal: service_principal_id(name, tenant),
+        roles: roles(cloud, tenant, service_principal_id(name, tenant), resource),
+        proof,
+    };
+    let token = cloud.entra.app_only_token(&granted, resource, now_s)?;
     cloud.record.token(name, &resource.audience(), tenant, "client_credentials");
     Ok(answered(&token))
+}
+
+/// Refuses a client whose service principal in this tenant is disabled.
+///
+/// # Errors
+///
+/// If it is.
+pub fn enabled(cloud: &Cloud, tenant: Uuid, client: Uuid) -> Result<(), Refusal> {
+    let disabled = cloud.directory.look(tenant, |tenant| {
+        tenant.principal_of(client).is_some_and(|principal| !principal.enabled)
+    });
+    if disabled == Some(true) { Err(Refusal::ApplicationDisabled(client)) } else { Ok(()) }
+}
+
+/// The app roles of a resource that a service principal holds.
+#[must_use]
+pub fn roles(cloud: &Cloud, tenant: Uuid, principal: Uuid, resource: Resource<'_>) -> Vec<String> {
+    let held = cloud.directory.look(tenant, |tenant| {
+        resource.client().map(|client| tenant.roles_held(principal, client))
+    });
+    held.flatten().unwrap_or_default()
 }
 
 /// The one resource that an application asks for in its own name.

@@ -7,14 +7,13 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Entra, grants::SignIn, issuer, refusal::Refusal};
+use super::{Entra, grants::SignIn, issuer, refusal::Refusal, token::Proof};
+#[cfg(test)]
+use crate::identities::service_principal_id;
 use crate::{
     cloud::audience,
-    directory::{Registration, SignedInPerson},
-    identities::{
-        Application, Identities, application_id, client_id, principal_id, service_principal_id,
-        stable_id,
-    },
+    directory::{SignedInPerson, principal::GRAPH},
+    identities::{Application, Identities, application_id, client_id, principal_id, stable_id},
 };
 
 /// Validity of the tokens of applications and people, in seconds. Entra varies it from 60 to 90
@@ -24,8 +23,20 @@ pub const LIFETIME_S: u64 = 3_599;
 /// Validity of a managed identity's token, in seconds.
 pub const IDENTITY_LIFETIME_S: u64 = 86_400;
 
-/// Azure Resource Manager: every Entra tenant has it, although the cloud serves none of its calls.
-const MANAGEMENT: &str = "https://management.azure.com";
+/// What an application was granted, and in which tenant.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    /// The tenant.
+    pub tenant: Uuid,
+    /// Its client id.
+    pub client: Uuid,
+    /// Object id of its service principal.
+    pub principal: Uuid,
+    /// App roles of the resource that it holds.
+    pub roles: Vec<String>,
+    /// How it proved itself.
+    pub proof: Proof,
+}
 
 /// What a token is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +67,7 @@ impl<'a> Resource<'a> {
             audience::STORAGE,
             audience::GRAPH,
             audience::EXCHANGE,
-            MANAGEMENT,
+            audience::ARM,
         ];
         if services.contains(&name.strip_suffix('/').unwrap_or(name)) {
             return Ok(Self::Service(name));
@@ -64,6 +75,16 @@ impl<'a> Resource<'a> {
         application(name, identities)
             .map(|(name, application)| Self::Application { name, application })
             .ok_or_else(|| Refusal::UnknownResource(name.to_owned()))
+    }
+
+    /// The client id of the application that exposes its app roles, if it has any here.
+    #[must_use]
+    pub fn client(&self) -> Option<Uuid> {
+        match self {
+            Self::Service(audience::GRAPH) => Some(GRAPH),
+            Self::Service(_) => None,
+            Self::Application { name, .. } => Some(application_id(name)),
+        }
     }
 
     /// The token's `aud`.
@@ -136,11 +157,38 @@ impl Entra {
         self.signed(&claims)
     }
 
-    /// A token of an application, in a tenant where it is consented.
+    /// A token of an application, in its own name.
     ///
     /// # Errors
     ///
-    /// If the resource is another application of ours: none may call one.
+    /// If the resource is an application of Airlock's of which it holds no role.
+    pub fn app_only_token(
+        &self,
+        granted: &Granted,
+        resource: Resource<'_>,
+        now_s: u64,
+    ) -> Result<String, Refusal> {
+        let Granted { tenant, client, principal, roles, proof } = granted;
+        let audience = resource.audience();
+        if matches!(resource, Resource::Application { .. }) && roles.is_empty() {
+            return Err(Refusal::NotAssigned { caller: client.to_string(), resource: audience });
+        }
+        let valid_s = now_s..now_s + LIFETIME_S;
+        let mut claims = app_only(*tenant, &audience, *client, *principal, valid_s);
+        if *proof == Proof::Secret {
+            claims["azpacr"] = "1".into();
+        }
+        add_roles(&mut claims, roles);
+        self.signed(&claims)
+    }
+
+    /// The token of an application of Airlock's that holds what is declared, for tests that need
+    /// not ask for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`app_only_token`](Self::app_only_token).
+    #[cfg(test)]
     pub fn application_token(
         &self,
         tenant: Uuid,
@@ -149,49 +197,15 @@ impl Entra {
         resource: Resource<'_>,
         now_s: u64,
     ) -> Result<String, Refusal> {
-        if matches!(resource, Resource::Application { .. }) {
-            return Err(Refusal::NotAssigned {
-                caller: application_id(name).to_string(),
-                resource: resource.audience(),
-            });
-        }
-        let mut claims = app_only(
+        let is_graph = resource.client() == Some(GRAPH);
+        let granted = Granted {
             tenant,
-            &resource.audience(),
-            application_id(name),
-            service_principal_id(name, tenant),
-            now_s..now_s + LIFETIME_S,
-        );
-        if matches!(resource, Resource::Service(service) if service == audience::GRAPH) {
-            add_roles(&mut claims, &application.permissions);
-        }
-        self.signed(&claims)
-    }
-
-    /// A token of a tenant's own application, for which a client secret vouched.
-    ///
-    /// # Errors
-    ///
-    /// If the resource is an application of Airlock's: it may call none.
-    pub fn third_party_token(
-        &self,
-        tenant: Uuid,
-        registration: &Registration,
-        resource: Resource<'_>,
-        now_s: u64,
-    ) -> Result<String, Refusal> {
-        let Registration { client, principal, .. } = *registration;
-        let audience = resource.audience();
-        if matches!(resource, Resource::Application { .. }) {
-            return Err(Refusal::NotAssigned { caller: client.to_string(), resource: audience });
-        }
-        let valid_s = now_s..now_s + LIFETIME_S;
-        let mut claims = app_only(tenant, &audience, client, principal, valid_s);
-        claims["azpacr"] = "1".into();
-        if matches!(resource, Resource::Service(service) if service == audience::GRAPH) {
-            add_roles(&mut claims, &registration.permissions);
-        }
-        self.signed(&claims)
+            client: application_id(name),
+            principal: service_principal_id(name, tenant),
+            roles: if is_graph { application.permissions.clone() } else { Vec::new() },
+            proof: Proof::Assertion,
+        };
+        self.app_only_token(&granted, resource, now_s)
     }
 
     /// The ID token of a person. A refreshed one has no nonce.

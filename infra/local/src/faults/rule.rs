@@ -22,6 +22,10 @@ pub enum Service {
     Identity,
     /// A customer's own issuer.
     Issuer,
+    /// Azure Resource Manager.
+    Arm,
+    /// A function app at its own host name, where another asks what it runs.
+    Site,
     /// `intake`, where another app calls it.
     Intake,
 }
@@ -39,6 +43,8 @@ impl Service {
             Self::Blob => "blob",
             Self::Identity => "identity",
             Self::Issuer => "issuer",
+            Self::Arm => "arm",
+            Self::Site => "site",
             Self::Intake => "intake",
         }
     }

@@ -1,6 +1,6 @@
 //! One request, taken apart.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Graph, problem::Refusal};
 use crate::{
     cloud::{Asked, Caller},
-    directory::{Effect, Person, Tenant},
+    directory::{Effect, Person, Tenant, principal::GRAPH},
 };
 
 /// What comes of a request.
@@ -60,6 +60,55 @@ pub struct Call<'a> {
     pub path: String,
     /// When it was asked.
     pub now: OffsetDateTime,
+    /// What the request is called by who sends it: the audit log keeps it.
+    pub correlation: Uuid,
+    /// What the caller holds.
+    pub held: Arc<Held>,
+    /// Whether everything is shown in another order and spelling.
+    pub shuffled: bool,
+}
+
+/// What a request inside another one takes over from it.
+struct Around<'a> {
+    graph: Graph<'a>,
+    caller: &'a Caller,
+    correlation: Uuid,
+    // INVARIANT: looked up before anything else is, because the directory is locked while one
+    // looks at it.
+    held: Arc<Held>,
+    shuffled: bool,
+}
+
+/// What a service principal holds in its tenant now, whatever its token says.
+#[derive(Debug, Default)]
+pub struct Held {
+    /// Application permissions, unless the directory does not know the caller.
+    pub permissions: Option<Vec<String>>,
+    /// Display names of directory roles, held in the whole tenant.
+    pub roles: Vec<String>,
+}
+
+impl Held {
+    fn by(graph: Graph<'_>, caller: &Caller) -> Self {
+        let held = graph.directory.look(caller.tenant, |tenant| {
+            let known = tenant.principals.get(&caller.object).is_some();
+            // Unknown to the directory, and no application of ours: a person.
+            let counts = known || caller.application.is_some();
+            let of_caller = tenant
+                .assignments
+                .iter()
+                .filter(|held| held.principal == caller.object && held.scope.is_none());
+            let named = |template| tenant.roles.iter().find(|role| role.template == template);
+            Self {
+                permissions: counts.then(|| tenant.roles_held(caller.object, GRAPH)),
+                roles: of_caller
+                    .filter_map(|held| named(held.role))
+                    .map(|role| role.name.clone())
+                    .collect(),
+            }
+        });
+        held.unwrap_or_default()
+    }
 }
 
 impl<'a> Call<'a> {
@@ -76,8 +125,13 @@ impl<'a> Call<'a> {
             _ => return Err(Refusal::bad_query("Invalid version.")),
         };
         Self::taken_apart(
-            graph,
-            caller,
+            Around {
+                graph,
+                caller,
+                correlation: Uuid::new_v4(),
+                held: Arc::new(Held::by(graph, caller)),
+                shuffled: graph.directory.is_shuffled(),
+            },
             (asked.method().clone(), version, rest, asked.uri().query()),
             asked.headers().clone(),
             asked.body().clone(),
@@ -98,8 +152,13 @@ impl<'a> Call<'a> {
         };
         let path = path.trim_start_matches('/');
         Self::taken_apart(
-            self.graph,
-            self.caller,
+            Around {
+                graph: self.graph,
+                caller: self.caller,
+                correlation: self.correlation,
+                held: Arc::clone(&self.held),
+                shuffled: self.shuffled,
+            },
             (method, self.version, path, query),
             headers,
             body,
@@ -107,17 +166,22 @@ impl<'a> Call<'a> {
     }
 
     fn taken_apart(
-        graph: Graph<'a>,
-        caller: &'a Caller,
+        around: Around<'a>,
         (method, version, path, query): (Method, &'static str, &str, Option<&str>),
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Self, Refusal> {
+        let Around { graph, caller, correlation, held, shuffled } = around;
         let segments = path
             .split('/')
             .map(|segment| decoded(segment).filter(|segment| !segment.is_empty()))
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| Refusal::bad_query("The path is not a resource path."))?;
+        let segments: Vec<String> = segments.into_iter().flat_map(with_key_apart).collect();
+        let correlation = headers
+            .get("client-request-id")
+            .and_then(|id| Uuid::try_parse(id.to_str().ok()?).ok())
+            .unwrap_or(correlation);
         let mut options = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if options.insert(name.to_ascii_lowercase(), value.into_owned()).is_some() {
@@ -138,6 +202,9 @@ impl<'a> Call<'a> {
             body,
             path: format!("/{version}/{path}"),
             now: OffsetDateTime::now_utc(),
+            correlation,
+            held,
+            shuffled,
         })
     }
 
@@ -234,11 +301,16 @@ impl<'a> Call<'a> {
         Ok((changed.ok_or_else(Refusal::unknown_tenant)??, effect))
     }
 
-    fn effect(&self, person: Uuid, change: Value) -> Effect {
+    /// What the record and the audit log keep of a change, or of a secret that is told.
+    pub fn effect(&self, person: Uuid, change: Value) -> Effect {
+        let agent = self.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
         Effect {
             at: self.now,
             tenant: self.caller.tenant,
             application: self.caller.name(),
+            principal: self.caller.object,
+            correlation: self.correlation,
+            agent: agent.map(str::to_owned),
             method: self.method.to_string(),
             path: self.path.clone(),
             person,
@@ -274,6 +346,17 @@ impl<'a> Call<'a> {
             )),
         }
     }
+}
+
+/// `applications(appId='…')` as two segments, which then name an object like any other two.
+fn with_key_apart(segment: String) -> Vec<String> {
+    let collections = ["applications", "serviceprincipals"];
+    let apart = segment.split_once('(').and_then(|(collection, rest)| {
+        let key = rest.strip_suffix(')')?;
+        let is_one = collections.contains(&collection.to_ascii_lowercase().as_str());
+        is_one.then(|| vec![collection.to_owned(), key.to_owned()])
+    });
+    apart.unwrap_or_else(|| vec![segment])
 }
 
 /// A path segment without its percent signs; `None` if what they hide is not text.

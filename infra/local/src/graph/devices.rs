@@ -70,6 +70,11 @@ pub fn credentials(call: &Call<'_>) -> Outcome {
             })
             .collect())
     })?;
+    // Nothing changes, and still it stands in the audit log.
+    if let Ok(device) = Uuid::try_parse(name) {
+        let effect = call.effect(device, json!({ "deviceLocalCredential": device }));
+        call.graph.directory.told(&effect);
+    }
     let what = "directory/deviceLocalCredentials(credentials)/$entity";
     Ok(Reply::ok(json!({ "@odata.context": context(call, what), "credentials": credentials })))
 }
@@ -99,14 +104,16 @@ pub fn recovery_key(call: &Call<'_>) -> Outcome {
     call.needs(permissions::READ_KEYS)?;
     // Telling the key is what the audit log keeps, although nothing changes.
     let told = call.graph.directory.note(call.caller.tenant, |tenant| {
-        let keys = tenant.devices.values_mut().flat_map(|device| &mut device.recovery_keys);
-        keys.into_iter().find(|key| key.id == id).map(|key| {
+        tenant.devices.values_mut().find_map(|device| {
+            let own_id = device.own_id;
+            let key = device.recovery_keys.iter_mut().find(|key| key.id == id)?;
             key.told += 1;
-            key.key.clone()
+            Some((own_id, key.key.clone()))
         })
     });
     let told = told.ok_or_else(Refusal::unknown_tenant)?;
-    let told = told.ok_or_else(|| Refusal::not_found(name))?;
+    let (device, told) = told.ok_or_else(|| Refusal::not_found(name))?;
+    call.graph.directory.told(&call.effect(device, json!({ "recoveryKey": id })));
     let context = context(call, &format!("{what}(key)/$entity"));
     Ok(Reply::ok(json!({ "@odata.context": context, "id": id, "key": told })))
 }

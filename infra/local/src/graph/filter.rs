@@ -1,6 +1,8 @@
-//! The part of `$filter` that is offered: comparisons with `eq`, `startswith`, `and`, `or`.
+//! The part of `$filter` that is offered: comparisons with `eq` and `in`, of times with `ge`, `gt`,
+//! `le` and `lt`, `startswith`, `and`, `or`.
 
 use serde_json::Value;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::problem::Refusal;
 
@@ -9,12 +11,41 @@ use super::problem::Refusal;
 pub enum Filter {
     /// The property has this value.
     Equals(String, Literal),
+    /// The property is one of these texts, whatever the case.
+    OneOf(String, Vec<String>),
+    /// The property is a time that stands so to this one.
+    Compares(String, Order, OffsetDateTime),
     /// The property starts with this text, whatever the case.
     StartsWith(String, String),
     /// Both hold.
     And(Box<Filter>, Box<Filter>),
     /// One holds.
     Or(Box<Filter>, Box<Filter>),
+}
+
+/// How a time stands to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// `ge`
+    NotBefore,
+    /// `gt`
+    After,
+    /// `le`
+    NotAfter,
+    /// `lt`
+    Before,
+}
+
+impl Order {
+    fn named(word: &str) -> Option<Self> {
+        match word.to_ascii_lowercase().as_str() {
+            "ge" => Some(Self::NotBefore),
+            "gt" => Some(Self::After),
+            "le" => Some(Self::NotAfter),
+            "lt" => Some(Self::Before),
+            _ => None,
+        }
+    }
 }
 
 /// A value to compare with.
@@ -55,12 +86,27 @@ impl Filter {
             Self::And(left, right) => left.admits(object) && right.admits(object),
             Self::Or(left, right) => left.admits(object) || right.admits(object),
             Self::Equals(property, Literal::Bool(expected)) => {
-                object[property.as_str()].as_bool() == Some(*expected)
+                found(object, property).as_bool() == Some(*expected)
             }
-            Self::Equals(property, Literal::Text(expected)) => object[property.as_str()]
+            Self::Equals(property, Literal::Text(expected)) => found(object, property)
                 .as_str()
                 .is_some_and(|value| value.to_lowercase() == expected.to_lowercase()),
-            Self::StartsWith(property, start) => object[property.as_str()]
+            Self::OneOf(property, expected) => {
+                found(object, property).as_str().is_some_and(|value| {
+                    expected.iter().any(|one| value.to_lowercase() == one.to_lowercase())
+                })
+            }
+            Self::Compares(property, order, with) => {
+                let time = found(object, property).as_str();
+                let time = time.and_then(|time| OffsetDateTime::parse(time, &Rfc3339).ok());
+                time.is_some_and(|time| match order {
+                    Order::NotBefore => time >= *with,
+                    Order::After => time > *with,
+                    Order::NotAfter => time <= *with,
+                    Order::Before => time < *with,
+                })
+            }
+            Self::StartsWith(property, start) => found(object, property)
                 .as_str()
                 .is_some_and(|value| value.to_lowercase().starts_with(&start.to_lowercase())),
         }
@@ -72,9 +118,36 @@ impl Filter {
         match self {
             Self::Equals(of, _) => of == property,
             Self::And(left, right) => left.fixes(property) || right.fixes(property),
-            Self::Or(..) | Self::StartsWith(..) => false,
+            Self::Or(..) | Self::StartsWith(..) | Self::OneOf(..) | Self::Compares(..) => false,
         }
     }
+
+    /// The only text that this property can have in an object that passes.
+    #[must_use]
+    pub fn text_of(&self, property: &str) -> Option<&str> {
+        match self {
+            Self::Equals(of, Literal::Text(text)) if of == property => Some(text),
+            Self::And(left, right) => left.text_of(property).or_else(|| right.text_of(property)),
+            _ => None,
+        }
+    }
+
+    /// The time that this property is not before in any object that passes.
+    #[must_use]
+    pub fn not_before(&self, property: &str) -> Option<OffsetDateTime> {
+        match self {
+            Self::Compares(of, Order::NotBefore | Order::After, time) if of == property => {
+                Some(*time)
+            }
+            Self::And(left, right) => left.not_before(property).max(right.not_before(property)),
+            _ => None,
+        }
+    }
+}
+
+/// A property of an object, or of what is in it: `initiatedBy/app/appId`.
+fn found<'o>(object: &'o Value, property: &str) -> &'o Value {
+    property.split('/').fold(object, |object, name| &object[name])
 }
 
 struct Parser<'a> {
@@ -117,10 +190,34 @@ impl Parser<'_> {
             return Ok(Filter::StartsWith(property, start));
         }
         let property = self.property()?;
-        if !self.skip_word("eq") {
-            return Err(invalid(self.text));
+        if self.skip_word("eq") {
+            return Ok(Filter::Equals(property, self.literal()?));
         }
-        Ok(Filter::Equals(property, self.literal()?))
+        if self.skip_word("in") {
+            return Ok(Filter::OneOf(property, self.texts()?));
+        }
+        let (Some(Token::Word(order)), Some(Token::Word(time))) = (self.next(), self.next()) else {
+            return Err(invalid(self.text));
+        };
+        let time = OffsetDateTime::parse(&time, &Rfc3339).map_err(|_| invalid(self.text))?;
+        let order = Order::named(&order).ok_or_else(|| invalid(self.text))?;
+        Ok(Filter::Compares(property, order, time))
+    }
+
+    fn texts(&mut self) -> Result<Vec<String>, Refusal> {
+        let mut texts = Vec::new();
+        self.expect(&Token::Open)?;
+        loop {
+            let Literal::Text(text) = self.literal()? else {
+                return Err(invalid(self.text));
+            };
+            texts.push(text);
+            if !self.skip(&Token::Comma) {
+                break;
+            }
+        }
+        self.expect(&Token::Close)?;
+        Ok(texts)
     }
 
     fn property(&mut self) -> Result<String, Refusal> {
@@ -205,9 +302,9 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
             }
             _ => {
                 let mut word = String::new();
-                while let Some(character) = rest
-                    .next_if(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | '.'))
-                {
+                while let Some(character) = rest.next_if(|c| {
+                    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | '.' | ':')
+                }) {
                     word.push(character);
                 }
                 if word.is_empty() {
@@ -249,6 +346,25 @@ mod tests {
 
         assert!(filter.admits(&json!({ "displayName": "Ann", "accountEnabled": true })));
         assert!(!filter.admits(&json!({ "displayName": "Bob", "accountEnabled": true })));
+    }
+
+    #[test]
+    fn times_are_compared_as_times_and_lists_by_their_members() {
+        let properties = &["at", "by/app/id"];
+        let filter =
+            Filter::parse("at ge 2031-02-03T12:00:00Z and by/app/id in ('a','B')", properties)
+                .unwrap();
+        let admits =
+            |at: &str, id: &str| filter.admits(&json!({ "at": at, "by": { "app": { "id": id } } }));
+
+        assert!(admits("2031-02-03T14:00:00+02:00", "b"));
+        assert!(!admits("2031-02-03T13:59:59+02:00", "b"));
+        assert!(!admits("2031-02-03T12:00:00Z", "c"));
+        let noon = time::macros::datetime!(2031-02-03 12:00 UTC);
+        assert_eq!(filter.not_before("at"), Some(noon));
+        for text in ["at ge '2031-02-03T12:00:00Z'", "at ge soon", "at in 'a'", "at in ()"] {
+            assert!(Filter::parse(text, properties).is_err(), "{text}");
+        }
     }
 
     #[test]

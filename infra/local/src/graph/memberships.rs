@@ -8,9 +8,10 @@ use super::{
     page::{self, Cast, cut, with_selection},
     permissions,
     problem::Refusal,
+    service_principals,
 };
 use crate::{
-    directory::{Group, Role, Tenant, written},
+    directory::{Group, Person, Role, Tenant, written},
     identities::{service_principal_id, stable_id},
 };
 
@@ -51,6 +52,18 @@ pub fn transitive(call: &Call<'_>) -> Outcome {
     directory_objects(call, objects)
 }
 
+/// `GET /servicePrincipals/{id}/transitiveMemberOf`, narrowed or not
+pub fn of_principal(call: &Call<'_>) -> Outcome {
+    call.needs(permissions::READ_PRINCIPALS_MEMBERSHIPS)?;
+    let objects = call.look(|tenant| {
+        let id = service_principals::named(call, tenant)?.id;
+        let groups = tenant.groups_of(id).into_iter().map(group);
+        let roles = tenant.roles_of(id).into_iter().map(|held| directory_role(tenant, held));
+        Ok(groups.chain(roles).collect::<Vec<_>>())
+    })?;
+    directory_objects(call, objects)
+}
+
 /// `GET /users/{id}/memberOf`
 pub fn direct(call: &Call<'_>) -> Outcome {
     call.needs(permissions::READ_DIRECT_MEMBERSHIPS)?;
@@ -82,6 +95,10 @@ pub(super) fn directory_objects(call: &Call<'_>, objects: Vec<Value>) -> Outcome
             "directoryRoles",
             Some("#microsoft.graph.directoryRole"),
         ),
+        // Nobody is a member of an application, and people who own one are not asked for here.
+        Some(Cast::Application | Cast::ServicePrincipal) => {
+            return Err(Refusal::no_such_segment(call.segments.get(3).map_or("", String::as_str)));
+        }
         None => ("directoryObject", all.as_slice(), "directoryObjects", None),
     };
     let selected = call.selected(kind, known)?;
@@ -128,26 +145,8 @@ pub fn app_roles(call: &Call<'_>) -> Outcome {
     let selected = call.selected("appRoleAssignment", &known)?;
     let filter =
         call.option("$filter").map(|text| Filter::parse(text, &["resourceId"])).transpose()?;
-    let (owner, assignments) = call.look_at_person(|tenant, person| {
-        let assignments: Vec<Value> = person
-            .app_roles
-            .iter()
-            .map(|name| {
-                json!({
-                    "id": stable_id("app-role-assignment", &format!("{}/{name}", person.id)),
-                    "deletedDateTime": null,
-                    "appRoleId": stable_id("app-role", name),
-                    "createdDateTime": written(person.created),
-                    "principalDisplayName": person.name(),
-                    "principalId": person.id,
-                    "principalType": "User",
-                    "resourceDisplayName": PORTAL,
-                    "resourceId": service_principal_id(PORTAL, tenant.id),
-                })
-            })
-            .collect();
-        Ok((person.id, assignments))
-    })?;
+    let (owner, assignments) = call
+        .look_at_person(|tenant, person| Ok((person.id, app_role_assignments(tenant, person))))?;
     let assignments = assignments
         .iter()
         .filter(|assignment| filter.as_ref().is_none_or(|filter| filter.admits(assignment)))
@@ -159,6 +158,24 @@ pub fn app_roles(call: &Call<'_>) -> Outcome {
         &with_selection(&format!("users('{owner}')/appRoleAssignments"), selected.as_deref()),
         assignments,
     )
+}
+
+/// The app roles that were assigned to somebody.
+pub(super) fn app_role_assignments(tenant: &Tenant, person: &Person) -> Vec<Value> {
+    let assignment = |name: &String| {
+        json!({
+            "id": stable_id("app-role-assignment", &format!("{}/{name}", person.id)),
+            "deletedDateTime": null,
+            "appRoleId": stable_id("app-role", name),
+            "createdDateTime": written(person.created),
+            "principalDisplayName": person.name(),
+            "principalId": person.id,
+            "principalType": "User",
+            "resourceDisplayName": PORTAL,
+            "resourceId": service_principal_id(PORTAL, tenant.id),
+        })
+    };
+    person.app_roles.iter().map(assignment).collect()
 }
 
 pub(super) fn group(group: &Group) -> Value {

@@ -1,21 +1,26 @@
 //! Microsoft Graph over [`crate::directory`]: the calls that Airlock makes.
 //!
 //! The token's tenant decides the directory. Each route wants one of the application permissions
-//! that the real one wants, in the token's `roles` *and*, for our own applications, in
-//! `identities.json`, so that a token issued before a permission was withdrawn loses it at once.
+//! that the real one wants, in the token's `roles` *and* granted in the directory, so that a token
+//! issued before a permission was withdrawn loses it at once.
 //! Whatever is not understood (a route, a query option, a property) is refused, never ignored.
 
 mod access_policies;
 mod applications;
+mod audits;
 mod batch;
 mod call;
+mod credentials;
+mod delta;
 mod devices;
 mod filter;
+mod grants;
 mod groups;
 mod licences;
 mod memberships;
 mod methods;
 mod organization;
+mod owners;
 mod page;
 mod passes;
 mod permissions;
@@ -36,7 +41,6 @@ use uuid::Uuid;
 use crate::{
     cloud::{Answer, Asked, Caller, Shared, audience},
     directory::{self, Directory},
-    identities::Identities,
 };
 
 use self::{
@@ -52,13 +56,12 @@ type Handler = fn(&Call<'_>) -> Outcome;
 #[derive(Clone, Copy)]
 struct Graph<'a> {
     directory: &'a Directory,
-    identities: &'a Identities,
 }
 
 /// Answers one request to `graph.microsoft.com`.
 #[expect(clippy::unused_async, reason = "the door awaits every service in the same way")]
 pub async fn answer(cloud: &Shared, asked: Asked) -> Answer {
-    let graph = Graph { directory: &cloud.directory, identities: &cloud.identities };
+    let graph = Graph { directory: &cloud.directory };
     let outcome = match cloud.entra.verify(cloud, asked.headers(), audience::GRAPH) {
         Ok(caller) => serve(graph, &caller, &asked),
         Err(_) if !asked.headers().contains_key(header::AUTHORIZATION) => {
@@ -79,14 +82,18 @@ pub async fn answer(cloud: &Shared, asked: Asked) -> Answer {
 /// Serves one request of an authenticated caller.
 fn serve(graph: Graph<'_>, caller: &Caller, asked: &Asked) -> Outcome {
     let call = Call::of(graph, caller, asked)?;
-    if call.lower == ["$batch"] {
-        return if call.method == Method::POST {
-            batch::run(&call)
-        } else {
-            Err(Refusal::method_not_allowed())
-        };
+    let mut reply = if call.lower == ["$batch"] {
+        if call.method != Method::POST {
+            return Err(Refusal::method_not_allowed());
+        }
+        batch::run(&call)?
+    } else {
+        route(&call)?
+    };
+    if call.shuffled {
+        reply.body = reply.body.map(|body| page::restyled("", body));
     }
-    route(&call)
+    Ok(reply)
 }
 
 /// Serves one request that is not a `$batch`.
@@ -147,13 +154,14 @@ fn route(call: &Call<'_>) -> Outcome {
             &[(Method::GET, roles::eligible)]
         }
         ["organization"] => &[(Method::GET, organization::list)],
-        ["applications"] => &[(Method::GET, applications::list)],
-        ["applications", _] => &[(Method::GET, applications::one)],
-        [one] if applications::key(one).is_some() => &[(Method::GET, applications::one)],
-        ["applications", _, relation] => named_application(relation),
-        [one, relation] if applications::key(one).is_some() => named_application(relation),
-        ["serviceprincipals"] => &[(Method::GET, service_principals::list)],
-        ["serviceprincipals", _] => &[(Method::GET, service_principals::one)],
+        ["rolemanagement", "directory", "roledefinitions"] => &[(Method::GET, roles::definitions)],
+        ["auditlogs", "directoryaudits"] => &[(Method::GET, audits::list)],
+        ["applications", rest @ ..] => of_applications(rest),
+        ["serviceprincipals", rest @ ..] => of_principals(rest),
+        ["oauth2permissiongrants"] => &[(Method::GET, grants::delegated)],
+        ["oauth2permissiongrants", "delta" | "microsoft.graph.delta()"] => {
+            &[(Method::GET, delta::grants)]
+        }
         _ => &[],
     };
     if handlers.is_empty() {
@@ -166,16 +174,44 @@ fn route(call: &Call<'_>) -> Outcome {
     }
 }
 
-/// What can be asked of one application.
-fn named_application(relation: &str) -> &'static [(Method, Handler)] {
-    match relation {
-        "owners" => &[(Method::GET, applications::owners)],
-        "addpassword" | "microsoft.graph.addpassword" => {
-            &[(Method::POST, applications::add_password)]
+/// What can be asked of app registrations, below `/applications`.
+fn of_applications(rest: &[&str]) -> &'static [(Method, Handler)] {
+    match rest {
+        [] => &[(Method::GET, applications::list)],
+        ["delta" | "microsoft.graph.delta()"] => &[(Method::GET, delta::applications)],
+        [_] => &[(Method::GET, applications::one)],
+        [_, "owners"] => &[(Method::GET, owners::of_application)],
+        [_, "addpassword" | "microsoft.graph.addpassword"] => {
+            &[(Method::POST, credentials::add_password)]
         }
-        "removepassword" | "microsoft.graph.removepassword" => {
-            &[(Method::POST, applications::remove_password)]
+        [_, "removepassword" | "microsoft.graph.removepassword"] => {
+            &[(Method::POST, credentials::remove_password)]
         }
+        [_, "federatedidentitycredentials"] => &[(Method::GET, credentials::federated)],
+        [_, "federatedidentitycredentials", _] => &[
+            (Method::GET, credentials::one_federated),
+            (Method::DELETE, credentials::remove_federated),
+        ],
+        _ => &[],
+    }
+}
+
+/// What can be asked of service principals, below `/servicePrincipals`.
+fn of_principals(rest: &[&str]) -> &'static [(Method, Handler)] {
+    match rest {
+        [] => &[(Method::GET, service_principals::list)],
+        ["delta" | "microsoft.graph.delta()"] => &[(Method::GET, delta::service_principals)],
+        [_] => &[(Method::GET, service_principals::one)],
+        [_, "owners"] => &[(Method::GET, owners::of_principal)],
+        [_, "ownedobjects"] => &[(Method::GET, owners::owned)],
+        [_, "ownedobjects", cast] if Cast::of(cast).is_some() => &[(Method::GET, owners::owned)],
+        [_, "transitivememberof"] => &[(Method::GET, memberships::of_principal)],
+        [_, "transitivememberof", cast] if Cast::of(cast).is_some() => {
+            &[(Method::GET, memberships::of_principal)]
+        }
+        [_, "approleassignments"] => &[(Method::GET, grants::held)],
+        [_, "approleassignedto"] => &[(Method::GET, grants::holders)],
+        [_, "oauth2permissiongrants"] => &[(Method::GET, grants::delegated_of_principal)],
         _ => &[],
     }
 }

@@ -3,6 +3,7 @@
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
+use uuid::Uuid;
 
 use super::{
     call::{Call, Outcome, Reply},
@@ -11,9 +12,12 @@ use super::{
 };
 
 /// Objects on a page, unless `$top` says otherwise.
-const DEFAULT_PAGE: usize = 100;
+pub const DEFAULT_PAGE: usize = 100;
 /// Most objects on a page.
-const MAX_PAGE: usize = 999;
+pub const MAX_PAGE: usize = 999;
+
+/// Objects on a page where everything is shown in another way than usual.
+pub const SHUFFLED_PAGE: usize = 3;
 
 /// The query options that every collection here offers.
 pub const OPTIONS: &[&str] = &["$select", "$top", "$skiptoken", "$count", "$filter"];
@@ -25,6 +29,10 @@ pub enum Cast {
     Group,
     /// Directory roles only.
     DirectoryRole,
+    /// App registrations only.
+    Application,
+    /// Service principals only.
+    ServicePrincipal,
 }
 
 impl Cast {
@@ -33,7 +41,31 @@ impl Cast {
         match segment {
             "microsoft.graph.group" | "graph.group" => Some(Self::Group),
             "microsoft.graph.directoryrole" | "graph.directoryrole" => Some(Self::DirectoryRole),
+            "microsoft.graph.application" | "graph.application" => Some(Self::Application),
+            "microsoft.graph.serviceprincipal" | "graph.serviceprincipal" => {
+                Some(Self::ServicePrincipal)
+            }
             _ => None,
+        }
+    }
+
+    /// Whether objects of this type are left.
+    pub fn is(self, kind: &str) -> bool {
+        kind == match self {
+            Self::Group => "group",
+            Self::DirectoryRole => "directoryRole",
+            Self::Application => "application",
+            Self::ServicePrincipal => "servicePrincipal",
+        }
+    }
+
+    /// What they are called together.
+    pub const fn collection(self) -> &'static str {
+        match self {
+            Self::Group => "groups",
+            Self::DirectoryRole => "directoryRoles",
+            Self::Application => "applications",
+            Self::ServicePrincipal => "servicePrincipals",
         }
     }
 }
@@ -75,10 +107,26 @@ impl Call<'_> {
     pub fn page_of(
         &self,
         what: &str,
-        mut objects: Vec<(String, Value)>,
+        objects: Vec<(String, Value)>,
         unless_said: usize,
     ) -> Outcome {
+        self.page_shown(what, objects, unless_said, |object| object)
+    }
+
+    /// As [`page_of`](Self::page_of), and only what is on the page is shown: of many objects, most
+    /// are not.
+    pub fn page_shown<T>(
+        &self,
+        what: &str,
+        mut objects: Vec<(String, T)>,
+        unless_said: usize,
+        show: impl Fn(T) -> Value,
+    ) -> Outcome {
+        let shuffled = self.shuffled;
         objects.sort_by(|(left, _), (right, _)| left.cmp(right));
+        if shuffled {
+            objects.reverse();
+        }
         let total = objects.len();
         if let Some(after) = self.option("$skiptoken") {
             let after = BASE64_URL_SAFE_NO_PAD
@@ -86,9 +134,10 @@ impl Call<'_> {
                 .ok()
                 .and_then(|after| String::from_utf8(after).ok())
                 .ok_or_else(Refusal::expired_page)?;
-            objects.retain(|(key, _)| *key > after);
+            objects.retain(|(key, _)| if shuffled { *key < after } else { *key > after });
         }
         let size = self.page_size(unless_said)?;
+        let size = if shuffled { size.min(SHUFFLED_PAGE) } else { size };
         let more = objects.len() > size;
         objects.truncate(size);
         let mut body = Map::new();
@@ -101,11 +150,15 @@ impl Call<'_> {
         if let Some((last, _)) = objects.last().filter(|_| more) {
             body.insert("@odata.nextLink".to_owned(), Value::String(self.next_link(last)));
         }
-        body.insert("value".to_owned(), objects.into_iter().map(|(_, object)| object).collect());
+        body.insert(
+            "value".to_owned(),
+            objects.into_iter().map(|(_, object)| show(object)).collect(),
+        );
         Ok(Reply::ok(Value::Object(body)))
     }
 
-    fn page_size(&self, unless_said: usize) -> Result<usize, Refusal> {
+    /// How many objects `$top` asks for.
+    pub fn page_size(&self, unless_said: usize) -> Result<usize, Refusal> {
         let Some(top) = self.option("$top") else {
             return Ok(unless_said);
         };
@@ -118,16 +171,48 @@ impl Call<'_> {
     }
 
     fn next_link(&self, last: &str) -> String {
-        let token = BASE64_URL_SAFE_NO_PAD.encode(last);
+        self.next_link_at(&BASE64_URL_SAFE_NO_PAD.encode(last))
+    }
+
+    /// The same request, going on from this token.
+    pub fn next_link_at(&self, token: &str) -> String {
         let asked = self.options().filter(|(name, _)| name.trim_start_matches('$') != "skiptoken");
         let query: Vec<String> = asked
-            .chain([("$skiptoken", token.as_str())])
+            .chain([("$skiptoken", token)])
             .map(|(name, value)| {
                 let value: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
                 format!("{name}={value}")
             })
             .collect();
         format!("https://graph.microsoft.com{}?{}", self.path, query.join("&"))
+    }
+}
+
+/// What is compared exactly, as text, wherever else a GUID may be spelled in capitals.
+const EXACT: &[&str] = &["subject", "audiences", "name"];
+
+/// The same in another order and spelling: lists backwards, GUIDs in capitals. Graph promises
+/// neither.
+pub fn restyled(name: &str, value: Value) -> Value {
+    match value {
+        Value::String(text) if Uuid::try_parse(&text).is_ok() && !EXACT.contains(&name) => {
+            Value::String(text.to_uppercase())
+        }
+        Value::Array(list) => {
+            let mut list: Vec<Value> = list.into_iter().map(|one| restyled(name, one)).collect();
+            // The order of pages is the collection's, which is told backwards already.
+            if !["value", "responses"].contains(&name) {
+                list.reverse();
+            }
+            Value::Array(list)
+        }
+        Value::Object(members) => Value::Object(
+            members
+                .into_iter()
+                .map(|(name, value)| (name.clone(), restyled(&name, value)))
+                .collect(),
+        ),
+        other => other,
     }
 }
 

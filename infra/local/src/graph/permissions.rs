@@ -116,6 +116,21 @@ pub const READ_APPLICATIONS: &[&str] = &[
     "Directory.Read.All",
     "Directory.ReadWrite.All",
 ];
+/// Federated credentials of app registrations. `Directory.Read.All` is not enough.
+pub const READ_FEDERATED: &[&str] =
+    &["Application.Read.All", "Application.ReadWrite.All", "Application.ReadWrite.OwnedBy"];
+/// What a service principal is a member of. `Application.ReadWrite.OwnedBy` is not enough.
+pub const READ_PRINCIPALS_MEMBERSHIPS: &[&str] = &[
+    "Application.Read.All",
+    "Application.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
+/// Delegated grants.
+pub const READ_GRANTS: &[&str] =
+    &["Directory.Read.All", "Directory.ReadWrite.All", "DelegatedPermissionGrant.ReadWrite.All"];
+/// The audit log.
+pub const READ_AUDITS: &[&str] = &["AuditLog.Read.All"];
 /// Changing app registrations that the caller owns; with [`WRITE_ALL_APPLICATIONS`], any.
 pub const WRITE_OWNED_APPLICATIONS: &[&str] =
     &["Application.ReadWrite.OwnedBy", WRITE_ALL_APPLICATIONS];
@@ -139,30 +154,16 @@ impl Call<'_> {
         }
     }
 
-    /// Whether the token carries this permission and, if it is an application of ours, whether
-    /// that application is meant to have it.
+    /// Whether the token carries this permission, and the directory still grants it: a token
+    /// issued before a permission was withdrawn loses it at once.
     pub fn may(&self, permission: &str) -> bool {
         let names = |list: &[String]| list.iter().any(|name| name == permission);
-        let meant = match &self.caller.application {
-            Some(application) => self
-                .graph
-                .identities
-                .applications
-                .get(application)
-                .is_some_and(|meant| names(&meant.permissions)),
-            None => true,
-        };
-        meant && names(&self.caller.roles)
+        let granted = self.held.permissions.as_ref().is_none_or(|granted| names(granted));
+        granted && names(&self.caller.roles)
     }
 
     /// Whether the calling service principal holds one of these directory roles.
     pub fn holds_role(&self, one_of: &[&str]) -> bool {
-        self.caller
-            .application
-            .as_ref()
-            .and_then(|application| self.graph.identities.applications.get(application))
-            .is_some_and(|application| {
-                application.directory_roles.iter().any(|role| one_of.contains(&role.as_str()))
-            })
+        self.held.roles.iter().any(|role| one_of.contains(&role.as_str()))
     }
 }

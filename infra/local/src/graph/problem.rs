@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::call::Reply;
-use crate::directory;
+use crate::directory::{self, Resync};
 
 /// Why a request was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +106,29 @@ impl Refusal {
             StatusCode::BAD_REQUEST,
             "Directory_ExpiredPageToken",
             "The specified page token value has expired and can no longer be included in your request.",
+        )
+    }
+
+    /// The tenant's app management policy lets nobody add such a credential here.
+    pub fn credential_not_allowed() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "CredentialTypeNotAllowedAsPerAppPolicy",
+            "Credential type not allowed as per assigned policy.",
+        )
+    }
+
+    /// Changes since then are not known any more: everything must be read anew.
+    pub fn resync(how: Resync) -> Self {
+        let status = match how {
+            Resync::Gone => StatusCode::GONE,
+            Resync::Aged => StatusCode::BAD_REQUEST,
+        };
+        Self::new(
+            status,
+            "syncStateNotFound",
+            "The sync state generation is not found. The delta token is expired and data must be \
+             synchronized again.",
         )
     }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     directory::{Assignment, Tenant, written},
-    identities::{Identities, service_principal_id, stable_id},
+    identities::stable_id,
 };
 
 const ASSIGNMENT: &[&str] = &[
@@ -42,15 +42,9 @@ const ELIGIBILITY: &[&str] = &[
 /// `GET /roleManagement/directory/roleAssignments`
 pub fn assignments(call: &Call<'_>) -> Outcome {
     call.needs(permissions::READ_ROLES)?;
-    let identities = call.graph.identities;
     let assignments = call.look(|tenant| {
-        let ours = of_applications(tenant, identities);
-        Ok(tenant
-            .assignments
-            .iter()
-            .chain(&ours)
-            .map(|held| assignment(tenant, held))
-            .collect::<Vec<_>>())
+        let all = tenant.assignments.iter();
+        Ok(all.map(|held| assignment(tenant, held)).collect::<Vec<_>>())
     })?;
     filtered(call, "roleAssignments", assignments, ASSIGNMENT)
 }
@@ -69,14 +63,14 @@ pub fn transitive_assignments(call: &Call<'_>) -> Outcome {
     else {
         return Err(Refusal::bad_request("A $filter by principalId and $count=true are required."));
     };
-    let identities = call.graph.identities;
     let objects: BTreeMap<String, Value> = call.look(|tenant| {
-        let ours = of_applications(tenant, identities);
+        let ours = tenant.assignments.iter();
+        let ours = ours.filter(|held| tenant.principals.get(&held.principal).is_some());
         let people = tenant.people.keys().chain(tenant.groups.keys());
         let theirs = people
             .flat_map(|asked| tenant.assignments_of(*asked).into_iter().map(|held| (*asked, held)));
         Ok(theirs
-            .chain(ours.iter().map(|held| (held.principal, held)))
+            .chain(ours.map(|held| (held.principal, held)))
             .filter(|(asked, held)| {
                 // What is asked for is the person; what is shown names the holder, which can be a group.
                 let mut compared = assignment(tenant, held);
@@ -143,26 +137,71 @@ fn assignment(tenant: &Tenant, held: &Assignment) -> Value {
         "id": held.id,
         "appScopeId": null,
         "condition": null,
-        "directoryScopeId": "/",
+        "directoryScopeId": held.scope.map_or("/".to_owned(), |scope| format!("/{scope}")),
         "principalId": held.principal,
         "principalOrganizationId": tenant.id,
         "roleDefinitionId": held.role,
     })
 }
 
-/// The directory roles that `identities.json` gives to service principals of ours.
-fn of_applications(tenant: &Tenant, identities: &Identities) -> Vec<Assignment> {
-    identities
-        .applications
+const DEFINITION: &[&str] = &[
+    "id",
+    "description",
+    "displayName",
+    "isBuiltIn",
+    "isEnabled",
+    "resourceScopes",
+    "rolePermissions",
+    "templateId",
+    "version",
+];
+
+/// `GET /roleManagement/directory/roleDefinitions`
+pub fn definitions(call: &Call<'_>) -> Outcome {
+    call.needs(permissions::READ_ROLES)?;
+    call.only(page::OPTIONS)?;
+    let selected = call.selected("unifiedRoleDefinition", DEFINITION)?;
+    let by = ["id", "displayName", "isBuiltIn", "templateId"];
+    let filter = call.option("$filter").map(|text| Filter::parse(text, &by)).transpose()?;
+    let all = call.look(|tenant| {
+        let built_in = tenant.roles.iter().map(|role| {
+            // What Entra's own roles may do is for Entra to say, and nobody here asks for it.
+            definition((role.template, &role.name, &role.description), true, &[])
+        });
+        let own = definition(
+            (tenant.credential_remover(), CREDENTIAL_REMOVER, "Removes credentials, one by one"),
+            false,
+            &["microsoft.directory/applications/credentials/update"],
+        );
+        Ok(built_in.chain([own]).collect::<Vec<_>>())
+    })?;
+    let admitted = all
         .iter()
-        .flat_map(|(name, application)| {
-            application.directory_roles.iter().map(move |role| (name, role))
-        })
-        .filter_map(|(name, role)| {
-            let principal: Uuid = service_principal_id(name, tenant.id);
-            let role = tenant.roles.iter().find(|known| known.name == *role)?.template;
-            let id = stable_id("role-assignment", &format!("{}/{principal}/{role}", tenant.id));
-            Some(Assignment { id, principal, role })
-        })
-        .collect()
+        .filter(|one| filter.as_ref().is_none_or(|filter| filter.admits(one)))
+        .map(|one| (one["id"].to_string(), cut(one, selected.as_deref().unwrap_or(DEFINITION))))
+        .collect();
+    let what = with_selection("roleManagement/directory/roleDefinitions", selected.as_deref());
+    call.page(&what, admitted)
+}
+
+/// The tenant's own directory role, which removes credentials of the applications that it is
+/// assigned for.
+const CREDENTIAL_REMOVER: &str = "Airlock Credential Remover";
+
+fn definition(
+    (id, name, description): (Uuid, &str, &str),
+    is_built_in: bool,
+    actions: &[&str],
+) -> Value {
+    json!({
+        "id": id,
+        "description": description,
+        "displayName": name,
+        "isBuiltIn": is_built_in,
+        "isEnabled": true,
+        "resourceScopes": ["/"],
+        "rolePermissions": [{ "allowedResourceActions": actions, "condition": null }],
+        "templateId": id,
+        "version": "1",
+    })
 }

@@ -1,25 +1,28 @@
-//! Service principals as each tenant sees them: of Airlock's applications, and of its own.
+//! Service principals as each tenant sees them: of Airlock's applications, of its own, of
+//! Microsoft's and of managed identities.
 
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::{
+    applications::{Key, app_role, certificate, named_so, password, scope},
     call::{Call, Outcome, Reply},
     context,
     filter::Filter,
-    page::{self, cut, with_selection},
+    page::{self, DEFAULT_PAGE, cut, with_selection},
     permissions,
     problem::Refusal,
 };
-use crate::{
-    directory::Registration,
-    identities::{Application, application_id, service_principal_id, stable_id},
+use crate::directory::{
+    Tenant,
+    principal::{Kind, MICROSOFT, ServicePrincipal},
 };
 
-const PROPERTIES: &[&str] = &[
+/// What can be selected, and is shown of one that is not selected from.
+pub const PROPERTIES: &[&str] = &[
     "id",
     "deletedDateTime",
     "accountEnabled",
+    "alternativeNames",
     "appDisplayName",
     "appId",
     "appOwnerOrganizationId",
@@ -27,122 +30,96 @@ const PROPERTIES: &[&str] = &[
     "appRoles",
     "displayName",
     "keyCredentials",
+    "oauth2PermissionScopes",
     "passwordCredentials",
+    "replyUrls",
     "servicePrincipalNames",
     "servicePrincipalType",
     "signInAudience",
     "tags",
 ];
 
+/// What can be filtered by.
+const FILTERED: &[&str] = &["id", "appId", "displayName", "servicePrincipalType"];
+
 /// `GET /servicePrincipals`
 pub fn list(call: &Call<'_>) -> Outcome {
     call.needs(permissions::READ_APPLICATIONS)?;
     call.only(page::OPTIONS)?;
     let selected = call.selected("servicePrincipal", PROPERTIES)?;
-    let filter = call
-        .option("$filter")
-        .map(|text| Filter::parse(text, &["id", "appId", "displayName"]))
-        .transpose()?;
-    let objects = all(call)?
-        .iter()
-        .filter(|object| filter.as_ref().is_none_or(|filter| filter.admits(object)))
-        .map(|object| {
-            (object["id"].to_string(), cut(object, selected.as_deref().unwrap_or(PROPERTIES)))
+    let filter = call.option("$filter").map(|text| Filter::parse(text, FILTERED)).transpose()?;
+    let what = with_selection("servicePrincipals", selected.as_deref());
+    call.look(|tenant| {
+        let admitted = tenant.principals.values().filter(|one| {
+            filter.as_ref().is_none_or(|filter| {
+                named_so(filter, one.client)
+                    && filter.admits(&json!({
+                        "id": one.id, "appId": one.client, "displayName": one.name,
+                        "servicePrincipalType": kind(one),
+                    }))
+            })
+        });
+        let admitted = admitted.map(|one| (one.id.to_string(), one)).collect();
+        call.page_shown(&what, admitted, DEFAULT_PAGE, |one| {
+            cut(&shown(one), selected.as_deref().unwrap_or(PROPERTIES))
         })
-        .collect();
-    call.page(&with_selection("servicePrincipals", selected.as_deref()), objects)
+    })
 }
 
-/// `GET /servicePrincipals/{id}`
+/// `GET /servicePrincipals/{id}` and `/servicePrincipals(appId='{appId}')`
 pub fn one(call: &Call<'_>) -> Outcome {
     call.needs(permissions::READ_APPLICATIONS)?;
     call.only(&["$select"])?;
     let selected = call.selected("servicePrincipal", PROPERTIES)?;
-    let id = call.segments.get(1).map_or("", String::as_str);
-    let wanted = Uuid::try_parse(id).map_err(|_| Refusal::not_found(id))?;
-    let found = all(call)?
-        .into_iter()
-        .find(|object| object["id"] == json!(wanted))
-        .ok_or_else(|| Refusal::not_found(id))?;
+    let found = call.look(|tenant| Ok(shown(named(call, tenant)?)))?;
     let mut body = cut(&found, selected.as_deref().unwrap_or(PROPERTIES));
     let what = with_selection("servicePrincipals", selected.as_deref());
     body["@odata.context"] = context(call, &format!("{what}/$entity"));
     Ok(Reply::ok(body))
 }
 
-/// Every service principal in the tenant of the token.
-pub fn all(call: &Call<'_>) -> Result<Vec<Value>, Refusal> {
-    // The deployment's tenant is the home of the registrations.
-    let home = call.graph.directory.tenants().first().map(|home| home.id);
-    let applications = &call.graph.identities.applications;
-    call.look(|tenant| {
-        let ours = applications
-            .iter()
-            .map(|(name, application)| service_principal(name, application, tenant.id, home));
-        let own = tenant.registrations.values().map(|own| third_party(own, tenant.id));
-        Ok(ours.chain(own).collect())
-    })
+/// The service principal that the path names.
+pub fn named<'t>(call: &Call<'_>, tenant: &'t Tenant) -> Result<&'t ServicePrincipal, Refusal> {
+    let found = match Key::of(call)? {
+        Key::Object(id) => tenant.principals.get(&id),
+        Key::Client(client) => tenant.principal_of(client),
+    };
+    found.ok_or_else(|| Refusal::not_found(call.segments.get(1).map_or("", String::as_str)))
 }
 
-fn third_party(own: &Registration, tenant: Uuid) -> Value {
-    json!({
-        "id": own.principal,
-        "deletedDateTime": null,
-        "accountEnabled": true,
-        "appDisplayName": own.name,
-        "appId": own.client,
-        "appOwnerOrganizationId": tenant,
-        "appRoleAssignmentRequired": false,
-        "appRoles": [],
-        "displayName": own.name,
-        // Its secrets are the registration's. Those of a service principal are others.
-        "keyCredentials": [],
-        "passwordCredentials": [],
-        "servicePrincipalNames": [own.client],
-        "servicePrincipalType": "Application",
-        "signInAudience": "AzureADMyOrg",
-        "tags": [],
-    })
+const fn kind(one: &ServicePrincipal) -> &'static str {
+    match one.kind {
+        Kind::Application => "Application",
+        Kind::ManagedIdentity(_) => "ManagedIdentity",
+    }
 }
 
-fn service_principal(
-    name: &str,
-    application: &Application,
-    tenant: Uuid,
-    home: Option<Uuid>,
-) -> Value {
-    let app_roles: Vec<Value> = application
-        .app_roles
-        .iter()
-        .map(|role| {
-            json!({
-                "allowedMemberTypes": [if role.contains('.') { "Application" } else { "User" }],
-                "description": role,
-                "displayName": role,
-                "id": stable_id("app-role", role),
-                "isEnabled": true,
-                "origin": "Application",
-                "value": role,
-            })
-        })
-        .collect();
-    let client = application_id(name);
+/// All of a service principal.
+pub fn shown(one: &ServicePrincipal) -> Value {
+    let alternative: &[&str] = match &one.kind {
+        Kind::Application => &[],
+        Kind::ManagedIdentity(resource) => &["isExplicit=True", resource],
+    };
+    // Secrets of the registration are the registration's: these here are others.
+    let passwords: Vec<Value> = one.credentials.passwords().map(password).collect();
     json!({
-        "id": service_principal_id(name, tenant),
+        "id": one.id,
         "deletedDateTime": null,
-        "accountEnabled": true,
-        "appDisplayName": name,
-        "appId": client,
-        "appOwnerOrganizationId": home,
-        "appRoleAssignmentRequired": !app_roles.is_empty(),
-        "appRoles": app_roles,
-        "displayName": name,
-        // None of our registrations has a secret or a certificate.
-        "keyCredentials": [],
-        "passwordCredentials": [],
-        "servicePrincipalNames": [client],
-        "servicePrincipalType": "Application",
-        "signInAudience": "AzureADMultipleOrgs",
+        "accountEnabled": one.enabled,
+        "alternativeNames": alternative,
+        "appDisplayName": one.name,
+        "appId": one.client,
+        "appOwnerOrganizationId": one.home,
+        "appRoleAssignmentRequired": one.home != MICROSOFT && !one.app_roles.is_empty(),
+        "appRoles": one.app_roles.iter().map(app_role).collect::<Vec<_>>(),
+        "displayName": one.name,
+        "keyCredentials": one.credentials.certificates.iter().map(certificate).collect::<Vec<_>>(),
+        "oauth2PermissionScopes": one.scopes.iter().map(scope).collect::<Vec<_>>(),
+        "passwordCredentials": passwords,
+        "replyUrls": one.reply_urls,
+        "servicePrincipalNames": one.names,
+        "servicePrincipalType": kind(one),
+        "signInAudience": one.audience,
         "tags": [],
     })
 }

@@ -4,24 +4,30 @@
 
 mod access_policies;
 mod applications;
+mod audits;
 mod batches;
 mod changes;
+mod deltas;
+mod drift;
 mod operations;
 mod permissions;
 mod reading;
+mod remediation;
 mod roles;
 
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::*;
 use crate::{
+    directory::alteration::Alteration,
     entra::{
         Resource, now_s,
         tests::{cloud, names},
     },
-    identities::{service_principal_id, stable_id},
+    identities::{Identities, service_principal_id, stable_id},
 };
 
 const IDENTITIES: &str = include_str!("../../../identities.json");
@@ -94,7 +100,7 @@ impl World {
             request = request.header("content-type", "application/json");
             Bytes::from(body.to_string())
         };
-        let graph = Graph { directory: &self.directory, identities: &self.identities };
+        let graph = Graph { directory: &self.directory };
         let outcome = serve(graph, caller, &request.body(body).unwrap());
         let answer = written(outcome, &HeaderMap::new());
         (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap_or(Value::Null))
@@ -112,6 +118,29 @@ impl World {
         self.send(&self.application(application), "PATCH", path, &[], body)
     }
 
+    fn delete(&self, application: &str, path: &str) -> (u16, Value) {
+        self.send(&self.application(application), "DELETE", path, &[], Value::Null)
+    }
+
+    /// Changes the deployment's tenant as its owner can.
+    fn alter(&self, change: Value) -> Value {
+        let change: Alteration = serde_json::from_value(change).unwrap();
+        self.directory.alter(contoso(), change).unwrap()
+    }
+
+    /// Every object of a collection, over all its pages.
+    fn all(&self, application: &str, path: &str) -> Vec<Value> {
+        let mut objects = Vec::new();
+        let mut next = Some(path.to_owned());
+        while let Some(path) = next {
+            let (status, body) = self.get(application, &path);
+            assert_eq!(status, 200, "{path}: {body}");
+            objects.extend(body["value"].as_array().unwrap().clone());
+            next = body["@odata.nextLink"].as_str().map(below);
+        }
+        objects
+    }
+
     fn person(&self, name: &str) -> Value {
         self.directory.snapshot()["tenants"][contoso().to_string()]["people"]
             [format!("{name}@contoso.example")]
@@ -121,6 +150,11 @@ impl World {
     fn effects(&self) -> Vec<Value> {
         self.directory.snapshot()["effects"].as_array().unwrap().clone()
     }
+}
+
+/// The path and the query of a link of Graph's.
+fn below(link: &str) -> String {
+    link.strip_prefix("https://graph.microsoft.com").unwrap().to_owned()
 }
 
 fn password() -> Value {

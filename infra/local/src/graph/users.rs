@@ -6,7 +6,7 @@ use super::{
     call::{Call, Outcome, Reply},
     context,
     filter::Filter,
-    page::{self, cut, with_selection},
+    page::{self, DEFAULT_PAGE, cut, with_selection},
     permissions,
 };
 use crate::directory::{Person, written};
@@ -100,14 +100,15 @@ pub fn list(call: &Call<'_>) -> Outcome {
     call.only(page::OPTIONS)?;
     let selected = call.selected("user", PROPERTIES)?;
     let filter = call.option("$filter").map(|text| Filter::parse(text, FILTERED)).transpose()?;
-    let users = call.look(|tenant| Ok(tenant.people.values().map(user).collect::<Vec<_>>()))?;
     let shown = selected.as_deref().unwrap_or(DEFAULT);
-    let users = users
-        .iter()
-        .filter(|user| filter.as_ref().is_none_or(|filter| filter.admits(user)))
-        .map(|user| (user["id"].to_string(), cut(user, shown)))
-        .collect();
-    call.page(&with_selection("users", selected.as_deref()), users)
+    let what = with_selection("users", selected.as_deref());
+    call.look(|tenant| {
+        let all = tenant.people.values();
+        let admitted =
+            all.filter(|one| filter.as_ref().is_none_or(|filter| filter.admits(&user(one))));
+        let admitted = admitted.map(|one| (one.id.to_string(), one)).collect();
+        call.page_shown(&what, admitted, DEFAULT_PAGE, |one| cut(&user(one), shown))
+    })
 }
 
 /// Everything that Graph can tell of a person.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{Rented, absent, disabled};
 use crate::ports::{Partition, PortError, WrappedKey, Wrapper};
 
-/// Wraps by masking, with the newest version of a key in [`Rented`].
+/// Wraps by masking, with the newest version of a key in [`Rented`] that may be used.
 pub struct Versioned {
     rented: Arc<Rented>,
     apps: String,
@@ -32,11 +32,9 @@ impl Wrapper for Versioned {
     async fn wrap(&self, key: &[u8; 32]) -> Result<WrappedKey, PortError> {
         self.rented
             .call("key wrap", |held| {
-                let newest = held.keys.get(&self.name).and_then(|versions| versions.last());
-                let newest = &newest.ok_or_else(absent)?.version;
-                if !newest.enabled {
-                    return Err(disabled());
-                }
+                let versions = held.keys.get(&self.name).ok_or_else(absent)?;
+                let newest = versions.iter().rfind(|kept| kept.version.enabled);
+                let newest = &newest.ok_or_else(disabled)?.version;
                 let wrapped = key.iter().map(|byte| byte ^ 0x5a).collect();
                 Ok(WrappedKey { kid: format!("{}/{}", self.name, newest.id), wrapped })
             })

@@ -8,7 +8,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    super::world::{CONTOSO, Client, NINA},
+    super::{
+        remediation::stage::nothing_to_mend,
+        world::{CONTOSO, Client, NINA},
+    },
     shop::{DAY_S, FIRST, Kind, OWN, PAYROLL, Shop},
 };
 use crate::{
@@ -81,7 +84,8 @@ impl Door {
         let mut holder = [0; 16];
         Dice.fill(&mut holder).unwrap();
         let policies = Arc::new(Policies::standard().unwrap());
-        let tools = Tools::Rotator(Arc::new(self.shop.rotator()));
+        let rotator = Arc::new(self.shop.rotator());
+        let tools = Tools::Credentials { rotator, remediator: nothing_to_mend() };
         Worker::new(tools, ports, trust, policies, holder)
     }
 

@@ -100,7 +100,7 @@ async fn a_wrapping_key_survives_a_crash_at_any_call() {
 /// Taking back what did not prove good is as safe as everything else.
 #[tokio::test(start_paused = true)]
 async fn a_failed_proof_leaves_the_old_credential_in_use_whatever_crashes() {
-    for kind in [Kind::ClientSecret, Kind::Generated] {
+    for kind in [Kind::ClientSecret, Kind::Generated, Kind::WrappingKey] {
         let shop = due(kind).await;
         shop.rented.add_no_good(true);
         let before = shop.gate.calls().len();

@@ -1,6 +1,6 @@
 //! A deployment in which an app signs with a key that is rotated.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::json;
 
@@ -21,7 +21,7 @@ use crate::{
     },
     ports::{Documents as _, Entropy as _, PLATFORM, Partition, Ports, Signer as _},
     rotation::{
-        LEASE_S, Rotator, Round,
+        LEASE_S, Own, Rotator, Round,
         state::{Rotation, document_id},
     },
     sealing::Sealer,
@@ -61,6 +61,35 @@ fn bound(app: App, name: &str) -> SecretBinding<PlatformDriver> {
     serde_json::from_value(binding).unwrap()
 }
 
+/// The admin plane binds this for the platform. A keyset is to name what it gives.
+pub async fn bind(world: &World, binding: SecretBinding<PlatformDriver>) -> ArtefactVersion {
+    let (now, exp) = (world.now(), world.now().plus_s(365 * DAY_S));
+    let secrets = vec![binding].try_into().unwrap();
+    let bindings = PlatformSecretBindings { tnt: Platform, ver: 1, iat: now, exp, secrets };
+    let artefact = Signed::sign(&bindings, &world.root).await.unwrap();
+    let named = ArtefactVersion { ver: 1, digest: artefact.digest() };
+    let (id, tenant) = (SECRETS_ID.to_owned(), PLATFORM.to_owned());
+    let stored = StoredArtefact { kind: id.clone(), id, tenant, at: NOON, artefact };
+    let json = serde_json::to_value(stored).unwrap();
+    world.documents.overwrite(&Partition::deployment(), SECRETS_ID, json);
+    named
+}
+
+/// The admin plane publishes the next keyset.
+pub async fn publish(world: &World, change: impl FnOnce(&mut Keyset)) {
+    let partition = Partition::deployment();
+    let found = world.documents.read(&partition, KEYSET_ID).await.unwrap().unwrap();
+    let mut stored: StoredArtefact<Keyset> = serde_json::from_value(found.json).unwrap();
+    let mut keyset =
+        stored.artefact.verify(&world.root_key(), world.now()).unwrap().value().clone();
+    let (iat, exp) = (world.now(), world.now().plus_s(365 * DAY_S));
+    (keyset.ver, keyset.iat, keyset.exp) = (keyset.ver + 1, iat, exp);
+    change(&mut keyset);
+    stored.artefact = Signed::sign(&keyset, &world.root).await.unwrap();
+    let json = serde_json::to_value(stored).unwrap();
+    world.documents.overwrite(&partition, KEYSET_ID, json);
+}
+
 impl Keys {
     /// Intake's key has one version, which is listed since noon.
     pub async fn new() -> Self {
@@ -76,7 +105,7 @@ impl Keys {
         rented.watch(name, None);
         rented.admit(&first);
         let keys = Self { world, gate, rented, app, name };
-        let named = keys.bind().await;
+        let named = bind(&keys.world, keys.binding()).await;
         keys.publish(|keyset| {
             keyset.secrets = Some(named);
             let its = |key: &&mut KeysetKey| key.app == app && key.signs == keys.signs();
@@ -100,34 +129,9 @@ impl Keys {
         self.rented.public_halves(self.name)
     }
 
-    /// The admin plane binds the key.
-    async fn bind(&self) -> ArtefactVersion {
-        let (now, exp) = (self.world.now(), self.world.now().plus_s(365 * DAY_S));
-        let secrets = vec![self.binding()].try_into().unwrap();
-        let bindings = PlatformSecretBindings { tnt: Platform, ver: 1, iat: now, exp, secrets };
-        let artefact = Signed::sign(&bindings, &self.world.root).await.unwrap();
-        let named = ArtefactVersion { ver: 1, digest: artefact.digest() };
-        let (id, tenant) = (SECRETS_ID.to_owned(), PLATFORM.to_owned());
-        let stored = StoredArtefact { kind: id.clone(), id, tenant, at: NOON, artefact };
-        let json = serde_json::to_value(stored).unwrap();
-        self.world.documents.overwrite(&Partition::deployment(), SECRETS_ID, json);
-        named
-    }
-
     /// The admin plane publishes the next keyset.
     pub async fn publish(&self, change: impl FnOnce(&mut Keyset)) {
-        let world = &self.world;
-        let partition = Partition::deployment();
-        let found = world.documents.read(&partition, KEYSET_ID).await.unwrap().unwrap();
-        let mut stored: StoredArtefact<Keyset> = serde_json::from_value(found.json).unwrap();
-        let mut keyset =
-            stored.artefact.verify(&world.root_key(), world.now()).unwrap().value().clone();
-        let (iat, exp) = (world.now(), world.now().plus_s(365 * DAY_S));
-        (keyset.ver, keyset.iat, keyset.exp) = (keyset.ver + 1, iat, exp);
-        change(&mut keyset);
-        stored.artefact = Signed::sign(&keyset, &world.root).await.unwrap();
-        let json = serde_json::to_value(stored).unwrap();
-        world.documents.overwrite(&partition, KEYSET_ID, json);
+        publish(&self.world, change).await;
     }
 
     /// A person admits the newest version.
@@ -185,7 +189,8 @@ impl Keys {
         let trust = Arc::new(self.world.trust_over(&ports));
         let mut holder = [0; 16];
         Dice.fill(&mut holder).unwrap();
-        Rotator::new(ports, self.rented.ports(), trust, std::collections::BTreeSet::new(), holder)
+        let own = Own { clients: BTreeSet::new(), data_key: "tenant-data".to_owned() };
+        Rotator::new(ports, self.rented.ports(), trust, own, holder)
     }
 
     /// One round of a new process; nothing, if it dies.

@@ -6,9 +6,10 @@ use super::super::world::CONTOSO;
 use super::shop::{DAY_S, FIRST, Kind, PAYROLL, Shop};
 use crate::{
     digest::Digest,
-    identity::TenantId,
+    identity::{Role, TenantId},
     ports::Partition,
-    rotation::{Demand, Ended, LEASE_S, NotRotated},
+    reception::Tree,
+    rotation::{Demand, Ended, LEASE_S, NotRotated, Round},
 };
 
 fn request(number: u8) -> Digest {
@@ -106,6 +107,67 @@ async fn credentials_of_others_are_never_touched() {
     let left = shop.rented.credentials(PAYROLL);
     assert_eq!(left.len(), 2);
     assert!(left.contains(&others));
+}
+
+/// A name was withdrawn, and means something else when it comes back.
+#[tokio::test(start_paused = true)]
+async fn a_name_never_comes_to_mean_another_thing() {
+    let mut moved = Kind::ClientSecret.binding();
+    moved["driver"]["secret"] = json!("client-secret-other");
+    let mut others = Kind::ClientSecret.binding();
+    others["driver"]["application"] = json!(uuid::Uuid::from_u128(0xb0b));
+    for other in [moved, others, Kind::Generated.binding()] {
+        let shop = Shop::with(Kind::ClientSecret).await;
+        shop.round().await.unwrap();
+        let before = shop.rotation().await;
+        shop.bind(&json!([])).await;
+        shop.world.pass(31 * DAY_S).await;
+        shop.bind(&json!([other])).await;
+        let made = shop.gate.calls().len();
+        let scope = shop.world.scope(CONTOSO).await;
+        let demand = Demand { request: request(1), claimed_at: shop.world.now(), emergency: true };
+
+        for _ in 0..2 {
+            let round = shop.round().await.unwrap();
+            assert_eq!(round, Round { failed: 1, ..Round::default() }, "{other}");
+        }
+        let asked = shop.rotator().rotate(&scope, "payroll", demand).await;
+
+        assert!(matches!(asked, Err(NotRotated::OtherThing)), "{asked:?}");
+        assert_eq!(shop.gate.calls().len(), made, "nothing is called, and nothing written");
+        assert_eq!(shop.rotation().await, before);
+        let tara = shop.world.sign_in(CONTOSO, 11, &[Role::TenantAdmin]).await;
+        let tree = Tree::Tenant(CONTOSO);
+        let seen = shop.world.reception.secrets(&tara.caller, tree).await.unwrap();
+        let shown = serde_json::to_value(&seen[0]).unwrap();
+        assert_eq!((&shown["stage"], &shown["overdue"]), (&json!("of_another"), &json!(true)));
+
+        // The same thing under the same name is what it was.
+        shop.bind(&json!([Kind::ClientSecret.binding()])).await;
+        assert_eq!(shop.round().await.unwrap().rotated, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_has_no_key_rotated_but_the_one_that_wraps_its_data_keys() {
+    for key in ["intake-signing", "drift-checkpoint", "session-data", "admin-root", "tenant-data-x"]
+    {
+        let shop = Shop::with(Kind::WrappingKey).await;
+        shop.rented.put_signing_key(key).unwrap();
+        let mut binding = Kind::WrappingKey.binding();
+        binding["driver"]["key"] = json!(key);
+        shop.bind(&json!([binding])).await;
+        let scope = shop.world.scope(CONTOSO).await;
+        let demand = Demand { request: request(1), claimed_at: shop.world.now(), emergency: true };
+
+        let round = shop.round().await.unwrap();
+        let asked = shop.rotator().rotate(&scope, "payroll", demand).await;
+
+        assert_eq!(round, Round { failed: 1, ..Round::default() }, "{key}");
+        assert!(matches!(asked, Err(NotRotated::NotItsKey)), "{key}: {asked:?}");
+        assert_eq!(shop.gate.calls(), [""; 0], "{key}");
+        assert_eq!(shop.rented.versions_of(key), (1, 1), "{key}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

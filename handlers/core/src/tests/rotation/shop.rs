@@ -18,7 +18,7 @@ use crate::{
     },
     ports::{Documents as _, Entropy as _, Partition, Ports},
     rotation::{
-        LEASE_S, Rotator, Round,
+        LEASE_S, Own, Rotator, Round,
         state::{Rotation, document_id},
     },
     secret_binding::{SECRETS_ID, SecretBindings, Secrets},
@@ -152,7 +152,9 @@ impl Shop {
         let trust = Arc::new(self.world.trust_over(&ports));
         let mut holder = [0; 16];
         Dice.fill(&mut holder).unwrap();
-        Rotator::new(ports, self.rented.ports(), trust, BTreeSet::from([OWN]), holder)
+        let (clients, data_key) = (BTreeSet::from([OWN]), Kind::WrappingKey.place().to_owned());
+        let own = Own { clients, data_key };
+        Rotator::new(ports, self.rented.ports(), trust, own, holder)
     }
 
     /// One round of a new process; nothing, if it dies.

@@ -22,7 +22,7 @@ pub fn signs(app: App) -> Vec<Typ> {
         App::Signin => vec![Typ::Session, Typ::Revocation, Typ::Statement],
         App::Intake => vec![Typ::Confirmation, Typ::Attestation, Typ::Permit, Typ::Statement],
         App::Execute | App::Rotate => vec![Typ::Claim, Typ::Outcome, Typ::Statement],
-        App::Drift => vec![Typ::Finding, Typ::Statement],
+        App::Drift => vec![Typ::Finding, Typ::Event, Typ::Statement],
         App::Admin => vec![Typ::Statement],
     }
 }
@@ -149,7 +149,7 @@ impl World {
         self.documents.overwrite(&Partition::bindings(tenant), &order.id, json);
     }
 
-    async fn store_artefact<T: Artefact>(&self, partition: &Partition, id: &str, value: &T) {
+    pub async fn store_artefact<T: Artefact>(&self, partition: &Partition, id: &str, value: &T) {
         let artefact = Signed::sign(value, &self.root).await.unwrap();
         let stored = StoredArtefact {
             id: id.to_owned(),

@@ -57,6 +57,7 @@ impl World {
             verdict,
             iat: now,
             exp: now.plus_s(step_up::BACKED_S),
+            drift: None,
         };
         let finding = Signed::sign(&finding, self.key_of(App::Drift)).await.unwrap();
         let scope = self.scope(CONTOSO).await;

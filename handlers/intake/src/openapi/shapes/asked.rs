@@ -76,6 +76,8 @@ pub enum Target {
     User(UserTarget),
     /// A secret.
     Secret(SecretTarget),
+    /// An app registration of Airlock's own.
+    Application(ApplicationTarget),
 }
 
 /// A user, as a target.
@@ -92,4 +94,13 @@ pub struct UserTarget {
 pub struct SecretTarget {
     /// A secret that the tenant's secret bindings name.
     pub secret: SecretName,
+}
+
+/// An app registration, as a target. Nobody can ask for what is done to one but the service
+/// itself, by what it found.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationTarget {
+    /// Object id of an app registration of the tenant.
+    pub application: ObjectId,
 }

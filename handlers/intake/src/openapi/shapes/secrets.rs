@@ -63,6 +63,8 @@ pub enum SecretKind {
     Generated,
     /// A Key Vault key with which an app of the deployment signs.
     SigningKey,
+    /// The Key Vault key under which what is held of sessions is kept.
+    SessionKey,
 }
 
 /// How far a secret's rotation has come.
@@ -83,6 +85,8 @@ pub enum SecretStage {
     Proved,
     /// The new one did not prove good, and is being taken back.
     Refused,
+    /// What is recorded is about another thing than is bound by this name: nothing is done.
+    OfAnother,
     /// What is recorded is not what the service wrote: an alarm, and nothing more is told.
     NotVerified,
 }
@@ -116,10 +120,11 @@ mod tests {
             Stage::Stored,
             Stage::Proved,
             Stage::Refused,
+            Stage::OfAnother,
             Stage::NotVerified,
         ];
         for (stage, kind) in stages.into_iter().zip(
-            ["entra_client_secret", "key_vault_key", "generated", "signing_key"]
+            ["entra_client_secret", "key_vault_key", "generated", "signing_key", "session_key"]
                 .into_iter()
                 .cycle(),
         ) {

@@ -8,8 +8,8 @@ use super::{
     words::{Issuer, Role, Verdict, Worker},
 };
 use crate::openapi::forms::{
-    Coordinate, Digest, Lifetime, ObjectId, Purpose, Reason, TenantId, Thumbprint, Ticket,
-    Timestamp, UniqueId,
+    Coordinate, Digest, Lifetime, ObjectId, Purpose, Reason, SignedFinding, TenantId, Thumbprint,
+    Ticket, Timestamp, UniqueId,
 };
 
 /// What a requester signs (`typ` `request+jwt`).
@@ -122,6 +122,10 @@ pub struct EventData {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Lifetime)]
     pub lifetime_s: Option<Lifetime>,
+    /// What was found, if the service itself asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = SignedFinding)]
+    pub finding: Option<SignedFinding>,
 }
 
 /// What a decider signs (`typ` `decision+jwt`).

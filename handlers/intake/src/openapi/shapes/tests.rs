@@ -137,6 +137,18 @@ fn a_secret_is_named_as_described() {
 }
 
 #[test]
+fn an_application_is_named_as_described() {
+    told_as::<Asked>(&catalog::Asked {
+        name: "credential.remove".to_owned(),
+        target: catalog::Target::Application(id()),
+        parameters: json!({ "credential": id::<identity::TenantId>(), "kind": "password" }),
+    });
+    let mut view = view();
+    view.summary.target = catalog::Target::Application(id());
+    told_as::<RequestView>(&view);
+}
+
+#[test]
 fn what_people_sign_is_as_described() {
     told_as::<Ask>(&ask::Ask {
         jti: id(),
@@ -214,7 +226,8 @@ fn what_programs_ask_is_as_described() {
     };
     told_as::<ServiceAsk>(&ask);
     let service::ServiceAsk { tenant, op, purpose, ticket, lifetime_s } = ask;
-    let data = producer::EventData { op, purpose, ticket, lifetime_s };
+    let finding = Some(signed());
+    let data = producer::EventData { op, purpose, ticket, lifetime_s, finding };
     let (producer, name) = ("hr-system".to_owned(), "joiner-7".to_owned());
     told_as::<Event>(&producer::Event::asking(producer, name, AT, tenant, data));
 }
@@ -233,9 +246,10 @@ fn every_word_that_stands_for_one_of_several_is_described() {
     use record::State;
 
     // No `_` arm below: a new word does not compile until it is described.
-    for kind in [catalog::TargetKind::User, catalog::TargetKind::Secret] {
+    use catalog::TargetKind as Kind;
+    for kind in [Kind::User, Kind::Secret, Kind::Application] {
         match kind {
-            catalog::TargetKind::User | catalog::TargetKind::Secret => told_as::<TargetKind>(&kind),
+            Kind::User | Kind::Secret | Kind::Application => told_as::<TargetKind>(&kind),
         }
     }
     for state in [

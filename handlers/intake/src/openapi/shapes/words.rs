@@ -97,6 +97,7 @@ pub enum Risk {
 pub enum TargetKind {
     User,
     Secret,
+    Application,
 }
 
 /// A worker: the app that carries an operation out.

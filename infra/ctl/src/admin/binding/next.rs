@@ -6,7 +6,7 @@
 use airlock_core::{
     binding::{Binding, Isolation, Level},
     identity::TenantId,
-    secret_binding::{Driver, SecretBinding, SecretBindings, SecretName, Secrets},
+    secret_binding::{Driven as _, Driver, SecretBinding, SecretBindings, SecretName, Secrets},
     time::Timestamp,
 };
 
@@ -177,21 +177,12 @@ fn check_place(tenant: TenantId, bound: Isolation, wanted: Isolation) -> Result<
 fn check_things(tenant: TenantId, bound: &Secrets, wanted: &Secrets) -> Result<(), NotNext> {
     for secret in wanted.iter() {
         let Some(before) = bound.named(secret.name.as_str()) else { continue };
-        if place(&before.driver) != place(&secret.driver) {
+        if before.driver.identity() != secret.driver.identity() {
             let (bound, wanted) = (Thing::of(&before.driver), Thing::of(&secret.driver));
             return Err(NotNext::Becomes { tenant, name: secret.name.clone(), bound, wanted });
         }
     }
     Ok(())
-}
-
-/// What a secret is, beyond how it is changed.
-fn place(driver: &Driver) -> (&'static str, Thing, Option<String>) {
-    let application = match driver {
-        Driver::EntraClientSecret { application, .. } => Some(application.to_string()),
-        Driver::KeyVaultKey { .. } | Driver::Generated { .. } => None,
-    };
-    (driver.kind(), Thing::of(driver), application)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::*;
-use crate::admin::binding::world::secret;
+use crate::admin::{binding::world::secret, deployment::Keys};
 
 const OWN: &str = "605d9d43-3534-4810-8152-9d01a268ad22";
 const OTHER: &str = "012cf276-003e-4e7a-ab5d-345607b83f7e";
@@ -14,21 +16,45 @@ fn tenant(tenant: &str, homes: &Value) -> Value {
 }
 
 fn read(tenants: &Value) -> Result<Bindings, NotBound> {
-    let bindings: Bindings = serde_json::from_value(json!({ "tenants": tenants })).unwrap();
-    bindings.check(OWN.parse().unwrap())?;
+    read_with(tenants, &json!([]))
+}
+
+/// The same with what the deployment itself has changed on schedule.
+fn read_with(tenants: &Value, platforms: &Value) -> Result<Bindings, NotBound> {
+    let file = json!({ "tenants": tenants, "platform": { "secrets": platforms } });
+    let bindings: Bindings = serde_json::from_value(file).unwrap();
+    bindings.check(&deployed())?;
     Ok(bindings)
+}
+
+/// A deployment that is at home in [`OWN`].
+fn deployed() -> Deployed {
+    let keys = |sign: &[&str], wrap: &[&str]| Keys {
+        sign: sign.iter().map(|name| (*name).to_owned().try_into().unwrap()).collect(),
+        wrap: wrap.iter().map(|name| (*name).to_owned().try_into().unwrap()).collect(),
+    };
+    let of_tenants = ["tenant-data", "data-key", "more-key"];
+    let keys = BTreeMap::from([
+        (App::Admin, keys(&["admin-root"], &[])),
+        (App::Signin, keys(&["signin-signing"], &["session-data"])),
+        (App::Intake, keys(&["intake-signing"], &of_tenants)),
+        (App::Rotate, keys(&["rotate-signing"], &of_tenants)),
+        (App::Drift, keys(&["drift-signing", "drift-checkpoint"], &of_tenants)),
+    ]);
+    Deployed { tenant: OWN.parse().unwrap(), keys }
 }
 
 #[test]
 fn the_local_clouds_bindings_can_be_signed_once_producers_have_their_keys() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../local/bindings.json");
     let mut bindings: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-    for producer in bindings["tenants"][0]["terms"]["producers"].as_array_mut().unwrap() {
+    let producers = bindings["tenants"][0]["terms"]["producers"].as_array_mut().unwrap();
+    for producer in producers.iter_mut().filter(|producer| producer.get("app").is_none()) {
         producer["key"] = a_key();
     }
 
-    assert!(matches!(Bindings::read(&file, OWN.parse().unwrap()), Err(NotBound::Form(..))));
-    assert_eq!(read(&bindings["tenants"]).unwrap().tenants[0].terms.producers.len(), 1);
+    assert!(matches!(Bindings::read(&file, &deployed()), Err(NotBound::Form(..))));
+    assert_eq!(read(&bindings["tenants"]).unwrap().tenants[0].terms.producers.len(), 2);
 }
 
 /// RFC 7515, appendix A.3.
@@ -78,6 +104,40 @@ fn callers_that_are_no_people_are_bound_only_as_policy_can_let_them_ask() {
 }
 
 #[test]
+fn what_is_taken_away_because_it_was_found_is_for_drift_and_drift_for_nothing_else() {
+    let service = |operation: &str| {
+        json!({
+            "name": "hr", "issuer": "https://id.example/", "audience": "a", "subject": "s",
+            "operations": [operation], "owners": [],
+        })
+    };
+    let producer = |name: &str, operation: &str, signed_by: Value| {
+        let mut producer = json!({ "name": name, "operations": [operation], "owners": [] });
+        producer.as_object_mut().unwrap().extend(signed_by.as_object().unwrap().clone());
+        producer
+    };
+    let drift = |name: &str, operation: &str| producer(name, operation, json!({ "app": "drift" }));
+    let bound = |services: Value, producers: Value| {
+        let mut tenant = tenant(OWN, &json!([]));
+        tenant["terms"]["services"] = services;
+        tenant["terms"]["producers"] = producers;
+        read(&json!([tenant])).map(drop)
+    };
+    let (found, other) = ("credential.remove", "sessions.revoke");
+
+    assert!(bound(json!([]), json!([drift("drift", found)])).is_ok());
+    for (services, producers) in [
+        (json!([service(found)]), json!([])),
+        (json!([]), json!([producer("siem", found, json!({ "key": a_key() }))])),
+        (json!([]), json!([drift("drift", other)])),
+    ] {
+        assert!(matches!(bound(services, producers), Err(NotBound::Finder { .. })));
+    }
+    let twice = bound(json!([]), json!([drift("drift", found), drift("other", found)]));
+    assert!(matches!(twice, Err(NotBound::DriftTwice(_))));
+}
+
+#[test]
 fn no_two_tenants_change_one_thing() {
     let having = |of: &str, name: &str| {
         let mut tenant = tenant(of, &json!([]));
@@ -88,6 +148,76 @@ fn no_two_tenants_change_one_thing() {
     assert!(read(&json!([having(OWN, "data"), having(OTHER, "more")])).is_ok());
     let shared = read(&json!([having(OWN, "data"), having(OTHER, "data")]));
     assert!(matches!(shared, Err(NotBound::SharedSecret(Thing::Key(key))) if key == "data-key"));
+}
+
+/// A tenant with one secret, of this driver.
+fn binding(driver: &Value) -> Result<Bindings, NotBound> {
+    let mut tenant = tenant(OTHER, &json!([]));
+    let secret = json!({
+        "name": "it", "driver": driver, "max_age_days": 90, "overlap_hours": 24,
+    });
+    tenant["secrets"] = json!([secret]);
+    read(&json!([tenant]))
+}
+
+#[test]
+fn what_the_deployment_lives_by_is_no_tenants_to_change_whatever_it_is_called_there() {
+    let key = |name: &str| json!({ "kind": "key_vault_key", "key": name });
+    let generated = |name: &str| json!({ "kind": "generated", "secret": name, "bytes": 32 });
+    let application = "00000000-0000-0000-0000-000000000001";
+    let client = |name: &str| {
+        json!({
+            "kind": "entra_client_secret", "secret": name, "application": application,
+            "client": application,
+        })
+    };
+
+    assert!(binding(&key("tenant-data")).is_ok());
+    for name in [
+        "admin-root",
+        "signin-signing",
+        "intake-signing",
+        "rotate-signing",
+        "drift-signing",
+        "drift-checkpoint",
+        "session-data",
+    ] {
+        for driver in [key(name), generated(name), client(name)] {
+            let refused = binding(&driver);
+            assert!(matches!(refused, Err(NotBound::DeploymentsOwn { .. })), "{driver}");
+        }
+    }
+    for driver in [generated("tenant-data"), client("tenant-data")] {
+        assert!(matches!(binding(&driver), Err(NotBound::DeploymentsOwn { .. })), "{driver}");
+    }
+    assert!(matches!(binding(&key("webhook")), Err(NotBound::NoDataKey { .. })));
+    let refused = binding(&key("intake-signing")).unwrap_err().to_string();
+    assert!(refused.contains("A tenant binds the vault key intake-signing"), "{refused}");
+}
+
+#[test]
+fn the_deployment_has_changed_what_its_apps_use_and_for_what_they_use_it() {
+    let bound = |driver: &Value| {
+        let secret = json!({
+            "name": "it", "driver": driver, "max_age_days": 90, "overlap_hours": 32,
+        });
+        read_with(&json!([]), &json!([secret]))
+    };
+    let signing = |app: &str, key: &str| json!({ "kind": "signing_key", "app": app, "key": key });
+    let session = |key: &str| json!({ "kind": "session_key", "key": key });
+
+    for good in [signing("drift", "drift-checkpoint"), session("session-data")] {
+        assert!(bound(&good).is_ok(), "{good}");
+    }
+    for bad in [
+        signing("admin", "admin-root"),
+        signing("intake", "drift-signing"),
+        signing("intake", "tenant-data"),
+        session("tenant-data"),
+        session("signin-signing"),
+    ] {
+        assert!(matches!(bound(&bad), Err(NotBound::NotItsKey { .. })), "{bad}");
+    }
 }
 
 #[test]

@@ -26,6 +26,9 @@ pub fn sample() -> Value {
         "bus": "airlock-local.servicebus.windows.net",
         "blobs": "https://airlocklocal.blob.core.windows.net",
         "anchors": "https://airlockanchors.blob.core.windows.net",
+        "resource_manager": "https://management.azure.com",
+        "resources": "/subscriptions/605d9d43-3534-4810-8152-9d01a268ad22/resourceGroups/airlock",
+        "sites": { "signin": "airlock-signin", "execute": "airlock-execute" },
         "ledger": "ledger.contoso.example",
         "portal": "http://localhost:7070",
         "api": "http://localhost:7071",
@@ -85,7 +88,16 @@ fn the_root_is_the_admin_planes_only_signing_key() {
 
 #[test]
 fn nothing_is_signed_that_sends_a_handler_where_others_listen() {
-    for name in ["authority", "graph", "vault", "cosmos", "blobs", "anchors", "confirmations"] {
+    for name in [
+        "authority",
+        "graph",
+        "vault",
+        "cosmos",
+        "blobs",
+        "anchors",
+        "resource_manager",
+        "confirmations",
+    ] {
         assert!(spoiled(name, json!("http://vault.example")).is_err(), "{name}");
         assert!(spoiled(name, json!("https://me@vault.example")).is_err(), "{name}");
         assert!(spoiled(name, json!("vault.example")).is_err(), "{name}");
@@ -105,4 +117,23 @@ fn what_is_not_known_is_not_signed() {
     let mut sample = sample();
     sample["identities"]["signin"]["keys"]["sign"] = json!(["../keys/admin-root"]);
     assert!(serde_json::from_value::<Deployment>(sample).is_err());
+}
+
+#[test]
+fn nothing_is_signed_that_leads_out_of_the_resource_group_or_to_another_host() {
+    let id = "605d9d43-3534-4810-8152-9d01a268ad22";
+    for bad in [
+        format!("/subscriptions/{id}/resourceGroups/airlock/providers/Microsoft.Web/sites/a"),
+        format!("/subscriptions/{id}/resourceGroups/"),
+        format!("/subscriptions/{id}/resourceGroups/.."),
+        format!("/subscriptions/{id}/resourceGroups/a?b"),
+        format!("subscriptions/{id}/resourceGroups/airlock"),
+        "/subscriptions/mine/resourceGroups/airlock".to_owned(),
+    ] {
+        assert!(spoiled("resources", json!(bad)).is_err(), "{bad}");
+    }
+    for bad in ["", "a", "-a", "a-", "a.b", "a/b", "a b"] {
+        assert!(spoiled("sites", json!({ "signin": bad })).is_err(), "{bad}");
+    }
+    assert!(spoiled("sites", json!({ "printer": "airlock-printer" })).is_err());
 }

@@ -45,14 +45,17 @@ impl April {
 }
 
 fn asked() -> cli::Reading {
-    cli::Reading { operation: None, about: cli::About { user: None, secret: None } }
+    cli::Reading {
+        operation: None,
+        about: cli::About { user: None, secret: None, application: None },
+    }
 }
 
 fn named(operation: &str, user: &str) -> cli::Reading {
     let user = UserName::Id(user.parse().unwrap());
     cli::Reading {
         operation: Some(operation.to_owned()),
-        about: cli::About { user: Some(user), secret: None },
+        about: cli::About { user: Some(user), secret: None, application: None },
     }
 }
 

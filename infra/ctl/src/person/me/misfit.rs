@@ -31,6 +31,12 @@ pub enum Misfit {
         /// What it acts on, which is an option's name as well.
         takes: &'static str,
     },
+    /// It acts on what nobody can name, for nobody may ask for it.
+    #[error("{operation} is not asked for by people: Airlock does it by what it found itself")]
+    Airlocks {
+        /// The operation.
+        operation: &'static str,
+    },
     /// The operation has no such parameter.
     #[error("{operation} takes no parameter {name}: {instead}")]
     Unknown {
@@ -97,9 +103,12 @@ pub fn of(tenant: TenantId, asked: &Asked, given: &Map<String, Value>) -> Misfit
     };
     let operation = entry.name;
     let kinds = match (entry.target, &asked.target) {
-        (TargetKind::User, Target::Secret(_)) => Some("user"),
-        (TargetKind::Secret, Target::User(_)) => Some("secret"),
-        (TargetKind::User, Target::User(_)) | (TargetKind::Secret, Target::Secret(_)) => None,
+        (TargetKind::User, Target::User(_))
+        | (TargetKind::Secret, Target::Secret(_))
+        | (TargetKind::Application, Target::Application(_)) => None,
+        (TargetKind::User, _) => Some("user"),
+        (TargetKind::Secret, _) => Some("secret"),
+        (TargetKind::Application, _) => return Misfit::Airlocks { operation },
     };
     if let Some(takes) = kinds {
         return Misfit::Target { operation, takes };
@@ -147,6 +156,7 @@ mod tests {
         let known = OPERATIONS.iter().find(|operation| operation.entry().name == name);
         let target = match known.map(|operation| operation.entry().target) {
             Some(TargetKind::Secret) => json!({ "secret": "payroll" }),
+            Some(TargetKind::Application) => json!({ "application": USER }),
             Some(TargetKind::User) | None => json!({ "user": USER }),
         };
         serde_json::from_value(json!({ "name": name, "target": target, "parameters": parameters }))
@@ -196,6 +206,11 @@ mod tests {
 
         assert_eq!(user.to_string(), "secret.rotate acts on a secret: name it with --secret");
         assert_eq!(secret.to_string(), "account.disable acts on a user: name it with --user");
+        let nobodys = told(json!({ "name": "credential.remove", "target": { "user": USER } }));
+        assert_eq!(
+            nobodys.to_string(),
+            "credential.remove is not asked for by people: Airlock does it by what it found itself"
+        );
     }
 
     #[test]

@@ -121,6 +121,7 @@ fn about(target: &Target) -> String {
     match target {
         Target::User(user) => format!("user {user}"),
         Target::Secret(name) => format!("secret {name}"),
+        Target::Application(object) => format!("application {object}"),
     }
 }
 
@@ -161,8 +162,8 @@ impl Opened {
         }
     }
 
-    /// Goes on if this is the request that somebody has in mind. A user is named by their whole
-    /// id, or by its part before the first hyphen; a secret by its name.
+    /// Goes on if this is the request that somebody has in mind. A user or an application is named
+    /// by its whole id, or by its part before the first hyphen; a secret by its name.
     ///
     /// # Errors
     ///
@@ -173,8 +174,8 @@ impl Opened {
         }
         let about = self.says.target();
         let is_meant = match about {
-            Target::User(user) => {
-                let id = user.to_string();
+            Target::User(object) | Target::Application(object) => {
+                let id = object.to_string();
                 let begins = id.split('-').next().unwrap_or_default();
                 [id.as_str(), begins].iter().any(|id| id.eq_ignore_ascii_case(target))
             }

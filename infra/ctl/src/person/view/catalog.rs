@@ -29,7 +29,7 @@ pub struct OperationView {
     pub risk: String,
     /// Whether its result is a secret for the requester alone.
     pub secret: bool,
-    /// What it acts on: `user` or `secret`.
+    /// What it acts on: `user`, `secret` or `application`.
     #[serde(default = "user")]
     pub target: String,
     /// What it takes, besides what it acts on.
@@ -108,7 +108,8 @@ impl fmt::Display for Told<'_> {
             let option = match target.as_str() {
                 "user" => Some("--user USER"),
                 "secret" => Some("--secret NAME"),
-                // Newer than this program.
+                // Of an application nobody asks but the service itself; others are newer than this
+                // program.
                 _ => None,
             };
             if let (Some(typed), Some(option)) = (typed, option) {
@@ -125,7 +126,7 @@ impl fmt::Display for Told<'_> {
 
 #[cfg(test)]
 mod tests {
-    use airlock_core::catalog::OPERATIONS;
+    use airlock_core::catalog::{OPERATIONS, TargetKind};
     use serde_json::json;
 
     use super::*;
@@ -161,7 +162,8 @@ mod tests {
         );
         assert!(told.contains("    group  text, needed: object id of the group\n"), "{told}");
         let lines = told.lines().filter(|line| line.contains("airlockctl"));
-        assert_eq!(lines.count(), OPERATIONS.len());
+        let for_people = entries.iter().filter(|entry| entry.target != TargetKind::Application);
+        assert_eq!(lines.count(), for_people.count());
         let line = "ask secret.rotate --secret NAME -p emergency=true --purpose \"WHY\"";
         assert!(told.contains("\nsecret.rotate (high risk, on a secret): "), "{told}");
         assert!(told.contains(line), "{told}");

@@ -77,7 +77,8 @@ impl RequestView {
     }
 }
 
-/// What a request changes: a user, by name as well if it is known, or a secret.
+/// What a request changes: a user, by name as well if it is known, a secret or an app
+/// registration.
 pub fn target(
     formatter: &mut fmt::Formatter<'_>,
     target: &Target,
@@ -90,6 +91,7 @@ pub fn target(
             called(formatter, people.name(PersonId { tid: tenant, oid: *oid }))
         }
         Target::Secret(name) => writeln!(formatter, "secret    {name}"),
+        Target::Application(object) => writeln!(formatter, "app       {object}"),
     }
 }
 

@@ -22,8 +22,8 @@ fn add(cloud: &Cloud, tenant: Uuid, client: Uuid, valid: time::Duration) -> Adde
     let start = now - time::Duration::hours(1);
     let wanted = Wanted { name: None, start, end: now + valid };
     let added = cloud.directory.note(tenant, |tenant| {
-        let mut all = tenant.registrations.values_mut();
-        let registration = all.find(|one| one.client == client).unwrap();
+        let id = tenant.registration_of(client).unwrap().id;
+        let registration = tenant.registrations.get_mut(&id).unwrap();
         registration.add_password(wanted, cloud_is_slow(Duration::ZERO), now).unwrap()
     });
     added.unwrap()
@@ -75,13 +75,14 @@ async fn each_fault_of_a_secret_has_its_own_code() {
     let Added { secret, .. } = add(&cloud, home, client, time::Duration::hours(1));
     let expired = add(&cloud, home, client, time::Duration::seconds(-1));
     let good = asking(client, &secret);
-    let assertion = assertion(&cloud, "rotate");
+    let by_assertion = with(good.clone(), "client_assertion", &assertion(&cloud, "rotate"));
+    let by_assertion = with(by_assertion, "client_assertion_type", BEARER);
 
     for (parameters, status, code, error) in [
         (with(good.clone(), "client_secret", "guess"), 401, 7_000_215, "invalid_client"),
         (with(good.clone(), "client_secret", &expired.secret), 401, 7_000_222, "invalid_client"),
         (with(good.clone(), "client_secret", ""), 401, 7_000_218, "invalid_client"),
-        (with(good.clone(), "client_assertion", &assertion), 401, 70_025, "invalid_client"),
+        (by_assertion, 401, 70_025, "invalid_client"),
         (with(good.clone(), "grant_type", "refresh_token"), 400, 70_000, "invalid_grant"),
         (with(good.clone(), "scope", "User.Read"), 400, 1_002_012, "invalid_scope"),
         (

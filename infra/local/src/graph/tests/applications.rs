@@ -75,7 +75,7 @@ fn an_application_is_found_by_its_ids_and_by_filter() {
     ] {
         assert_eq!(world.get(ROTATOR, &absent).0, 404, "{absent}");
     }
-    let nowhere = path("timesheets", "/federatedIdentityCredentials");
+    let nowhere = path("timesheets", "/extensionProperties");
     assert_eq!(world.get(ROTATOR, &nowhere).0, 400);
     assert_eq!(world.get(ROTATOR, &path("timesheets", "/addPassword")).0, 405);
 }
@@ -168,14 +168,16 @@ fn the_rotator_changes_only_what_it_owns() {
 
 #[test]
 fn no_other_application_changes_one_and_a_withdrawn_permission_is_gone_at_once() {
-    let mut world = World::new();
+    let world = World::new();
     for name in world.identities.applications.keys().filter(|name| *name != ROTATOR) {
         let (status, _) = world.post(name, &path("timesheets", "/addPassword"), json!({}));
         assert_eq!(status, 403, "{name}");
     }
 
     let rotator = world.application(ROTATOR);
-    world.identities.applications.get_mut(ROTATOR).unwrap().permissions.clear();
+    world.alter(json!({
+        "kind": "revoke_app_role", "from": ROTATOR, "role": "Application.ReadWrite.OwnedBy",
+    }));
     let add = path("timesheets", "/addPassword");
     assert_eq!(world.send(&rotator, "POST", &add, &[], json!({})).0, 403);
     assert!(world.effects().is_empty());

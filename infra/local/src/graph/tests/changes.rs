@@ -62,9 +62,11 @@ fn a_password_is_set_and_must_be_changed() {
 
 #[test]
 fn a_password_needs_the_directory_role_as_well() {
-    let mut world = World::new();
-    let application = world.identities.applications.get_mut("airlock-worker-passwords").unwrap();
-    application.directory_roles.clear();
+    let world = World::new();
+    world.alter(json!({
+        "kind": "remove_directory_role", "from": "airlock-worker-passwords",
+        "role": "User Administrator",
+    }));
 
     let (status, _) = world.patch(
         "airlock-worker-passwords",

@@ -270,7 +270,7 @@ fn secrets_of_devices_are_told_only_to_whoever_says_what_they_are() {
         ),
     ] {
         let request = Request::get(format!("https://graph.microsoft.com{path}"));
-        let graph = Graph { directory: &world.directory, identities: &world.identities };
+        let graph = Graph { directory: &world.directory };
 
         let refused = serve(graph, &caller, &request.body(Bytes::new()).unwrap()).unwrap_err();
 

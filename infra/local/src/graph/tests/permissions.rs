@@ -87,9 +87,11 @@ fn a_permission_counts_only_if_the_token_carries_it_and_the_file_declares_it() {
 
 #[test]
 fn the_tokens_tenant_decides_the_directory() {
-    let mut world = World::new();
+    let world = World::new();
+    let there = stable_id("tenant", "fabrikam.example");
     let fabrikam = Caller {
-        tenant: stable_id("tenant", "fabrikam.example"),
+        tenant: there,
+        object: service_principal_id("airlock-worker-lookup", there),
         ..world.application("airlock-worker-lookup")
     };
 
@@ -105,13 +107,9 @@ fn the_tokens_tenant_decides_the_directory() {
     let nowhere = Caller { tenant: Uuid::nil(), ..fabrikam };
     let (status, body) = world.send(&nowhere, "GET", "/v1.0/users", &[], Value::Null);
     assert_eq!((status, code(&body)), (401, "Authorization_IdentityNotFound"));
-    world.identities.applications.clear();
-    assert_eq!(
-        world
-            .send(&Caller { tenant: contoso(), ..nowhere }, "GET", "/v1.0/users", &[], Value::Null)
-            .0,
-        403
-    );
+    // The token of one tenant's service principal is worth nothing beside another tenant's.
+    let stranger = Caller { tenant: contoso(), ..nowhere };
+    assert_eq!(world.send(&stranger, "GET", "/v1.0/users", &[], Value::Null).0, 403);
 }
 
 #[test]

@@ -19,8 +19,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use airlock_core::digest::Digest;
 use sha2::{Digest as _, Sha256};
+
+use crate::digest::Digest;
 
 /// Says what the digest is of, so that it is no other digest of ours.
 const TAG: &[u8] = b"airlock package 1\n";
@@ -107,11 +108,29 @@ fn contents(path: &Path) -> io::Result<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
-    use crate::scratch::Scratch;
+
+    /// A folder for one test, removed with it.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn path(&self) -> &Path {
+            &self.0
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            drop(fs::remove_dir_all(&self.0));
+        }
+    }
 
     fn package(files: &[(&str, &[u8])]) -> Scratch {
-        let scratch = Scratch::new();
+        let scratch =
+            Scratch(std::env::temp_dir().join(format!("airlock-package-{}", Uuid::new_v4())));
+        fs::create_dir(scratch.path()).unwrap();
         for (name, contents) in files {
             let path = scratch.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();

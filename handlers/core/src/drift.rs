@@ -1,0 +1,88 @@
+//! Drift: what is, compared with what was declared.
+//!
+//! A round reads every source once ([`sources`]), lets each [`check`] judge what it needs of what
+//! was [`seen`], and keeps what deviates as a finding ([`findings`]) until it is seen to be gone.
+//! What Airlock can mend it is asked to mend ([`mending`]).
+//!
+//! What a round cannot see: a program that lies about its own package; a change that was made and
+//! undone between two rounds and that no log tells of.
+
+mod accounts;
+pub mod actual;
+pub mod check;
+pub mod desired;
+pub mod findings;
+pub mod mending;
+mod reading;
+mod rounds;
+mod scan;
+pub mod seen;
+pub mod severity;
+pub mod sources;
+mod stored;
+
+use std::sync::Arc;
+
+use crate::{data_keys::DataKeys, identity::App, ledger::Ledger, ports::Ports, trust::TrustStore};
+use accounts::Accounts;
+use desired::Desired;
+use mending::Asks;
+use sources::{Directories, Resources};
+
+/// Compares what is with what was declared, in the name of `drift`.
+pub struct Drift {
+    ports: Ports,
+    trust: Arc<TrustStore>,
+    ledger: Arc<Ledger>,
+    keys: DataKeys,
+    desired: Arc<Desired>,
+    directories: Arc<dyn Directories>,
+    resources: Arc<dyn Resources>,
+    accounts: Accounts,
+    asks: Asks,
+}
+
+/// What came of a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Checks that could be judged, in all places.
+    pub judged: usize,
+    /// Sources that could not be read.
+    pub unreadable: usize,
+    /// New findings.
+    pub detected: usize,
+    /// Findings that were seen to be gone.
+    pub resolved: usize,
+    /// Places whose findings could not be settled.
+    pub failed: usize,
+}
+
+impl Drift {
+    /// Compares over these ports and sources.
+    #[must_use]
+    pub fn new(
+        ports: Ports,
+        trust: TrustStore,
+        desired: Desired,
+        directories: Arc<dyn Directories>,
+        resources: Arc<dyn Resources>,
+    ) -> Self {
+        let trust = Arc::new(trust);
+        let ledger = Arc::new(Ledger::new(App::Drift, &ports, Arc::clone(&trust)));
+        let keys = DataKeys::new(&ports, Arc::clone(&ledger));
+        Self {
+            ports,
+            trust,
+            ledger,
+            keys,
+            desired: Arc::new(desired),
+            directories,
+            resources,
+            accounts: Accounts::default(),
+            asks: Asks::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,25 @@
+//! What must not be lost cannot be deleted for good.
+
+use super::{Check, Deployment, Deviation, Judge, Judged, Severity};
+use crate::drift::actual::ResourceKind;
+
+pub(super) const CHECK: Check = Check {
+    name: "retention",
+    severity: Severity::High,
+    explanation: "Keys can be purged, or anchors deleted before their time: the ledger could \
+                  neither be read nor proved afterwards.",
+    remediation: "Enable purge protection of the vault and the immutability policy of the anchors.",
+    judge: Judge::Deployment(judge),
+    lasting: false,
+};
+
+fn judge(seen: &Deployment) -> Judged {
+    let stores = seen.stores.as_ref().map_err(|unread| *unread)?;
+    let asked = |kind| matches!(kind, ResourceKind::Vault | ResourceKind::Anchors);
+    let lost = stores.iter().filter(|store| asked(store.kind) && !store.kept);
+    let deviations = lost.map(|store| {
+        let deviation = Deviation::of(format!("store{}/retention", store.id));
+        deviation.declared("kept against deletion").found("can be deleted for good")
+    });
+    Ok(deviations.collect())
+}

@@ -1,0 +1,120 @@
+//! Applications of others: everything once, and then what has changed.
+
+use super::*;
+use crate::{
+    drift::{actual::Federated, seen::Source, sources::Changed},
+    memory::actual::Is,
+    ports::PortError,
+};
+
+const MANY: u128 = 100;
+
+fn stranger(number: u128) -> Changed {
+    Changed { object: id(0xe000 + number), client: Some(id(0xf000 + number)) }
+}
+
+fn trusts(is: &mut Is, number: u128, subject: ObjectId) {
+    let federated = Federated {
+        id: id(0xfed0 + number),
+        issuer: "https://login.example".to_owned(),
+        subject: subject.to_string(),
+        audiences: ["api://AzureADTokenExchange".to_owned()].into(),
+    };
+    is.federated.insert(stranger(number).object, vec![federated]);
+}
+
+async fn foreign(stage: &Stage) -> Vec<(TenantId, String)> {
+    let mut all = Vec::new();
+    for finding in stage.all().await {
+        let Some(drifted) = &finding.drift else { continue };
+        let stands = !matches!(drifted.state, State::Resolved { .. });
+        if drifted.check == "foreign-trust" && stands && finding.tnt == CONTOSO {
+            all.push((finding.tnt, finding.subject));
+        }
+    }
+    all
+}
+
+fn reads(stage: &Stage) -> usize {
+    stage.actual.reads.lock().unwrap().get(&Source::Applications).copied().unwrap_or(0)
+}
+
+async fn of_many() -> (Stage, ObjectId) {
+    let stage = Stage::new().await;
+    let execute = *stage.manifest.principals.get(&App::Execute).unwrap();
+    {
+        let mut is = stage.actual.is.lock().unwrap();
+        is.changed = (0..MANY).map(stranger).collect();
+        trusts(&mut is, 70, execute);
+        trusts(&mut is, 71, id(0x1234));
+    }
+    (stage, execute)
+}
+
+#[tokio::test]
+async fn an_application_of_others_that_trusts_our_identity_is_found_and_a_scan_goes_on_from_there()
+{
+    let (stage, execute) = of_many().await;
+
+    stage.round().await;
+    assert_eq!(foreign(&stage).await.len(), 1);
+    let whole = reads(&stage);
+    stage.round().await;
+    let idle = reads(&stage) - whole;
+    {
+        let mut is = stage.actual.is.lock().unwrap();
+        trusts(&mut is, 5, execute);
+        is.federated.remove(&stranger(70).object);
+        is.changed.extend([stranger(5), stranger(70)]);
+    }
+    let before = reads(&stage);
+    stage.round().await;
+    let found = foreign(&stage).await;
+
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].1.contains(&stranger(5).object.to_string()), "{found:?}");
+    // Two tenants: a page and what has changed in it, or a page.
+    assert_eq!((idle, reads(&stage) - before), (2, 4));
+    assert!(whole > 10, "{whole}");
+}
+
+#[tokio::test]
+async fn a_lost_position_means_that_all_is_looked_at_anew_and_what_was_found_stands_meanwhile() {
+    let (stage, _) = of_many().await;
+    stage.round().await;
+    let whole = reads(&stage);
+    stage.world.pass(60).await;
+    {
+        let mut is = stage.actual.is.lock().unwrap();
+        is.forgotten += 1;
+        is.federated.remove(&stranger(70).object);
+    }
+
+    stage
+        .actual
+        .broken
+        .lock()
+        .unwrap()
+        .insert(Source::Applications, || PortError::Unavailable("half a page".into()));
+    stage.round().await;
+    assert_eq!(foreign(&stage).await.len(), 1, "nobody has seen that it is gone");
+
+    stage.actual.broken.lock().unwrap().clear();
+    let before = reads(&stage);
+    stage.round().await;
+    assert_eq!(foreign(&stage).await, []);
+    assert!(reads(&stage) - before >= whole, "everything was looked at");
+}
+
+#[tokio::test]
+async fn a_removed_application_trusts_nobody() {
+    let (stage, _) = of_many().await;
+    stage.round().await;
+    assert_eq!(foreign(&stage).await.len(), 1);
+
+    let gone = Changed { client: None, ..stranger(70) };
+    stage.actual.is.lock().unwrap().changed.push(gone);
+    stage.round().await;
+
+    assert_eq!(foreign(&stage).await, []);
+}

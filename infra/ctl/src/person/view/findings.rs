@@ -1,0 +1,251 @@
+//! Findings of drift, as the API shows them.
+
+use std::fmt;
+
+use airlock_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::foreign::Word;
+
+/// A list of findings.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Findings {
+    /// The worst first.
+    pub findings: Vec<FindingView>,
+}
+
+/// Something that deviates from what was declared, or a source that could not be read.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FindingView {
+    /// Names it.
+    pub fingerprint: String,
+    /// The check that found it.
+    pub check: String,
+    /// What it is about.
+    pub subject: String,
+    /// How it compares.
+    pub verdict: String,
+    /// How bad it is.
+    pub severity: String,
+    /// What that means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<String>,
+    /// What mends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remediation: Option<String>,
+    /// What was declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<String>,
+    /// What is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+    /// When it was first seen.
+    pub first_seen: Timestamp,
+    /// When it was last written down that it was seen.
+    pub last_seen: Timestamp,
+    /// How it is dealt with.
+    pub state: String,
+    /// Why it is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Until when it is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// How often Airlock was asked to mend it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// When it was asked last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// When it was seen to be gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// What Airlock can do about it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mend: Option<Mend>,
+    /// What `drift` signed.
+    pub signed: String,
+}
+
+/// A change that takes a deviation away.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Mend {
+    /// What is removed: `remove_password` or `remove_federated`.
+    pub kind: String,
+    /// The application that it is removed from.
+    pub application: String,
+    /// Which one.
+    pub credential: String,
+}
+
+/// As a table.
+pub struct Table<'a>(&'a [FindingView]);
+
+/// As what would be changed.
+pub struct Plan<'a>(&'a [FindingView]);
+
+impl Findings {
+    /// What was found.
+    #[must_use]
+    pub fn table(&self) -> Table<'_> {
+        Table(&self.findings)
+    }
+
+    /// What would mend it.
+    #[must_use]
+    pub fn plan(&self) -> Plan<'_> {
+        Plan(&self.findings)
+    }
+}
+
+/// What the columns say.
+const COLUMNS: [&str; 6] = ["severity", "verdict", "state", "since", "what", "declared -> found"];
+
+impl FindingView {
+    fn cells(&self) -> [String; 6] {
+        let until = self.until.map_or_else(String::new, |until| format!(" until {until}"));
+        let of = |text: &Option<String>| text.as_ref().map_or("-".to_owned(), |text| word(text));
+        [
+            word(&self.severity),
+            word(&self.verdict),
+            format!("{}{until}", word(&self.state)),
+            self.first_seen.to_string(),
+            word(&self.subject),
+            format!("{} -> {}", of(&self.declared), of(&self.found)),
+        ]
+    }
+
+    /// Who does what.
+    fn remedy(&self) -> String {
+        let mended = self.mend.as_ref().map(|mend| {
+            let what = match mend.kind.as_str() {
+                "remove_password" => "password",
+                "remove_federated" => "federated credential",
+                _ => "credential",
+            };
+            let Mend { application, credential, .. } = mend;
+            format!(
+                "airlock removes the {what} {} from the application {}",
+                word(credential),
+                word(application)
+            )
+        });
+        let by_people = || {
+            let text = self.remediation.as_deref().unwrap_or("See why the source cannot be read.");
+            format!("by hand: {}", word(text))
+        };
+        match self.state.as_str() {
+            "accepted" => {
+                let reason = self.reason.as_deref().unwrap_or_default();
+                format!("nothing, it is accepted: {}", word(reason))
+            }
+            "remediating" => {
+                let attempt = self.attempt.unwrap_or(1);
+                let mended = mended.unwrap_or_else(by_people);
+                format!("{mended} (asked {attempt} time(s))")
+            }
+            _ => mended.unwrap_or_else(by_people),
+        }
+    }
+}
+
+fn word(text: &str) -> String {
+    Word(text).to_string()
+}
+
+/// A table.
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return formatter.write_str("no findings");
+        }
+        let head = COLUMNS.map(str::to_owned);
+        let rows = self.0.iter().map(FindingView::cells);
+        let rows: Vec<[String; 6]> = std::iter::once(head).chain(rows).collect();
+        let widest = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+        let widths: Vec<usize> = (0..COLUMNS.len()).filter_map(widest).collect();
+        for (index, row) in rows.iter().enumerate() {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            let line = cells.collect::<Vec<String>>().join("  ");
+            let end = if index == 0 { "" } else { "\n" };
+            write!(formatter, "{end}{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// One finding after the other.
+impl fmt::Display for Plan<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return formatter.write_str("nothing would be changed");
+        }
+        for (index, finding) in self.0.iter().enumerate() {
+            let end = if index == 0 { "" } else { "\n" };
+            let FindingView { severity, subject, fingerprint, .. } = finding;
+            write!(formatter, "{end}{} {}", word(severity), word(subject))?;
+            write!(formatter, "\n  finding {}", word(fingerprint))?;
+            write!(formatter, "\n  {}", finding.remedy())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn finding(more: &Value) -> FindingView {
+        let mut finding = json!({
+            "fingerprint": "abc", "check": "secretless-application",
+            "subject": "secretless-application/application/x/password/1", "verdict": "drift",
+            "severity": "critical", "declared": "none", "found": "a password",
+            "remediation": "Remove it.", "first_seen": 1_700_000_000, "last_seen": 1_700_000_000,
+            "state": "open", "signed": "a.b.c",
+        });
+        let more = more.as_object().unwrap().clone();
+        finding.as_object_mut().unwrap().extend(more);
+        serde_json::from_value(finding).unwrap()
+    }
+
+    #[test]
+    fn a_table_tells_what_is_wrong_since_when() {
+        let findings = vec![finding(&json!({ "found": "a pass\u{202e}word" }))];
+        let told = Findings { findings }.table().to_string();
+        let (head, line) = told.split_once('\n').unwrap();
+        assert!(head.starts_with("severity  verdict  state  since                 what"), "{head}");
+        let begin = "critical  drift    open   2023-11-14T22:13:20Z  secretless-application/";
+        assert!(line.starts_with(begin), "{line}");
+        assert!(line.ends_with(r#"none -> "a pass\u{202e}word""#), "{line}");
+        assert_eq!(Findings { findings: Vec::new() }.table().to_string(), "no findings");
+    }
+
+    #[test]
+    fn a_plan_tells_who_would_change_what() {
+        let mend = json!({ "kind": "remove_password", "application": "app", "credential": "key" });
+        let findings = vec![
+            finding(&json!({})),
+            finding(&json!({ "mend": mend })),
+            finding(&json!({ "mend": mend, "state": "remediating", "attempt": 2 })),
+            finding(&json!({ "state": "accepted", "reason": "an exercise" })),
+        ];
+        let told = Findings { findings }.plan().to_string();
+        let remedies: Vec<&str> = told
+            .lines()
+            .filter(|line| line.starts_with("  ") && !line.contains("finding "))
+            .collect();
+        assert_eq!(
+            remedies,
+            [
+                "  by hand: \"Remove it.\"",
+                "  airlock removes the password key from the application app",
+                "  airlock removes the password key from the application app (asked 2 time(s))",
+                "  nothing, it is accepted: \"an exercise\"",
+            ]
+        );
+        let none = Findings { findings: Vec::new() }.plan().to_string();
+        assert_eq!(none, "nothing would be changed");
+    }
+}

@@ -1,0 +1,204 @@
+//! Drift: somebody changes something behind everyone's back; it is found, and what can be mended is
+//! mended by a permit.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use std::fs;
+
+use airlock_core::ledger::{Happened, Receipt, Statement, note::VerifierKey};
+use airlock_tests::{Drifts, LATER, Person, Rotations, SOON, World, eventually, payload};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::cli::Shell;
+
+const WORKER: &str = "airlock-worker-accounts";
+
+/// The request of drift's that is about what was planted.
+async fn asked(tara: &Person, world: &World) -> Value {
+    let path = format!("/api/requests?tenant={}", world.contoso());
+    eventually("drift's request is there", SOON, async || {
+        let all = tara.get(&path).await.ok();
+        let mut all = all["requests"].as_array().unwrap().iter();
+        all.find(|request| request["operation"] == "credential.remove").cloned()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_secret_that_somebody_plants_on_a_worker_is_removed_by_a_permit_within_two_periods() {
+    let world = World::start().await;
+    let drifts = Drifts::of(&world).await;
+    let (tara, rotations) = (world.person("tara").await, Rotations::of(&world).await);
+    let planted =
+        drifts.alter(&json!({ "kind": "add_password", "on": { "application": WORKER } })).await;
+    let (key_id, secret) =
+        (planted["key_id"].as_str().unwrap(), planted["secret"].as_str().unwrap());
+    let client = world.impostor("execute").await.application(WORKER);
+    eventually("whoever planted it can act as the worker", SOON, async || {
+        rotations.signs_in(&client, secret).await.ok()
+    })
+    .await;
+
+    // The first period: it is found, asked for, permitted, and removed.
+    drifts.round().await;
+    let standing = drifts.standing().await;
+    assert_eq!(standing.len(), 1, "{standing:?}");
+    assert_eq!(standing[0].check, "secretless-application");
+    assert!(standing[0].subject.contains(key_id));
+    assert_eq!(
+        (standing[0].severity.as_str(), standing[0].state.as_str()),
+        ("critical", "remediating")
+    );
+    let request = asked(&tara, &world).await;
+    let id = request["id"].as_str().unwrap();
+    let ended = tara.wait_for(id, "succeeded").await;
+    assert_eq!(ended["requester"], "producer:drift");
+    eventually("it opens nothing any more", SOON, async || {
+        rotations.signs_in(&client, secret).await.err()
+    })
+    .await;
+
+    // The second: it is seen to be gone, and what removed it is accounted for.
+    drifts.round().await;
+    let all = drifts.findings().await;
+    let states: Vec<&str> = all.iter().map(|found| found.state.as_str()).collect();
+    assert_eq!(states, ["resolved"], "{all:?}");
+
+    // Whoever audits verifies the receipt with public keys alone.
+    let answer = tara.get(&format!("/api/requests/{id}/receipt")).await.ok();
+    let receipt = Receipt::parse(answer["receipt"].as_str().unwrap()).unwrap();
+    let entry = answer["statement"].as_str().unwrap();
+    let checkpoints = world.impostor("drift").await.key_named("drift-checkpoint").await;
+    let origin = format!("ledger.airlock.example/t/{}/0", world.contoso());
+    let key = VerifierKey::new(&origin, checkpoints.key().clone()).unwrap();
+    receipt.verify(entry.as_bytes(), &key).unwrap();
+    let statement: Statement = payload(entry);
+    assert_eq!(statement.r#type, Happened::Ended);
+    let told = world.tree("platform").await.into_leaves();
+    let told: Vec<&str> = told
+        .iter()
+        .map(|leaf| leaf.kind())
+        .filter(|kind| kind.starts_with("airlock.drift."))
+        .collect();
+    assert_eq!(told, ["airlock.drift.detected", "airlock.drift.resolved"]);
+}
+
+#[tokio::test]
+async fn a_trust_that_somebody_plants_is_removed_once_an_administrator_has_approved() {
+    let world = World::start().await;
+    let drifts = Drifts::of(&world).await;
+    let shell = Shell::in_world(&world);
+    for person in ["tara", "harriet", "petra"] {
+        shell.signs_in(person);
+    }
+    let tara = world.person("tara").await;
+    let planted = json!({
+        "kind": "add_federated_credential", "application": WORKER, "name": "ci",
+        "issuer": "https://token.actions.githubusercontent.com", "subject": "repo:evil/evil",
+    });
+    drifts.alter(&planted).await;
+    drifts.round().await;
+
+    // Who oversees the deployment sees it, and what would be done; nobody else does.
+    shell.types("harriet", &["drift", "--platform"]).ended_with(1, "nothing here for you");
+    let told = shell.types("petra", &["drift", "--platform"]).done();
+    assert!(told.contains("federated-credential/application/airlock-worker-accounts"), "{told}");
+    let plan = shell.types("petra", &["drift", "--platform", "--plan"]).done();
+    assert!(plan.contains("airlock removes the federated credential"), "{plan}");
+    assert_eq!(
+        shell.types("petra", &["drift", "--platform", "--alarm"]).ended_with_result(1),
+        None
+    );
+    assert_eq!(shell.types("tara", &["drift"]).done().trim(), "no findings");
+
+    let request = asked(&tara, &world).await;
+    assert_eq!(request["state"], "pending", "{request}");
+    let id = request["id"].as_str().unwrap();
+    tara.approve(id).await;
+    tara.wait_for(id, "succeeded").await;
+    drifts.round().await;
+
+    assert!(drifts.standing().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_as_declared_is_no_finding_whatever_its_order_case_and_pages() {
+    let world = World::start().await;
+    let drifts = Drifts::of(&world).await;
+    assert!(drifts.findings().await.is_empty(), "{}", drifts.log().await);
+    // Work leaves traces in the directory's own log, and a claim for each.
+    let harriet = world.person("harriet").await;
+    let asking = harriet.ask("sessions.revoke", &world.who("nina")).await;
+    harriet.wait_for(&asking.id, "succeeded").await;
+
+    drifts.shuffle().await;
+    drifts.round().await;
+    drifts.round().await;
+
+    assert!(
+        drifts.findings().await.is_empty(),
+        "{:?} {}",
+        drifts.findings().await,
+        drifts.log().await
+    );
+}
+
+#[tokio::test]
+async fn what_a_worker_changes_without_a_permit_is_found_by_the_directorys_own_log() {
+    let world = World::start().await;
+    let drifts = Drifts::of(&world).await;
+    // Somebody who has taken over `execute` uses a worker's token past every door.
+    let execute = world.impostor("execute").await;
+    let graph = "https://graph.microsoft.com";
+    let token = execute.ask_as(WORKER, world.contoso(), graph).await.ok();
+    let path = "/users/nina@contoso.example/revokeSignInSessions";
+    let done = execute.graph(Method::POST, path, token["access_token"].as_str().unwrap()).await;
+    assert_eq!(done.status, 200, "{}", done.text);
+
+    eventually("it is found", LATER, async || {
+        drifts.round().await;
+        let standing = drifts.standing().await;
+        standing.into_iter().find(|found| found.check == "change-without-receipt")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_package_that_nobody_signed_and_a_binding_that_airlockctl_did_not_write_are_found() {
+    let world = World::start().await;
+    let (control, drifts) = (world.control(), Drifts::of(&world).await);
+    let checks = async || -> Vec<(String, String)> {
+        let standing = drifts.standing().await;
+        standing.into_iter().map(|found| (found.check, found.subject)).collect()
+    };
+
+    // A file more beside the program of `rotate`.
+    let file = world.state().join("apps/rotate/more.json");
+    fs::write(&file, "{}").unwrap();
+    control.stop("rotate").await;
+    control.start("rotate").await;
+    drifts.round().await;
+    assert_eq!(checks().await, [("package".to_owned(), "package/package/rotate".to_owned())]);
+    fs::remove_file(&file).unwrap();
+    control.stop("rotate").await;
+    control.start("rotate").await;
+    drifts.round().await;
+    assert_eq!(checks().await, []);
+
+    // Fabrikam's binding, by somebody who can write to the container and has no root key.
+    let fabrikam = world.fabrikam().to_string();
+    let genuine = control.published(&fabrikam).await;
+    let mut forged = genuine.clone();
+    forged["artefact"] = airlock_tests::spoiled(genuine["artefact"].as_str().unwrap(), 120).into();
+    control.put("bindings", &fabrikam, &forged).await;
+    drifts.round().await;
+    let found = checks().await;
+    assert!(
+        found.contains(&("binding".to_owned(), format!("binding/bindings/{fabrikam}/binding"))),
+        "{found:?}"
+    );
+    control.put("bindings", &fabrikam, &genuine).await;
+    drifts.round().await;
+    assert_eq!(checks().await, []);
+}
