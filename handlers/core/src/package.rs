@@ -1,6 +1,6 @@
 //! The digest of a package: what was deployed, in 32 bytes.
 //!
-//! SHA-256 over [`TAG`] and then, for each file of the folder and its subfolders except
+//! SHA-256 over the text `airlock package 1` with a line's end and then, for each file of the folder and its subfolders except
 //! `manifest.json` at its root, in the order of their paths' bytes:
 //!
 //! ```text

@@ -37,16 +37,6 @@ const QUEUE: &str = "intake-events";
 pub(super) struct Asks(Mutex<BTreeMap<Digest, u32>>);
 
 impl Drift {
-    /// Whether the terms let `drift` ask for what mends.
-    pub(super) fn producer<'t>(&self, terms: &'t Terms) -> Option<&'t str> {
-        let mut all = terms.producers.iter();
-        let registered = all.find(|producer| {
-            producer.signed_by == SignedBy::Drift
-                && producer.operations.iter().any(|operation| operation == OPERATION)
-        });
-        registered.map(|producer| producer.name.as_str())
-    }
-
     /// Sends what was not sent yet. Remote calls: a signature and a message each.
     pub(super) async fn ask_to_mend(
         &self,
@@ -72,6 +62,16 @@ impl Drift {
         }
         Ok(())
     }
+}
+
+/// Under which name the terms let `drift` ask for what mends.
+pub(super) fn producer(terms: &Terms) -> Option<&str> {
+    let mut all = terms.producers.iter();
+    let registered = all.find(|producer| {
+        producer.signed_by == SignedBy::Drift
+            && producer.operations.iter().any(|operation| operation == OPERATION)
+    });
+    registered.map(|producer| producer.name.as_str())
 }
 
 fn event(producer: &str, each: &ToMend) -> Event {

@@ -9,6 +9,7 @@ use super::{
     Drift, Round,
     check::{CHECKS, Check, Judge, Judged},
     findings::{Book, NotSettled, Settled},
+    mending,
     seen::{Reading, Source},
 };
 use crate::{
@@ -113,7 +114,7 @@ impl Drift {
         judged: &[(&'static Check, Judged)],
         now: Timestamp,
     ) -> Result<Settled, NotSettled> {
-        let producer = self.producer(terms);
+        let producer = mending::producer(terms);
         let book = Book {
             ports: &self.ports,
             ledger: &self.ledger,

@@ -60,6 +60,15 @@ struct Scan {
     found: BTreeSet<Found>,
 }
 
+/// How far a round has come.
+struct Scanned {
+    scan: Scan,
+    /// Applications that were looked at.
+    looked_at: usize,
+    /// What it ended with before its time.
+    failed: Option<PortError>,
+}
+
 /// An application that trusts one of Airlock's identities, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,10 +114,10 @@ impl Drift {
         let kept = self.kept(trust, partition, now).await;
         let kept = kept.map_err(|error| told(Source::Applications, &error))?;
         let before = kept.as_ref().map(|document| document.body.clone()).unwrap_or_default();
-        let (scan, failed) = self.scanned(before.clone(), tenant, now).await;
+        let Scanned { scan, looked_at, failed } = self.scanned(before.clone(), tenant, now).await;
         let is_old = scan.got - before.got > KEPT_S;
-        let same = Scan { position: before.position.clone(), got: before.got, ..scan.clone() };
-        if same != before || is_old || before.position.is_none() {
+        // As long as nothing changes, an earlier position is as good, and costs no leaf.
+        if looked_at > 0 || is_old || scan.whole != before.whole || before.position.is_none() {
             let stored = self.keep(trust, partition, kept, &scan, now).await;
             stored.map_err(|error| told(Source::Applications, &error))?;
         }
@@ -123,12 +132,8 @@ impl Drift {
     }
 
     /// Goes on as far as it comes. What failed is said beside how far that was.
-    async fn scanned(
-        &self,
-        mut scan: Scan,
-        tenant: TenantId,
-        now: Timestamp,
-    ) -> (Scan, Option<PortError>) {
+    async fn scanned(&self, mut scan: Scan, tenant: TenantId, now: Timestamp) -> Scanned {
+        let mut looked_at = 0;
         let now_s = now.as_unix_s();
         if scan.whole.is_some_and(|whole| now_s - whole > WHOLE_S) && scan.begun <= whole_of(&scan)
         {
@@ -147,11 +152,12 @@ impl Drift {
                     scan.position = None;
                     continue;
                 }
-                Err(error) => return (scan, Some(error)),
+                Err(error) => return Scanned { scan, looked_at, failed: Some(error) },
             };
             if let Err(error) = self.looked_at(&mut scan, tenant, &changed).await {
-                return (scan, Some(error));
+                return Scanned { scan, looked_at, failed: Some(error) };
             }
+            looked_at += changed.len();
             scan.position = Some(next);
             scan.got = now_s;
             if is_last {
@@ -163,7 +169,7 @@ impl Drift {
                 break;
             }
         }
-        (scan, None)
+        Scanned { scan, looked_at, failed: None }
     }
 
     async fn looked_at(

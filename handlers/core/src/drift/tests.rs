@@ -95,12 +95,10 @@ impl Stage {
         round
     }
 
-    fn partition(&self, tenant: Option<TenantId>) -> impl Future<Output = Partition> {
-        async move {
-            match tenant {
-                Some(tenant) => Partition::tenant(&self.world.scope(tenant).await),
-                None => Partition::platform(),
-            }
+    async fn partition(&self, tenant: Option<TenantId>) -> Partition {
+        match tenant {
+            Some(tenant) => Partition::tenant(&self.world.scope(tenant).await),
+            None => Partition::platform(),
         }
     }
 

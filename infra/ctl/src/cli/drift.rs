@@ -5,6 +5,7 @@ use clap::Args;
 use super::TenantName;
 
 /// Options of `drift`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch that people type")]
 #[derive(Debug, Args)]
 pub struct Drift {
     /// Tenant to look at, its id or, in the local cloud, its domain; without it, the one that you

@@ -131,6 +131,7 @@ impl Problem {
     }
 
     /// Its code.
+    #[cfg(test)]
     pub const fn code(&self) -> &'static str {
         self.code
     }

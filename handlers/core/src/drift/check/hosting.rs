@@ -19,15 +19,12 @@ fn judge(seen: &Deployment) -> Judged {
     let sites = seen.sites.as_ref().map_err(|unread| *unread)?;
     let mut all = Vec::new();
     for site in sites {
-        match site.app.filter(|app| seen.desired.sites.get(app) == Some(&site.name)) {
-            Some(app) => {
-                let own = seen.desired.principals.get(&app).copied();
-                all.extend(judged(site, own.into_iter().collect()));
-            }
-            None => {
-                let deviation = Deviation::of(format!("site/{}", site.name));
-                all.push(deviation.declared("none").found("a function app"));
-            }
+        if let Some(app) = site.app.filter(|app| seen.desired.sites.get(app) == Some(&site.name)) {
+            let own = seen.desired.principals.get(&app).copied();
+            all.extend(judged(site, &own.into_iter().collect()));
+        } else {
+            let deviation = Deviation::of(format!("site/{}", site.name));
+            all.push(deviation.declared("none").found("a function app"));
         }
     }
     for (app, name) in &seen.desired.sites {
@@ -40,11 +37,11 @@ fn judge(seen: &Deployment) -> Judged {
     Ok(all)
 }
 
-fn judged(site: &Site, own: BTreeSet<ObjectId>) -> Vec<Deviation> {
+fn judged(site: &Site, own: &BTreeSet<ObjectId>) -> Vec<Deviation> {
     let mut all = Vec::new();
     let of = |what: &str| Deviation::of(format!("site/{}/{what}", site.name));
-    if site.identities != own {
-        all.push(of("identity").declared(listed(&own)).found(listed(&site.identities)));
+    if site.identities != *own {
+        all.push(of("identity").declared(listed(own)).found(listed(&site.identities)));
     }
     if !site.https_only {
         let deviation = of("https").declared("HTTPS only").found("HTTP too");

@@ -104,12 +104,12 @@ mod tests {
         }
     }
 
-    fn mend() -> Option<Mend> {
-        Some(Mend::RemovePassword {
+    fn mend() -> Mend {
+        Mend::RemovePassword {
             tenant: TenantId::new(Uuid::nil()),
             application: ObjectId::new(Uuid::nil()),
             credential: Uuid::nil(),
-        })
+        }
     }
 
     fn after(before: Option<&Drifted>, seen: Option<&Observed>, s: i64) -> Option<Drifted> {
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn it_is_accepted_until_the_terms_say_and_then_open_again() {
-        let seen = observed(mend());
+        let seen = observed(Some(mend()));
         let until = NOON.plus_s(10);
         let terms = [Accepted { finding: seen.fingerprint, reason: "known".to_owned(), until }];
         let at =
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn airlock_is_asked_to_mend_a_few_times_and_not_more() {
-        let seen = observed(mend());
+        let seen = observed(Some(mend()));
         let mut finding = after(None, Some(&seen), 0).unwrap();
         let mut attempts = 1;
         for hour in 1..20 {

@@ -101,8 +101,8 @@ async fn what_was_found_stands_while_its_source_cannot_be_read() {
     stage.world.pass(STALE_S).await;
     stage.round().await;
     let all = stage.all().await;
-    let stale = all.iter().find(|finding| finding.verdict == Verdict::Stale).unwrap();
-    assert_eq!(stale.drift.as_ref().unwrap().severity, Severity::High);
+    let old = all.iter().find(|finding| finding.verdict == Verdict::Stale).unwrap();
+    assert_eq!(old.drift.as_ref().unwrap().severity, Severity::High);
 
     stage.actual.broken.lock().unwrap().clear();
     stage.round().await;

@@ -5,7 +5,7 @@ use std::fmt;
 use airlock_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::foreign::Word;
+use crate::foreign::{Quoted, Word};
 
 /// A list of findings.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -104,13 +104,13 @@ const COLUMNS: [&str; 6] = ["severity", "verdict", "state", "since", "what", "de
 impl FindingView {
     fn cells(&self) -> [String; 6] {
         let until = self.until.map_or_else(String::new, |until| format!(" until {until}"));
-        let of = |text: &Option<String>| text.as_ref().map_or("-".to_owned(), |text| word(text));
+        let of = |text: &Option<String>| text.as_ref().map_or("-".to_owned(), |text| said(text));
         [
             word(&self.severity),
             word(&self.verdict),
             format!("{}{until}", word(&self.state)),
             self.first_seen.to_string(),
-            word(&self.subject),
+            thing(&self.subject),
             format!("{} -> {}", of(&self.declared), of(&self.found)),
         ]
     }
@@ -132,12 +132,12 @@ impl FindingView {
         });
         let by_people = || {
             let text = self.remediation.as_deref().unwrap_or("See why the source cannot be read.");
-            format!("by hand: {}", word(text))
+            format!("by hand: {}", said(text))
         };
         match self.state.as_str() {
             "accepted" => {
                 let reason = self.reason.as_deref().unwrap_or_default();
-                format!("nothing, it is accepted: {}", word(reason))
+                format!("nothing, it is accepted: {}", said(reason))
             }
             "remediating" => {
                 let attempt = self.attempt.unwrap_or(1);
@@ -151,6 +151,17 @@ impl FindingView {
 
 fn word(text: &str) -> String {
     Word(text).to_string()
+}
+
+/// A path of names and ids, whole; what else it turns out to be is quoted.
+fn thing(text: &str) -> String {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_plain { text.to_owned() } else { said(text) }
+}
+
+/// Free text, in one line.
+fn said(text: &str) -> String {
+    Quoted(text).to_string()
 }
 
 /// A table.
@@ -183,7 +194,7 @@ impl fmt::Display for Plan<'_> {
         for (index, finding) in self.0.iter().enumerate() {
             let end = if index == 0 { "" } else { "\n" };
             let FindingView { severity, subject, fingerprint, .. } = finding;
-            write!(formatter, "{end}{} {}", word(severity), word(subject))?;
+            write!(formatter, "{end}{} {}", word(severity), thing(subject))?;
             write!(formatter, "\n  finding {}", word(fingerprint))?;
             write!(formatter, "\n  {}", finding.remedy())?;
         }
@@ -218,7 +229,7 @@ mod tests {
         assert!(head.starts_with("severity  verdict  state  since                 what"), "{head}");
         let begin = "critical  drift    open   2023-11-14T22:13:20Z  secretless-application/";
         assert!(line.starts_with(begin), "{line}");
-        assert!(line.ends_with(r#"none -> "a pass\u{202e}word""#), "{line}");
+        assert!(line.ends_with(r#""none" -> "a pass\u{202e}word""#), "{line}");
         assert_eq!(Findings { findings: Vec::new() }.table().to_string(), "no findings");
     }
 
