@@ -1,6 +1,7 @@
 //! Somebody who has taken `rotate` over: they change what its application owns, and nothing else.
 
-use airlock_tests::{Answer, Impostor, Rotations, World};
+use airlock_core::identity::TenantId;
+use airlock_tests::{Answer, Drifts, Impostor, Rotations, World};
 use http::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -15,9 +16,13 @@ struct Graph<'a> {
 }
 
 impl<'a> Graph<'a> {
-    async fn of(world: &'a World, tenant: airlock_core::identity::TenantId) -> Self {
+    async fn of(world: &'a World, tenant: TenantId) -> Self {
+        Self::by("airlock-rotator", world, tenant).await
+    }
+
+    async fn by(application: &str, world: &'a World, tenant: TenantId) -> Self {
         let impostor = world.impostor("rotate").await;
-        let token = impostor.ask_as("airlock-rotator", tenant, GRAPH).await.ok();
+        let token = impostor.ask_as(application, tenant, GRAPH).await.ok();
         let token = token["access_token"].as_str().expect("a token is text").to_owned();
         Self { world, impostor, token }
     }
@@ -82,7 +87,7 @@ async fn whoever_took_rotate_over_gives_no_worker_a_secret_and_takes_nobody_else
     }
 
     // Every application of ours, the rotator's own among them, and one of the tenant's.
-    assert_eq!(ours, 10, "{refused:?}");
+    assert_eq!(ours, 11, "{refused:?}");
     assert!(refused.contains(&"payroll"), "{refused:?}");
     for worker in ["passwords", "methods", "accounts", "groups", "devices", "lookup"] {
         assert!(refused.contains(&format!("airlock-worker-{worker}").as_str()), "{refused:?}");
@@ -109,4 +114,39 @@ async fn what_the_rotator_owns_in_one_tenant_it_does_not_change_by_a_token_of_an
     }
 
     assert_eq!(credentials(&world).await, before);
+}
+
+#[tokio::test]
+async fn what_removes_credentials_adds_none_and_touches_nobody_elses() {
+    let world = World::start().await;
+    let rotations = Rotations::of(&world).await;
+    let remediator = Graph::by("airlock-remediator", &world, world.contoso()).await;
+    let all = Graph::of(&world, world.contoso()).await.applications().await;
+    let drifts = Drifts::of(&world).await;
+    let before = (credentials(&world).await, world.control().effects().await.len());
+
+    for (name, id) in &all {
+        let added = remediator.add(id).await;
+        // On ours the app management policy lets nobody add one; on others it has no right.
+        let code = if added.status == 400 {
+            "CredentialTypeNotAllowedAsPerAppPolicy"
+        } else {
+            "Authorization_RequestDenied"
+        };
+        assert_eq!(added.json["error"]["code"], code, "{name}: {}", added.text);
+        let ours = name.starts_with("airlock-");
+        if !ours || ["airlock-rotator", "airlock-remediator"].contains(&name.as_str()) {
+            let standing = if ours { Vec::new() } else { rotations.credentials(name).await };
+            let credential = standing.first().cloned().unwrap_or_else(|| Uuid::nil().to_string());
+            let removed = remediator.remove(id, &credential).await;
+            assert_eq!(removed.status, 403, "{name}: {}", removed.text);
+        }
+    }
+    assert_eq!((credentials(&world).await, world.control().effects().await.len()), before);
+
+    // It is not that nothing would be allowed.
+    let on = json!({ "application": "airlock-worker-groups" });
+    let planted = drifts.alter(&json!({ "kind": "add_password", "on": on })).await;
+    let (_, groups) = all.iter().find(|(name, _)| name == "airlock-worker-groups").unwrap();
+    remediator.remove(groups, planted["key_id"].as_str().unwrap()).await.assert_ok();
 }

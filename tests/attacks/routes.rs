@@ -46,7 +46,9 @@ impl Route {
         let path = self.path.replace("{id}", &id);
         let path = path.replace("{tree}", &Uuid::nil().to_string()).replace("{epoch}", "0");
         let path = path.replace("{*rest}", "entries/000");
-        if self.method == Method::GET && ["/api/requests", "/api/secrets"].contains(&self.path) {
+        if self.method == Method::GET
+            && ["/api/requests", "/api/secrets", "/api/findings"].contains(&self.path)
+        {
             return format!("{path}?tenant={}", Uuid::nil());
         }
         path
@@ -76,6 +78,7 @@ fn routes() -> Vec<Route> {
         route(Method::GET, "/api/ledger/{tree}/{epoch}/checkpoint", SignedIn),
         route(Method::GET, "/api/ledger/{tree}/{epoch}/tile/{*rest}", SignedIn),
         route(Method::GET, "/api/secrets", SignedIn),
+        route(Method::GET, "/api/findings", SignedIn),
         route(Method::GET, "/api/operations", SignedIn),
         route(Method::GET, "/api/tenants", SignedIn),
         route(Method::GET, "/api/claims", TokenHolder),

@@ -23,7 +23,7 @@ FRESH_S = 60
 # Which requests a path is for, by how it ends.
 KINDS = {"decision": "pending", "receipt": "ended"}
 # What is done by whoever decides; the rest is by whoever asks.
-BY_THE_DECIDER = {"decideRequest", "listSecrets", "readCheckpoint"}
+BY_THE_DECIDER = {"decideRequest", "listFindings", "listSecrets", "readCheckpoint"}
 
 
 def encoded(data):

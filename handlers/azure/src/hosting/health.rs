@@ -59,6 +59,9 @@ struct Report {
     package: Option<Digest>,
 }
 
+/// What every package has at its root.
+const HOST_FILE: &str = "host.json";
+
 /// The package that the process runs from: the folder of its program.
 ///
 /// Drift holds its digest against the one that the admin plane signed. Measured when it is first
@@ -74,6 +77,9 @@ enum NotMeasured {
     /// Where the program is cannot be told.
     #[error("folder of the program not known")]
     Nowhere(#[source] io::Error),
+    /// The program lies in no package: there is no `host.json` beside it.
+    #[error("program is not in a package")]
+    NoPackage,
     /// Its files were not read.
     #[error("package not read")]
     NoDigest(#[source] NoDigest),
@@ -106,6 +112,10 @@ impl Running {
     async fn digest(&self) -> Option<Digest> {
         let measure = async || {
             let folder = (self.folder)().map_err(NotMeasured::Nowhere)?;
+            // Whatever else the program lies in may be of any size.
+            if !folder.join(HOST_FILE).is_file() {
+                return Err(NotMeasured::NoPackage);
+            }
             let measured = spawn_blocking(move || package::digest(&folder)).await;
             measured.map_err(NotMeasured::BrokenOff)?.map_err(NotMeasured::NoDigest)
         };

@@ -24,6 +24,7 @@ use crate::{
     jws::Signed,
     ports::Message,
     producer::{Event, EventData},
+    time::Timestamp,
 };
 
 /// The operation that `drift` asks for.
@@ -34,7 +35,7 @@ const QUEUE: &str = "intake-events";
 
 /// Which attempts this process has sent.
 #[derive(Default)]
-pub(super) struct Asks(Mutex<BTreeMap<Digest, u32>>);
+pub(super) struct Asks(Mutex<BTreeMap<Digest, (Timestamp, u32)>>);
 
 impl Drift {
     /// Sends what was not sent yet. Remote calls: a signature and a message each.
@@ -51,7 +52,7 @@ impl Drift {
             let event = event(producer, each);
             let signed = Signed::sign(&event, &*self.ports.signer).await?;
             let message = Message {
-                id: format!("{}-{}", each.fingerprint, each.attempt),
+                id: format!("{}-{}-{}", each.fingerprint, each.since.as_unix_s(), each.attempt),
                 body: signed.as_str().as_bytes().to_vec(),
                 not_before: None,
                 traceparent: None,
@@ -95,18 +96,19 @@ fn event(producer: &str, each: &ToMend) -> Event {
         lifetime_s: u32::try_from(AGAIN_S).ok(),
         finding: Some(each.finding.clone()),
     };
-    let id = format!("{}/{}", each.fingerprint, each.attempt);
+    // With the time: what comes back is asked for anew.
+    let id = format!("{}/{}/{}", each.fingerprint, each.since.as_unix_s(), each.attempt);
     Event::asking(producer.to_owned(), id, each.since, tenant, data)
 }
 
 impl Asks {
     fn sent(&self, each: &ToMend) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(&each.fingerprint) == Some(&each.attempt)
+        all.get(&each.fingerprint) == Some(&(each.since, each.attempt))
     }
 
     fn remember(&self, each: &ToMend) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(each.fingerprint, each.attempt);
+        all.insert(each.fingerprint, (each.since, each.attempt));
     }
 }

@@ -24,9 +24,11 @@ use super::{
 };
 use crate::{
     data_keys::NotSealed,
-    identity::{ObjectId, TenantId},
+    identity::{App, ObjectId, TenantId},
     keyset::Trust,
-    ledger::{Commit, Contents, Document, Happened, NotCommitted, NotRead, commit::Change},
+    ledger::{
+        Commit, Contents, Document, Happened, NotCommitted, NotGenuine, NotRead, commit::Change,
+    },
     ports::{Partition, PortError},
     time::Timestamp,
 };
@@ -116,8 +118,9 @@ impl Drift {
         let before = kept.as_ref().map(|document| document.body.clone()).unwrap_or_default();
         let Scanned { scan, looked_at, failed } = self.scanned(before.clone(), tenant, now).await;
         let is_old = scan.got - before.got > KEPT_S;
+        let is_first = before.position.is_none() && scan.position.is_some();
         // As long as nothing changes, an earlier position is as good, and costs no leaf.
-        if looked_at > 0 || is_old || scan.whole != before.whole || before.position.is_none() {
+        if looked_at > 0 || is_old || scan.whole != before.whole || is_first {
             let stored = self.keep(trust, partition, kept, &scan, now).await;
             stored.map_err(|error| told(Source::Applications, &error))?;
         }
@@ -135,7 +138,8 @@ impl Drift {
     async fn scanned(&self, mut scan: Scan, tenant: TenantId, now: Timestamp) -> Scanned {
         let mut looked_at = 0;
         let now_s = now.as_unix_s();
-        if scan.whole.is_some_and(|whole| now_s - whole > WHOLE_S) && scan.begun <= whole_of(&scan)
+        if scan.whole.is_some_and(|whole| now_s.saturating_sub(whole) > WHOLE_S)
+            && scan.begun <= whole_of(&scan)
         {
             scan.position = None;
         }
@@ -202,7 +206,12 @@ impl Drift {
             return Ok(None);
         };
         let keys = self.keys.of(trust, partition);
-        Ok(Some(Document::open_sealed(found, keys, now).await?))
+        let document: Document<Scan> = Document::open_sealed(found, keys, now).await?;
+        // No other app says how far drift has come.
+        if document.by != App::Drift {
+            return Err(NotRead::from(NotGenuine::Contents("author")).into());
+        }
+        Ok(Some(document))
     }
 
     async fn keep(

@@ -69,7 +69,7 @@ impl Founded {
                     state: State::Open | State::Remediating { .. },
                     ..
                 }),
-            ) => Ok(Self { check, mend }),
+            ) if is_its(&check, &mend) => Ok(Self { check, mend }),
             _ => Err(NotVerified::Other("finding")),
         }
     }
@@ -85,6 +85,14 @@ impl Founded {
             Work::Remediation(removal) => removal.is(change.tenant(), &self.mend),
             Work::Directory(_) | Work::Rotation(_) => false,
         }
+    }
+}
+
+/// Whether a check finds what this mends: policy judges by the check's name.
+fn is_its(check: &str, mend: &Mend) -> bool {
+    match mend {
+        Mend::RemovePassword { .. } => check == "secretless-application",
+        Mend::RemoveFederated { .. } => check == "federated-credential",
     }
 }
 

@@ -10,13 +10,15 @@ use super::{
     },
     assert_ended,
     stage::{
-        METHODS, NAME, OTHER, PAYROLL, ROTATOR, SECRETLESS, STRAY, Stage, TRUST, id_of, op, removes,
+        FEDERATED, METHODS, NAME, OTHER, PAYROLL, ROTATOR, SECRETLESS, STRAY, Stage, TRUST, id_of,
+        op, removes,
     },
 };
 use crate::{
     ask::RequestEvidence,
     binding::{Service, SignedBy},
     catalog::{Asked, Target},
+    decision,
     drift::check::Mend,
     execution::Worker,
     finding::{Drifted, Finding, State, Verdict},
@@ -289,8 +291,14 @@ async fn what_drift_itself_must_not_ask_for_is_refused_before_it_is_claimed() {
         (declared, "the credential is the one that was declared"),
     ] {
         let stage = Stage::new().await;
-        let event = stage.asks("1", &stage.finding(SECRETLESS, mend)).await;
+        let is_trust = matches!(mend, Mend::RemoveFederated { .. });
+        let check = if is_trust { FEDERATED } else { SECRETLESS };
+        let event = stage.asks("1", &stage.finding(check, mend)).await;
         stage.send(&event).await.unwrap();
+        if is_trust {
+            let id = id_of(&event);
+            stage.world().decide(&stage.tara, &id, decision::Verdict::Approve).await.unwrap();
+        }
 
         assert!(stage.worker().handle(&stage.last_message().body, 1, None).await.is_ok());
 
@@ -298,6 +306,18 @@ async fn what_drift_itself_must_not_ask_for_is_refused_before_it_is_claimed() {
         stage.assert_untouched(reason);
         let told = stage.world().contoso_ledger().await;
         assert!(!told.iter().any(|told| told == "airlock.request.claimed"), "{told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_check_finds_is_not_asked_for_under_the_name_of_another() {
+    let trust = Mend::RemoveFederated { tenant: CONTOSO, application: METHODS, credential: TRUST };
+    for (check, mend) in [(SECRETLESS, trust), (FEDERATED, removes(METHODS, super::PASSWORD))] {
+        let stage = Stage::new().await;
+        let event = stage.asks("1", &stage.finding(check, mend)).await;
+
+        assert!(stage.send(&event).await.is_err(), "policy judges by the check");
+        stage.assert_untouched(check);
     }
 }
 
