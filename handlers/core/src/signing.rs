@@ -191,6 +191,10 @@ impl FollowingSigner {
 
     /// The vault would not sign with this version: perhaps it was disabled.
     async fn refused(&self, version: &SigningVersion) {
+        // Who needs only the one that took its place keeps nobody from following a keyset.
+        if self.read().used != *version {
+            return;
+        }
         let _turn = self.looking.lock().await;
         let now = self.clock.now();
         {
