@@ -17,6 +17,7 @@ pub mod hosting;
 mod identity;
 mod jose;
 pub mod oidc;
+mod pipeline;
 pub mod reading;
 mod secrets;
 mod transport;

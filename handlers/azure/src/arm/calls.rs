@@ -6,19 +6,17 @@ use airlock_core::ports::PortError;
 use azure_core::{
     credentials::TokenCredential,
     http::{
-        AsyncRawResponse, Context, Method, Pipeline, PipelineOptions, PipelineStreamOptions,
-        RawResponse, Request, StatusCode, Url,
-        policies::{RetryHeaders, auth::BearerTokenAuthorizationPolicy},
+        Context, Method, Pipeline, PipelineStreamOptions, RawResponse, Request, Url,
+        policies::auth::BearerTokenAuthorizationPolicy,
     },
 };
-use bytes::BytesMut;
-use futures::StreamExt as _;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::words::{NotUnderstood, below};
 use crate::{
     failure::{Meaning, in_time, port_error, retry_after_s},
+    pipeline::{patient, whole},
     transport::Wire,
 };
 
@@ -28,15 +26,6 @@ const MOST_BYTES: usize = 8 << 20;
 const MOST_PAGES: usize = 50;
 /// The most of an error code that is kept, in bytes.
 const CODE_BYTES: usize = 64;
-
-/// Statuses after which it is asked again at once. Not 429 and 503: who is told to come back later
-/// says so to its caller, who has other things to do meanwhile.
-const PASSING: [StatusCode; 4] = [
-    StatusCode::RequestTimeout,
-    StatusCode::InternalServerError,
-    StatusCode::BadGateway,
-    StatusCode::GatewayTimeout,
-];
 
 /// The way to Resource Manager.
 pub(super) struct Calls {
@@ -78,7 +67,7 @@ impl Calls {
             wire.repeating(),
             Vec::new(),
             vec![Arc::new(authorization)],
-            Some(repeats()),
+            Some(patient()),
         );
         Ok(Self { origin, group: group.to_owned(), pipeline })
     }
@@ -138,29 +127,10 @@ impl Calls {
                 PipelineStreamOptions { skip_checks: true, ..PipelineStreamOptions::default() };
             let context = Context::default();
             let answered = self.pipeline.stream(&context, &mut request, Some(options)).await;
-            read(&whole(answered.map_err(port_error)?).await?)
+            read(&whole(answered.map_err(port_error)?, MOST_BYTES).await?)
         })
         .await
     }
-}
-
-/// How calls are repeated.
-fn repeats() -> PipelineOptions {
-    PipelineOptions { retry_headers: RetryHeaders::default(), retry_status_codes: PASSING.to_vec() }
-}
-
-/// An answer with its body, unless that has no end.
-async fn whole(response: AsyncRawResponse) -> Result<RawResponse, PortError> {
-    let (status, headers, mut body) = response.deconstruct();
-    let mut bytes = BytesMut::new();
-    while let Some(part) = body.next().await {
-        let part = part.map_err(port_error)?;
-        if bytes.len() + part.len() > MOST_BYTES {
-            return Err(PortError::Broken("answer is too long".into()));
-        }
-        bytes.extend_from_slice(&part);
-    }
-    Ok(RawResponse::from_bytes(status, headers, bytes.freeze()))
 }
 
 /// The body, or why there is none.
@@ -191,7 +161,9 @@ mod tests {
     };
 
     use async_trait::async_trait;
-    use azure_core::http::{ClientOptions, HttpClient, Transport, headers::Headers};
+    use azure_core::http::{
+        AsyncRawResponse, ClientOptions, HttpClient, StatusCode, Transport, headers::Headers,
+    };
     use serde_json::json;
 
     use super::*;
@@ -229,7 +201,7 @@ mod tests {
             transport: Some(Transport::new(Arc::clone(&canned) as Arc<dyn HttpClient>)),
             ..ClientOptions::default()
         };
-        let pipeline = Pipeline::new(None, None, options, vec![], vec![], Some(repeats()));
+        let pipeline = Pipeline::new(None, None, options, vec![], vec![], Some(patient()));
         let origin = Url::parse("https://management.azure.com").unwrap();
         (Calls { origin, group: GROUP.to_owned(), pipeline }, canned)
     }
@@ -312,15 +284,5 @@ mod tests {
             let error = calls.get(&format!("{GROUP}/a"), "1").await.unwrap_err();
             assert!(matches!(error, PortError::Broken(_)), "{status}");
         }
-    }
-
-    #[tokio::test]
-    async fn an_answer_without_end_is_not_read_to_its_end() {
-        let answer = |bytes: usize| {
-            AsyncRawResponse::from_bytes(StatusCode::Ok, Headers::new(), vec![b' '; bytes])
-        };
-
-        assert_eq!(whole(answer(MOST_BYTES)).await.unwrap().body().len(), MOST_BYTES);
-        assert!(matches!(whole(answer(MOST_BYTES + 1)).await, Err(PortError::Broken(_))));
     }
 }

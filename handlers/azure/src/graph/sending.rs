@@ -4,17 +4,18 @@ use std::sync::{Arc, PoisonError};
 
 use airlock_core::{identity::TenantId, ports::PortError};
 use azure_core::http::{
-    AsyncRawResponse, Context, Method, Pipeline, PipelineOptions, PipelineStreamOptions,
-    RawResponse, Request, StatusCode, Url,
-    policies::{RetryHeaders, auth::BearerTokenAuthorizationPolicy},
+    Context, Method, Pipeline, PipelineStreamOptions, RawResponse, Request, Url,
+    policies::auth::BearerTokenAuthorizationPolicy,
 };
-use bytes::BytesMut;
-use futures::StreamExt as _;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Graph, LOOK_UP, OBSERVER, answer, pages::Pages};
-use crate::{failure::port_error, identity};
+use crate::{
+    failure::port_error,
+    identity,
+    pipeline::{patient, whole},
+};
 
 /// Header that says which calls Graph shall refuse last when it has too many.
 const PRIORITY: &str = "x-ms-throttle-priority";
@@ -24,15 +25,6 @@ const HIGH: &str = "high";
 
 /// The most bytes of one answer. A page of 999 entries of an audit log has three million.
 const MOST_BYTES: usize = 16 << 20;
-
-/// Statuses after which the observer asks again at once. Not 429 and 503: who is told to come
-/// back later says so to its caller, who has other things to do meanwhile.
-const PASSING: [StatusCode; 4] = [
-    StatusCode::RequestTimeout,
-    StatusCode::InternalServerError,
-    StatusCode::BadGateway,
-    StatusCode::GatewayTimeout,
-];
 
 impl Graph {
     /// The way to Graph as one application in one tenant. It keeps its token.
@@ -64,7 +56,7 @@ impl Graph {
             options,
             Vec::new(),
             vec![Arc::new(authorization)],
-            (application == OBSERVER).then(observers),
+            (application == OBSERVER).then(patient),
         );
         pipelines.insert(key, pipeline.clone());
         Ok(pipeline)
@@ -120,7 +112,7 @@ impl Graph {
         let options =
             PipelineStreamOptions { skip_checks: true, ..PipelineStreamOptions::default() };
         let response = pipeline.stream(&Context::default(), &mut request, Some(options)).await;
-        whole(response.map_err(port_error)?).await
+        whole(response.map_err(port_error)?, MOST_BYTES).await
     }
 
     /// Reads the pages that are left of a collection.
@@ -153,25 +145,6 @@ impl Graph {
     }
 }
 
-/// How the observer's calls are repeated.
-fn observers() -> PipelineOptions {
-    PipelineOptions { retry_headers: RetryHeaders::default(), retry_status_codes: PASSING.to_vec() }
-}
-
-/// An answer with its body, unless that has no end.
-async fn whole(response: AsyncRawResponse) -> Result<RawResponse, PortError> {
-    let (status, headers, mut body) = response.deconstruct();
-    let mut bytes = BytesMut::new();
-    while let Some(part) = body.next().await {
-        let part = part.map_err(port_error)?;
-        if bytes.len() + part.len() > MOST_BYTES {
-            return Err(PortError::Broken("answer is too long".into()));
-        }
-        bytes.extend_from_slice(&part);
-    }
-    Ok(RawResponse::from_bytes(status, headers, bytes.freeze()))
-}
-
 /// Nobody waits for what is observed.
 fn priority(application: &str) -> &'static str {
     if application == OBSERVER { "low" } else { HIGH }
@@ -183,8 +156,8 @@ mod tests {
 
     use async_trait::async_trait;
     use azure_core::http::{
-        ClientOptions, ExponentialRetryOptions, HttpClient, RetryOptions, Transport,
-        headers::Headers,
+        AsyncRawResponse, ClientOptions, ExponentialRetryOptions, HttpClient, RetryOptions,
+        StatusCode, Transport, headers::Headers,
     };
 
     use super::*;
@@ -217,7 +190,7 @@ mod tests {
         });
         let transport = Some(Transport::new(insisting.clone()));
         let options = ClientOptions { retry, transport, ..ClientOptions::default() };
-        let pipeline = Pipeline::new(None, None, options, vec![], vec![], Some(observers()));
+        let pipeline = Pipeline::new(None, None, options, vec![], vec![], Some(patient()));
         let url = Url::parse("https://graph.microsoft.com/v1.0/users").unwrap();
         let options =
             PipelineStreamOptions { skip_checks: true, ..PipelineStreamOptions::default() };
@@ -238,15 +211,5 @@ mod tests {
     fn what_a_person_waits_for_goes_before_what_is_observed() {
         assert_eq!(priority(LOOK_UP), "high");
         assert_eq!(priority(OBSERVER), "low");
-    }
-
-    #[tokio::test]
-    async fn an_answer_without_end_is_not_read_to_its_end() {
-        let answer = |bytes: usize| {
-            AsyncRawResponse::from_bytes(StatusCode::Ok, Headers::new(), vec![b' '; bytes])
-        };
-
-        assert_eq!(whole(answer(MOST_BYTES)).await.unwrap().body().len(), MOST_BYTES);
-        assert!(matches!(whole(answer(MOST_BYTES + 1)).await, Err(PortError::Broken(_))));
     }
 }

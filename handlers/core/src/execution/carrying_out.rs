@@ -1,19 +1,14 @@
 //! Making a permitted change: first the lease is committed, then the directory is called, the
 //! secret rotated or the credential removed, then how it ended is concluded.
 
-use std::error::Error;
-
-use super::{
-    End, NotHandled, Opened, Step, Tools, Worker, broken,
-    retry::{SOON_S, pause_s},
-};
+use super::{End, NotHandled, Opened, Step, Tools, Worker, broken, retry::SOON_S};
 use crate::{
     catalog::{Hands, NotDone, OnUser, Work},
     claim::{Claim, Ending},
     jwe,
     jws::Signed,
     ledger::{Happened, NotCommitted},
-    ports::{Directory, NotApplied, Partition},
+    ports::{Directory, Partition},
     record::{LEASE_S, Lease, State},
     request::{Permitted, Request},
     rotation,
@@ -78,20 +73,10 @@ impl Worker {
                 ..End::of(Ending::Succeeded, "the directory confirmed it")
             },
             Err(NotDone::Cannot(reason)) => End::of(Ending::Failed, reason).after(begun),
-            Err(NotDone::NotApplied(NotApplied::Refused { status, code })) => {
-                tracing::warn!(status, code, "directory refused");
-                End::of(Ending::Failed, refusal_words(status)).after(begun)
-            }
-            Err(NotDone::NotApplied(NotApplied::Port(error))) if error.is_transient() => {
-                tracing::warn!(error = %error, attempt = number, "directory not reached");
-                return Ok(Step::Later(pause_s(&error, number)));
-            }
-            Err(NotDone::NotApplied(NotApplied::Port(error))) => {
-                let error = &error as &(dyn Error + 'static);
-                tracing::error!(error, "directory's answer not understood");
-                let reason = "the directory answered in a way that is not understood";
-                End::of(Ending::Unknown, reason)
-            }
+            Err(NotDone::NotApplied(error)) => match End::not_applied(&error, begun, number) {
+                Ok(end) => end,
+                Err(pause_s) => return Ok(Step::Later(pause_s)),
+            },
         };
         self.finish(opened, end, traceparent).await?;
         Ok(Step::Over)
@@ -151,14 +136,5 @@ const fn lease_s(work: &Work) -> i64 {
         Work::Directory(_) | Work::Remediation(_) => LEASE_S,
         // As long as the attempt has the secret to itself: nobody could go on before.
         Work::Rotation(_) => rotation::LEASE_S,
-    }
-}
-
-/// What a requester is told about a directory's refusal.
-pub(super) const fn refusal_words(status: u16) -> &'static str {
-    match status {
-        404 => "the directory does not know the target",
-        403 => "the directory does not allow it",
-        _ => "the directory refused the change",
     }
 }

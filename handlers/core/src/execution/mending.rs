@@ -1,16 +1,9 @@
 //! Taking a credential away for a permitted request.
 
-use std::error::Error;
-
-use super::{
-    End, NotHandled, Opened, Step, Worker,
-    carrying_out::{LONGEST_CALL_S, refusal_words},
-    retry::pause_s,
-};
+use super::{End, NotHandled, Opened, Step, Worker, carrying_out::LONGEST_CALL_S};
 use crate::{
     catalog::Removal,
     claim::Ending,
-    ports::NotApplied,
     remediation::{Gone, NotRemoved, Remediator},
     request::{Permitted, Request},
 };
@@ -36,20 +29,10 @@ impl Worker {
             }
             Ok(Gone::Before) => End::of(Ending::Succeeded, "the credential was gone already"),
             Err(NotRemoved::Unfit(reason)) => End::of(Ending::Refused, reason).after(begun),
-            Err(NotRemoved::NotApplied(NotApplied::Refused { status, code })) => {
-                tracing::warn!(status, code, "directory refused");
-                End::of(Ending::Failed, refusal_words(status)).after(begun)
-            }
-            Err(NotRemoved::NotApplied(NotApplied::Port(error))) if error.is_transient() => {
-                tracing::warn!(error = %error, attempt = number, "directory not reached");
-                return Ok(Step::Later(pause_s(&error, number)));
-            }
-            Err(NotRemoved::NotApplied(NotApplied::Port(error))) => {
-                let error = &error as &(dyn Error + 'static);
-                tracing::error!(error, "directory's answer not understood");
-                let reason = "the directory answered in a way that is not understood";
-                End::of(Ending::Unknown, reason)
-            }
+            Err(NotRemoved::NotApplied(error)) => match End::not_applied(&error, begun, number) {
+                Ok(end) => end,
+                Err(pause_s) => return Ok(Step::Later(pause_s)),
+            },
         };
         self.finish(opened, end, traceparent).await?;
         Ok(Step::Over)

@@ -1,18 +1,18 @@
 //! How requests end: outcomes, and what is recorded when a message leads nowhere.
 
+use std::error::Error;
+
 use super::{
     NotHandled, Opened, Step, Worker, broken,
     open::Unopened,
     retry::{STOPPED_S, back_off_s, pause_s},
 };
-use std::error::Error;
-
 use crate::{
     claim::{CONTAINER, Ending, Outcome, OutcomeBlob, outcome_blob},
     digest::Digest,
     jws::Signed,
     ledger::{Commit, Document, Happened, NotCommitted, NotProven},
-    ports::{Created, Partition},
+    ports::{Created, NotApplied, Partition},
     record::{Record, State},
     tenancy::TenantScope,
     violation,
@@ -51,6 +51,27 @@ impl End {
             self.after_attempt = true;
         }
         self
+    }
+
+    /// How a request ends whose change the directory did not make; or the seconds after which
+    /// it is tried again. `begun`: an attempt may have been carried out in part.
+    pub(super) fn not_applied(error: &NotApplied, begun: bool, number: u32) -> Result<Self, i64> {
+        match error {
+            NotApplied::Refused { status, code } => {
+                tracing::warn!(status, code, "directory refused");
+                Ok(Self::of(Ending::Failed, refusal_words(*status)).after(begun))
+            }
+            NotApplied::Port(error) if error.is_transient() => {
+                tracing::warn!(error = %error, attempt = number, "directory not reached");
+                Err(pause_s(error, number))
+            }
+            NotApplied::Port(error) => {
+                let error = error as &(dyn Error + 'static);
+                tracing::error!(error, "directory's answer not understood");
+                let reason = "the directory answered in a way that is not understood";
+                Ok(Self::of(Ending::Unknown, reason))
+            }
+        }
     }
 
     fn words(&self) -> String {
@@ -255,5 +276,14 @@ fn undeliverable(what: &'static str) -> Commit {
         outgoing: Vec::new(),
         subject: None,
         artefact: None,
+    }
+}
+
+/// What a requester is told about a directory's refusal.
+const fn refusal_words(status: u16) -> &'static str {
+    match status {
+        404 => "the directory does not know the target",
+        403 => "the directory does not allow it",
+        _ => "the directory refused the change",
     }
 }
