@@ -82,6 +82,9 @@ struct Options {
     /// Run the handlers as they were built last
     #[arg(long)]
     no_build: bool,
+    /// A function whose timer waits for calls by hand
+    #[arg(long, value_name = "APP/FUNCTION")]
+    disable: Vec<String>,
 }
 
 /// The host, once there is one. The control API is there before it.
@@ -163,7 +166,7 @@ async fn run(
         settings.extend(platform.environment(app)?);
         deployed.push(Deployed { name: app.to_owned(), package: apps.join(app), settings });
     }
-    let host = Arc::new(Host::open(&cloud, &state, deployed)?);
+    let host = Arc::new(Host::open(&cloud, &state, deployed, &options.disable)?);
     drop(host_slot.set(Arc::clone(&host)));
     host.ready().await?;
     steps.done("five handlers answer");

@@ -68,12 +68,19 @@ struct Running {
 }
 
 impl Host {
-    /// Starts every app: process first, triggers as soon as it answers.
+    /// Starts every app: process first, triggers as soon as it answers. Timers of functions that
+    /// are disabled, as `<app>/<function>`, wait for calls by hand.
     ///
     /// # Errors
     ///
-    /// If a package is not understood, or a trigger has no connection. Nothing was started then.
-    pub fn open(cloud: &Shared, state: &Path, apps: Vec<Deployed>) -> anyhow::Result<Self> {
+    /// If a package is not understood, a trigger has no connection, or there is no timer of a
+    /// disabled function. Nothing was started then.
+    pub fn open(
+        cloud: &Shared,
+        state: &Path,
+        apps: Vec<Deployed>,
+        disabled: &[String],
+    ) -> anyhow::Result<Self> {
         let logs = state.join("logs");
         let timers = state.join("timers");
         for folder in [&logs, &timers] {
@@ -82,9 +89,15 @@ impl Host {
         let mut prepared = Vec::new();
         for deployed in apps {
             let (app, commands) = App::new(deployed, &logs)?;
-            let heard = triggers(cloud, &app, &timers)?;
+            let mut heard = triggers(cloud, &app, &timers)?;
+            for clock in &mut heard.clocks {
+                clock.is_disabled = disabled.contains(&format!("{}/{}", app.name, clock.function));
+            }
             prepared.push((app, commands, heard));
         }
+        let clocks = prepared.iter().flat_map(|(_, _, heard)| &heard.clocks);
+        let found = clocks.filter(|clock| clock.is_disabled).count();
+        anyhow::ensure!(found == disabled.len(), "not every disabled function has a timer");
         let mut running = BTreeMap::new();
         for (app, commands, Heard { listeners, clocks, timers }) in prepared {
             let mut triggers = Vec::new();
@@ -273,6 +286,7 @@ fn triggers(cloud: &Shared, app: &Arc<App>, monitors: &Path) -> anyhow::Result<H
                     monitor: monitored
                         .then(|| monitors.join(format!("{}.{function}.json", app.name))),
                     by_hand,
+                    is_disabled: false,
                 });
             }
         }

@@ -315,7 +315,8 @@ async fn an_answer_streams_before_it_is_whole() {
 #[tokio::test]
 async fn only_open_functions_by_their_route_and_method_are_served() {
     let folder = Folder::new("routes");
-    let host = Host::open(&cloud(), &folder.0, vec![package(&folder, "intake", LEAVES)]).unwrap();
+    let host =
+        Host::open(&cloud(), &folder.0, vec![package(&folder, "intake", LEAVES)], &[]).unwrap();
     let status = |app: &'static str, open: &'static [&'static str], method: &str, path: &str| {
         let request = Request::builder().method(method).uri(path);
         let request = request.body(Full::<Bytes>::default()).unwrap();
@@ -337,9 +338,20 @@ async fn only_open_functions_by_their_route_and_method_are_served() {
 }
 
 #[tokio::test]
+async fn a_disabled_function_that_waits_for_no_clock_is_a_mistake() {
+    let folder = Folder::new("disabled");
+    let disabled = ["intake/api".to_owned()];
+
+    let host = Host::open(&cloud(), &folder.0, vec![package(&folder, "intake", LEAVES)], &disabled);
+
+    assert_eq!(host.err().unwrap().to_string(), "not every disabled function has a timer");
+}
+
+#[tokio::test]
 async fn a_process_that_dies_is_started_again_twice_and_not_a_third_time() {
     let folder = Folder::new("dies");
-    let host = Host::open(&cloud(), &folder.0, vec![package(&folder, "signin", FAILS)]).unwrap();
+    let host =
+        Host::open(&cloud(), &folder.0, vec![package(&folder, "signin", FAILS)], &[]).unwrap();
 
     until(|| host.processes()["signin"]["state"] == "failed").await;
 
@@ -351,7 +363,7 @@ async fn a_process_that_dies_is_started_again_twice_and_not_a_third_time() {
 #[tokio::test]
 async fn a_process_sees_the_hosts_environment_and_nothing_of_ours() {
     let folder = Folder::new("environment");
-    let host = Host::open(&cloud(), &folder.0, vec![package(&folder, "signin", TELLS)]);
+    let host = Host::open(&cloud(), &folder.0, vec![package(&folder, "signin", TELLS)], &[]);
     let host = host.unwrap();
     until(|| host.processes()["signin"]["state"] == "exited").await;
     until(|| host.log("signin").unwrap().contains("AIRLOCK_DATABASE=")).await;

@@ -23,6 +23,8 @@ pub(super) struct Timer {
     pub(super) monitor: Option<PathBuf>,
     /// Calls by hand.
     pub(super) by_hand: mpsc::UnboundedReceiver<ByHand>,
+    /// Whether the schedule counts for nothing.
+    pub(super) is_disabled: bool,
 }
 
 /// A call that somebody asks for: they are told when it is over. In Azure whoever holds the host's
@@ -74,19 +76,22 @@ struct Due {
 impl Timer {
     /// Calls the function whenever it is due. Calls never overlap: what falls into a call is
     /// skipped, because the next occurrence is sought when it ends.
+    ///
+    /// One that is disabled is called by hand only, as with the app setting
+    /// `AzureWebJobs.<function>.Disabled`.
     pub(super) async fn run(mut self) {
         self.app.listening().await;
         let mut from = OffsetDateTime::now_utc();
         let due = self.due_at_start(self.remembered(), from);
         let mut status = due.status;
-        if due.is_past_due || self.at_start {
+        if !self.is_disabled && (due.is_past_due || self.at_start) {
             from = self.call(&mut status, due.is_past_due).await;
         }
         while let Some(next) = self.schedule.after(from) {
             status.next = clock::local_ticks(next);
             self.remember(&status);
             let asked = tokio::select! {
-                () = sleep_until(next) => None,
+                () = sleep_until(next), if !self.is_disabled => None,
                 Some(asked) = self.by_hand.recv() => Some(asked),
             };
             if let Some(asked) = asked {
@@ -220,6 +225,7 @@ mod tests {
             at_start: false,
             monitor: None,
             by_hand: mpsc::unbounded_channel().1,
+            is_disabled: false,
         }
     }
 
