@@ -131,19 +131,7 @@ impl Deployment {
 }
 
 fn said() -> Commit {
-    Commit {
-        happened: Happened::Undeliverable,
-        principal: None,
-        request: None,
-        reason: None,
-        traceparent: None,
-        change: None,
-        markers: Vec::new(),
-        counts: Vec::new(),
-        outgoing: Vec::new(),
-        subject: None,
-        artefact: None,
-    }
+    Commit::of(Happened::Undeliverable)
 }
 
 /// What became of many appends.

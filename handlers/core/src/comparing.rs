@@ -202,11 +202,6 @@ impl Comparer {
         }
         let signed = Signed::sign(&finding, &*self.ports.signer).await?;
         let commit = Commit {
-            happened: Happened::Compared,
-            principal: None,
-            request: None,
-            reason: None,
-            traceparent: None,
             change: Some(Change {
                 id,
                 kind: KIND,
@@ -218,11 +213,7 @@ impl Comparer {
                 },
                 replaces: before.map(|document| document.etag),
             }),
-            markers: Vec::new(),
-            counts: Vec::new(),
-            outgoing: Vec::new(),
-            subject: None,
-            artefact: None,
+            ..Commit::of(Happened::Compared)
         };
         match self.ledger.commit(&partition, commit, now).await {
             Ok(_) => {}

@@ -412,11 +412,6 @@ impl<'a> TenantKeys<'a> {
         let body = serde_json::to_string(&stored);
         let body = body.map_err(|error| PortError::Broken(error.into()))?;
         let commit = Commit {
-            happened: Happened::DataKeyMade,
-            principal: None,
-            request: None,
-            reason: None,
-            traceparent: None,
             change: Some(Change {
                 id: id.to_owned(),
                 kind: KIND,
@@ -425,11 +420,7 @@ impl<'a> TenantKeys<'a> {
                 contents: Contents::Clear { salt: None, body },
                 replaces: None,
             }),
-            markers: Vec::new(),
-            counts: Vec::new(),
-            outgoing: Vec::new(),
-            subject: None,
-            artefact: None,
+            ..Commit::of(Happened::DataKeyMade)
         };
         match self.keys.ledger.commit(self.partition, commit, now).await {
             Ok(_) | Err(NotCommitted::Conflict) => Ok(()),

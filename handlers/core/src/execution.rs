@@ -309,17 +309,11 @@ impl Worker {
     ) -> Result<Commit, NotHandled> {
         let now = self.ports.clock.now();
         Ok(Commit {
-            happened,
             principal: Some(document.body.summary.requester.clone()),
             request: Some(document.body.request),
-            reason: None,
             traceparent,
             change: Some(document.body.change(Some(document), keys, now).await?),
-            markers: Vec::new(),
-            counts: Vec::new(),
-            outgoing: Vec::new(),
-            subject: None,
-            artefact: None,
+            ..Commit::of(happened)
         })
     }
 }

@@ -274,17 +274,11 @@ impl Recorder {
             replaces: None,
         };
         Ok(Commit {
-            happened: Happened::Recorded,
-            principal: None,
-            request: None,
             reason: is_early.then(|| GAP.to_owned()),
             traceparent,
             change: Some(change),
-            markers: Vec::new(),
-            counts: Vec::new(),
             outgoing: self.alarm(place, event)?,
-            subject: None,
-            artefact: None,
+            ..Commit::of(Happened::Recorded)
         })
     }
 

@@ -56,17 +56,11 @@ pub fn commit(
     let happened = Happened::Violation;
     let outgoing = event::outgoing(app, happened, partition, request, what, entropy, now)?;
     Ok(Commit {
-        happened,
-        principal: None,
         request,
         reason: Some(what.to_owned()),
-        traceparent: None,
         change,
-        markers: Vec::new(),
-        counts: Vec::new(),
         outgoing: vec![outgoing],
-        subject: None,
-        artefact: None,
+        ..Commit::of(happened)
     })
 }
 

@@ -1,9 +1,8 @@
 //! The functions of `rotate`.
 
-use airlock_azure::hosting::{Invoked, Json, Refusal};
+use airlock_azure::hosting::{self, Invoked, Json, Refusal};
 use airlock_core::{
-    execution::NotHandled, functions::Done, ports::PortError, problem::Problem, rotation::Round,
-    trust::NotTrusted,
+    functions::Done, ports::PortError, problem::Problem, rotation::Round, trust::NotTrusted,
 };
 use axum::{Router, extract::State, routing::post};
 
@@ -38,14 +37,10 @@ async fn rotate(State(bench): State<Bench>, _: Invoked) -> Result<Json<Done>, Re
 /// Trigger: the queue `permits-rotate`, at least once.
 async fn credential_change(
     State(bench): State<Bench>,
-    Invoked(invocation): Invoked,
+    invoked: Invoked,
 ) -> Result<Json<Done>, Refusal> {
     let worker = bench.worker().await.map_err(port)?;
-    let body =
-        invocation.message().map_err(|error| Refusal::because(Problem::NOT_UNDERSTOOD, error))?;
-    let delivery = invocation.metadata.delivery_count.unwrap_or(1);
-    worker.handle(&body, delivery, invocation.traceparent()).await.map_err(not_handled)?;
-    Ok(Json(Done::new()))
+    hosting::carry_out(worker, invoked).await
 }
 
 /// Finishes what was permitted or claimed and left.
@@ -53,11 +48,7 @@ async fn credential_change(
 /// Trigger: a timer.
 async fn reclaim(State(bench): State<Bench>, _: Invoked) -> Result<Json<Done>, Refusal> {
     let worker = bench.worker().await.map_err(port)?;
-    let count = worker.reclaim().await.map_err(not_handled)?;
-    if count > 0 {
-        tracing::info!(count, "reclaimed");
-    }
-    Ok(Json(Done::new()))
+    hosting::reclaim(worker).await
 }
 
 fn port(error: PortError) -> Refusal {
@@ -66,10 +57,5 @@ fn port(error: PortError) -> Refusal {
 
 /// The host calls again by the clock, whatever the status; the log says why.
 fn not_trusted(error: NotTrusted) -> Refusal {
-    Refusal::because(Problem::UNAVAILABLE, error)
-}
-
-/// The host abandons the message whatever the status; the log says why.
-fn not_handled(error: NotHandled) -> Refusal {
     Refusal::because(Problem::UNAVAILABLE, error)
 }

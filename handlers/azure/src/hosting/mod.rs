@@ -18,6 +18,7 @@ mod serve;
 mod settings;
 mod spans;
 mod trace;
+mod working;
 
 use std::{io, sync::Arc};
 
@@ -41,6 +42,7 @@ pub use self::{
     serve::{router, serve, traceparent},
     settings::{Fault, Settings},
     trace::current_traceparent,
+    working::{carry_out, reclaim},
 };
 use self::{settings::COLLECTOR, spans::Listener};
 use crate::{Azure, clock::SystemClock};

@@ -146,11 +146,6 @@ async fn what_another_context_was_found_to_be_does_not_stand_for_this_one() {
     let moved = finding(CONTOSO, &c2, Verdict::Match, world.now());
     let moved = Signed::sign(&moved, &*world.ports(App::Drift).signer).await.unwrap();
     let commit = Commit {
-        happened: Happened::Compared,
-        principal: None,
-        request: None,
-        reason: None,
-        traceparent: None,
         change: Some(Change {
             id: step_up::document_id(&c1),
             kind: KIND,
@@ -162,11 +157,7 @@ async fn what_another_context_was_found_to_be_does_not_stand_for_this_one() {
             },
             replaces: None,
         }),
-        markers: Vec::new(),
-        counts: Vec::new(),
-        outgoing: Vec::new(),
-        subject: None,
-        artefact: None,
+        ..Commit::of(Happened::Compared)
     };
     comparer.ledger.commit(&partition, commit, world.now()).await.unwrap();
 

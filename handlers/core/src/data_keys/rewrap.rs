@@ -75,11 +75,6 @@ impl TenantKeys<'_> {
         let body = serde_json::to_string(&stored);
         let body = body.map_err(|error| PortError::Broken(error.into()))?;
         let commit = Commit {
-            happened: Happened::DataKeyRewrapped,
-            principal: None,
-            request: None,
-            reason: None,
-            traceparent: None,
             change: Some(Change {
                 id: document.id.clone(),
                 kind: KIND,
@@ -88,11 +83,7 @@ impl TenantKeys<'_> {
                 contents: Contents::Clear { salt: Some(document.salt), body },
                 replaces: Some(document.etag.clone()),
             }),
-            markers: Vec::new(),
-            counts: Vec::new(),
-            outgoing: Vec::new(),
-            subject: None,
-            artefact: None,
+            ..Commit::of(Happened::DataKeyRewrapped)
         };
         match self.keys.ledger.commit(self.partition, commit, now).await {
             Ok(_) => Ok(Some(true)),

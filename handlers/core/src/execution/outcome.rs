@@ -264,19 +264,7 @@ impl Worker {
 
 /// A statement that changes no document.
 fn undeliverable(what: &'static str) -> Commit {
-    Commit {
-        happened: Happened::Undeliverable,
-        principal: None,
-        request: None,
-        reason: Some(what.to_owned()),
-        traceparent: None,
-        change: None,
-        markers: Vec::new(),
-        counts: Vec::new(),
-        outgoing: Vec::new(),
-        subject: None,
-        artefact: None,
-    }
+    Commit { reason: Some(what.to_owned()), ..Commit::of(Happened::Undeliverable) }
 }
 
 /// What a requester is told about a directory's refusal.

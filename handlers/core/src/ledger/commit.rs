@@ -88,6 +88,26 @@ pub struct Commit {
     pub artefact: Option<ArtefactVersion>,
 }
 
+impl Commit {
+    /// A leaf alone: that this happened.
+    #[must_use]
+    pub const fn of(happened: Happened) -> Self {
+        Self {
+            happened,
+            principal: None,
+            request: None,
+            reason: None,
+            traceparent: None,
+            change: None,
+            markers: Vec::new(),
+            counts: Vec::new(),
+            outgoing: Vec::new(),
+            subject: None,
+            artefact: None,
+        }
+    }
+}
+
 /// A document as it shall be.
 #[derive(Debug)]
 pub struct Change {

@@ -250,11 +250,7 @@ impl Reception {
             markers.push(Marker { id, kind: PROOF, points_to: proof.to_string() });
         }
         let commit = Commit {
-            happened: Happened::Erased,
-            principal: None,
             request: Some(request),
-            reason: None,
-            traceparent: None,
             change: Some(Change {
                 id: document.id.clone(),
                 kind: ERASED,
@@ -264,10 +260,7 @@ impl Reception {
                 replaces: Some(document.etag.clone()),
             }),
             markers,
-            counts: Vec::new(),
-            outgoing: Vec::new(),
-            subject: None,
-            artefact: None,
+            ..Commit::of(Happened::Erased)
         };
         match self.ledger.commit(partition, commit, self.ports.clock.now()).await {
             Ok(_) => Ok(true),
@@ -279,17 +272,8 @@ impl Reception {
     /// Marks an order as carried out. Another process may have been faster.
     async fn close(&self, partition: &Partition, id: String) -> Result<(), NotReceived> {
         let commit = Commit {
-            happened: Happened::ErasureDone,
-            principal: None,
-            request: None,
-            reason: None,
-            traceparent: None,
-            change: None,
             markers: vec![Marker { points_to: id.clone(), id, kind: DONE }],
-            counts: Vec::new(),
-            outgoing: Vec::new(),
-            subject: None,
-            artefact: None,
+            ..Commit::of(Happened::ErasureDone)
         };
         match self.ledger.commit(partition, commit, self.ports.clock.now()).await {
             Ok(_) | Err(NotCommitted::Conflict) => Ok(()),

@@ -45,17 +45,14 @@ impl Entry<'_> {
         let permit = self.record.permit.as_ref().filter(|_| is_permitted);
         let message = permit.map(|permit| self.message(permit)).transpose()?;
         Ok(Commit {
-            happened: self.happened,
             principal: Some(self.by),
             request: Some(self.record.request),
-            reason: None,
             traceparent: self.traceparent,
             change: Some(change),
             markers: self.markers,
             counts: self.counts,
             outgoing: message.into_iter().chain(self.told).collect(),
-            subject: None,
-            artefact: None,
+            ..Commit::of(self.happened)
         })
     }
 

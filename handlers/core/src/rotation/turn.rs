@@ -331,11 +331,8 @@ impl<'a, D: Driven> Turn<'a, D> {
         let body = serde_json::to_string(&self.rotation);
         let body = body.map_err(|error| PortError::Broken(error.into()))?;
         let commit = Commit {
-            happened,
-            principal: None,
             request,
             reason: words.map(str::to_owned),
-            traceparent: None,
             change: Some(Change {
                 id: document_id(&self.rotation.name),
                 kind: KIND,
@@ -344,11 +341,8 @@ impl<'a, D: Driven> Turn<'a, D> {
                 contents: Contents::Clear { salt: Some(self.salt), body },
                 replaces: self.etag.clone(),
             }),
-            markers: Vec::new(),
-            counts: Vec::new(),
             outgoing,
-            subject: None,
-            artefact: None,
+            ..Commit::of(happened)
         };
         let committed = ledger.commit(partition, commit, now).await?;
         self.etag = committed.etag;

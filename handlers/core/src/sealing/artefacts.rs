@@ -122,17 +122,9 @@ impl Sealer {
         }
         if !self.has_leaf(place, known.epoch, (id, happened, version), now).await? {
             let commit = Commit {
-                happened,
-                principal: None,
-                request: None,
-                reason: None,
-                traceparent: None,
-                change: None,
-                markers: Vec::new(),
-                counts: Vec::new(),
-                outgoing: Vec::new(),
                 subject: Some(id.to_owned()),
                 artefact: Some(version),
+                ..Commit::of(happened)
             };
             self.ledger.commit(&place.partition, commit, now).await?;
         }

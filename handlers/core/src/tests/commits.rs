@@ -21,11 +21,7 @@ fn ledger(world: &World) -> Ledger {
 
 fn creating(id: &str) -> Commit {
     Commit {
-        happened: Happened::Received,
         principal: Some("somebody".to_owned()),
-        request: None,
-        reason: None,
-        traceparent: None,
         change: Some(Change {
             id: id.to_owned(),
             kind: "thing",
@@ -34,11 +30,7 @@ fn creating(id: &str) -> Commit {
             contents: Contents::Clear { salt: None, body: "{}".to_owned() },
             replaces: None,
         }),
-        markers: Vec::new(),
-        counts: Vec::new(),
-        outgoing: Vec::new(),
-        subject: None,
-        artefact: None,
+        ..Commit::of(Happened::Received)
     }
 }
 

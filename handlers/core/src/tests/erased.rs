@@ -114,11 +114,7 @@ async fn erase(world: &World, name: RequestName, order: &StoredOrder, proof: Opt
     let ports = world.ports(App::Intake);
     let ledger = Ledger::new(App::Intake, &ports, Arc::new(world.trust_store()));
     let commit = Commit {
-        happened: Happened::Erased,
-        principal: None,
         request: Some(name.digest),
-        reason: None,
-        traceparent: None,
         change: Some(Change {
             id,
             kind: crate::erasure::ERASED,
@@ -128,10 +124,7 @@ async fn erase(world: &World, name: RequestName, order: &StoredOrder, proof: Opt
             replaces: Some(before.etag),
         }),
         markers: proof.map(marker).into_iter().collect(),
-        counts: Vec::new(),
-        outgoing: Vec::new(),
-        subject: None,
-        artefact: None,
+        ..Commit::of(Happened::Erased)
     };
     ledger.commit(&partition, commit, world.now()).await.unwrap();
 }

@@ -124,19 +124,8 @@ pub(super) async fn permitted(world: &World, forged: Forged) -> (String, Permitt
     let (trust, keys) = (world.trust().await, world.data_keys());
     let change = record.change(None, keys.of(&trust, &partition), now).await.unwrap();
     let ledger = Ledger::new(App::Intake, &ports, Arc::new(world.trust_store()));
-    let commit = Commit {
-        happened: Happened::Permitted,
-        principal: None,
-        request: Some(request),
-        reason: None,
-        traceparent: None,
-        change: Some(change),
-        markers: Vec::new(),
-        counts: Vec::new(),
-        outgoing: Vec::new(),
-        subject: None,
-        artefact: None,
-    };
+    let commit =
+        Commit { request: Some(request), change: Some(change), ..Commit::of(Happened::Permitted) };
     // A request that is already there is attacked as it stands.
     let _ = ledger.commit(&partition, commit, now).await;
     (format!("{CONTOSO}.{request}"), PermittedChange { attempt: 0, permit })

@@ -21,17 +21,9 @@ use super::world::{LEDGER, World};
 
 fn creating(what: &str) -> Commit {
     Commit {
-        happened: Happened::Received,
-        principal: None,
-        request: None,
-        reason: None,
-        traceparent: None,
-        change: None,
         markers: vec![Marker { id: what.to_owned(), kind: "marker", points_to: "x".to_owned() }],
-        counts: Vec::new(),
-        outgoing: Vec::new(),
         subject: Some(what.to_owned()),
-        artefact: None,
+        ..Commit::of(Happened::Received)
     }
 }
 

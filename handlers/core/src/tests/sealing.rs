@@ -179,19 +179,7 @@ impl Book {
 }
 
 pub(super) fn said() -> Commit {
-    Commit {
-        happened: Happened::Undeliverable,
-        principal: None,
-        request: None,
-        reason: None,
-        traceparent: None,
-        change: None,
-        markers: Vec::new(),
-        counts: Vec::new(),
-        outgoing: Vec::new(),
-        subject: None,
-        artefact: None,
-    }
+    Commit::of(Happened::Undeliverable)
 }
 
 #[tokio::test]

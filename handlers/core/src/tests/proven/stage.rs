@@ -109,11 +109,6 @@ pub async fn contoso(world: &World) -> Partition {
 
 pub fn creating(id: &str) -> Commit {
     Commit {
-        happened: Happened::Received,
-        principal: None,
-        request: None,
-        reason: None,
-        traceparent: None,
         change: Some(Change {
             id: id.to_owned(),
             kind: "thing",
@@ -122,11 +117,7 @@ pub fn creating(id: &str) -> Commit {
             contents: Contents::Clear { salt: None, body: "{}".to_owned() },
             replaces: None,
         }),
-        markers: Vec::new(),
-        counts: Vec::new(),
-        outgoing: Vec::new(),
-        subject: None,
-        artefact: None,
+        ..Commit::of(Happened::Received)
     }
 }
 

@@ -254,11 +254,6 @@ impl Process {
         let happened =
             if self.app == App::Signin { Happened::Recorded } else { Happened::Received };
         let commit = Commit {
-            happened,
-            principal: None,
-            request: None,
-            reason: None,
-            traceparent: None,
             change: Some(Change {
                 id: format!("thing-{id}"),
                 kind: "thing",
@@ -267,11 +262,7 @@ impl Process {
                 contents: Contents::Clear { salt: None, body: "{}".to_owned() },
                 replaces: None,
             }),
-            markers: Vec::new(),
-            counts: Vec::new(),
-            outgoing: Vec::new(),
-            subject: None,
-            artefact: None,
+            ..Commit::of(happened)
         };
         if self.app == App::Intake {
             self.ledger.commit(partition, commit, now).await.unwrap();

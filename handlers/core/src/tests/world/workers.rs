@@ -67,11 +67,6 @@ impl World {
         let ports = self.ports(App::Drift);
         let ledger = Ledger::new(App::Drift, &ports, Arc::new(self.trust_store()));
         let commit = Commit {
-            happened: Happened::Compared,
-            principal: None,
-            request: None,
-            reason: None,
-            traceparent: None,
             change: Some(Change {
                 id,
                 kind: finding::KIND,
@@ -83,11 +78,7 @@ impl World {
                 },
                 replaces: before.map(|found| found.etag),
             }),
-            markers: Vec::new(),
-            counts: Vec::new(),
-            outgoing: Vec::new(),
-            subject: None,
-            artefact: None,
+            ..Commit::of(Happened::Compared)
         };
         ledger.commit(&partition, commit, now).await.unwrap();
     }
