@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use airlock_tests::{Drifts, Found, World};
+use airlock_tests::{Control, Drifts, Found, World};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -34,16 +34,25 @@ enum Change {
     Delete { delete: String },
 }
 
-async fn made(drifts: &Drifts<'_>, execute: &str, change: &Change) {
+async fn made(drifts: &Drifts<'_>, change: &Change) {
     match change {
-        Change::Alter { alter } => {
-            let text = alter.to_string().replace("{execute}", execute);
-            drifts.alter(&serde_json::from_str(&text).unwrap()).await;
-        }
+        Change::Alter { alter } => drop(drifts.alter(alter).await),
         Change::Patch { patch, with } => drifts.patch(patch, with).await,
         Change::Create { create, r#as } => drifts.create(create, r#as).await,
         Change::Delete { delete } => drifts.delete(delete).await,
     }
+}
+
+/// The changes, with the ids that this cloud has.
+async fn rows(control: &Control) -> Vec<Row> {
+    let identity = control.identity("execute").await;
+    let resources = control.get("/resources").await;
+    let group = resources[0]["id"].as_str().unwrap();
+    let subscription = group.split('/').nth(2).unwrap();
+    let text = include_str!("drift/changes.json")
+        .replace("{execute}", identity["principal_id"].as_str().unwrap())
+        .replace("{subscription}", subscription);
+    serde_json::from_str(&text).unwrap()
 }
 
 /// Checks and severities, each once.
@@ -56,20 +65,18 @@ fn said(standing: &[Found]) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-#[ignore = "plays more than sixty changes in one cloud: tests/run plays it"]
+#[ignore = "plays more than eighty changes in one cloud: tests/run plays it"]
 async fn each_single_change_is_found_by_the_right_check_with_the_right_severity() {
     let world = World::start().await;
     let control = world.control();
     let drifts = Drifts::of(&world).await;
     assert_eq!(said(&drifts.standing().await), [], "{}", drifts.log().await);
-    let identity = control.identity("execute").await;
-    let execute = identity["principal_id"].as_str().unwrap().to_owned();
     let clean = drifts.remember().await;
 
     let mut wrong = Vec::new();
-    let rows: Vec<Row> = serde_json::from_str(include_str!("drift/changes.json")).unwrap();
+    let rows = rows(control).await;
     for Row { what, change, check, severity } in &rows {
-        made(&drifts, &execute, change).await;
+        made(&drifts, change).await;
         drifts.round().await;
         let standing = drifts.standing().await;
         let found = said(&standing);
@@ -94,8 +101,12 @@ async fn each_single_change_is_found_by_the_right_check_with_the_right_severity(
 
 /// What is read, and which sources that is: service, path, sources. Of Graph, what is about each of
 /// many objects is asked for twenty at a time: then none of it can be read.
-const READ: [(&str, &str, &[&str]); 13] = [
-    ("graph", "/v1.0/$batch", &["registrations", "service-principals"]),
+const READ: [(&str, &str, &[&str]); 16] = [
+    (
+        "graph",
+        "/v1.0/$batch",
+        &["custom-roles", "identities", "registrations", "service-principals"],
+    ),
     ("graph", "/v1.0/applications/delta", &["applications"]),
     ("graph", "/v1.0/auditLogs/directoryAudits", &["directory-audits"]),
     ("arm", "/subscriptions/*/providers/Microsoft.Web/sites", &["sites"]),
@@ -106,6 +117,13 @@ const READ: [(&str, &str, &[&str]); 13] = [
     ("arm", "*/providers/Microsoft.ServiceBus/namespaces", &["stores"]),
     ("arm", "*/providers/Microsoft.Storage/storageAccounts", &["stores"]),
     ("arm", "*/providers/Microsoft.Authorization/roleAssignments", &["role-assignments"]),
+    ("arm", "*/providers/Microsoft.Authorization/roleDefinitions", &["azure-roles"]),
+    (
+        "arm",
+        "*/providers/Microsoft.ManagedIdentity/userAssignedIdentities",
+        &["managed-identities"],
+    ),
+    ("arm", "*/federatedIdentityCredentials", &["managed-identities"]),
     ("arm", "*/providers/Microsoft.Cdn/profiles", &["front-door"]),
     ("site", "/health", &["packages"]),
 ];

@@ -6,7 +6,9 @@
 use std::fs;
 
 use airlock_core::ledger::{Happened, Receipt, Statement, note::VerifierKey};
-use airlock_tests::{Drifts, LATER, Leaf, Person, Rotations, SOON, World, eventually, payload};
+use airlock_tests::{
+    Desk, Drifts, LATER, Leaf, Person, Rotations, SOON, World, eventually, payload,
+};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -196,4 +198,114 @@ async fn a_package_that_nobody_signed_and_a_binding_that_airlockctl_did_not_writ
     control.put("bindings", &fabrikam, &genuine).await;
     drifts.round().await;
     assert_eq!(checks().await, []);
+}
+
+/// Somebody empties the portal's redirects: nobody can sign in, and nothing is mended by itself.
+const NO_REDIRECT: &str =
+    r#"{ "kind": "set_redirects", "application": "airlock-portal", "web": [], "spa": [] }"#;
+
+#[tokio::test]
+async fn what_the_terms_accept_is_what_was_seen_and_nothing_that_becomes_of_it() {
+    let world = World::start().await;
+    let (drifts, desk) = (Drifts::of(&world).await, Desk::of(&world));
+    let shell = Shell::in_world(&world);
+    shell.signs_in("petra");
+    let listed =
+        || shell.types("petra", &["drift", "--platform", "--json"]).json()["findings"].clone();
+    let mut redirects: Value = serde_json::from_str(NO_REDIRECT).unwrap();
+    drifts.alter(&redirects).await;
+    drifts.round().await;
+    let finding = listed()[0].clone();
+    let plan = shell.types("petra", &["drift", "--platform", "--plan"]).done();
+    let name = |member: &str| finding[member].as_str().unwrap().to_owned();
+    assert!(plan.contains(&format!("\n  finding {}\n", name("fingerprint"))), "{plan}");
+    assert!(plan.contains(&format!("\n  evidence {}\n", name("evidence"))), "{plan}");
+
+    let accepted = json!([{
+        "finding": finding["fingerprint"], "evidence": finding["evidence"],
+        "reason": "nobody signs in for now", "until": 4_102_444_800_u64,
+    }]);
+    desk.rebind(|terms| terms["accepted"] = accepted);
+    eventually("it is accepted", LATER, async || {
+        drifts.round().await;
+        (listed()[0]["state"] == "accepted").then_some(())
+    })
+    .await;
+    let watched = shell.types("petra", &["drift", "--platform", "--alarm"]).done();
+    assert!(watched.contains("accepted until 2100-01-01"), "{watched}");
+
+    // Whoever emptied them puts one of their own there: something else than what was accepted.
+    redirects["spa"] = json!(["https://evil.example/"]);
+    drifts.alter(&redirects).await;
+    drifts.round().await;
+    let states: Vec<(Value, Value)> = listed()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|each| (each["severity"].clone(), each["state"].clone()))
+        .collect();
+    assert_eq!(
+        states,
+        [("critical", "open"), ("medium", "open")]
+            .map(|(one, other)| { (one.into(), other.into()) })
+    );
+    let alarm = shell.types("petra", &["drift", "--platform", "--alarm"]);
+    assert!(alarm.ended_with_result(1).is_some());
+    let told = world.tree("platform").await.into_leaves();
+    let told = told.iter().filter(|leaf| leaf.kind() == "airlock.drift.detected").count();
+    assert_eq!(told, 3, "that it came, that it is accepted no more, and that another came");
+}
+
+#[tokio::test]
+async fn a_finding_that_somebody_alters_in_the_store_is_told_of_and_hides_no_other() {
+    let world = World::start().await;
+    let (control, drifts) = (world.control(), Drifts::of(&world).await);
+    let shell = Shell::in_world(&world);
+    shell.signs_in("petra");
+    drifts.alter(&serde_json::from_str(NO_REDIRECT).unwrap()).await;
+    drifts.round().await;
+    let mut all = control.documents("tenants").await;
+    all.retain(|document| document["kind"] == "finding" && document["hint"] == "standing");
+    assert_eq!(all.len(), 1, "{all:?}");
+    let mut altered = all.remove(0);
+    let id = altered["id"].as_str().unwrap().to_owned();
+    // By whoever owns the store.
+    altered["body"] = airlock_tests::spoiled(altered["body"].as_str().unwrap(), 120).into();
+    control.put("tenants", "platform", &altered).await;
+
+    // Whoever asks is told before drift has looked again.
+    let told = shell.types("petra", &["drift", "--platform"]).done();
+    assert_eq!(told.trim(), format!("no findings\nnot what drift wrote: {id}"));
+    let alarm = shell.types("petra", &["drift", "--platform", "--alarm"]);
+    assert!(alarm.ended_with_result(1).is_some());
+
+    let planted = json!({
+        "kind": "add_federated_credential", "application": WORKER, "name": "ci",
+        "issuer": "https://token.actions.githubusercontent.com", "subject": "repo:evil/evil",
+    });
+    drifts.alter(&planted).await;
+    drifts.round().await;
+
+    let listed = shell.types("petra", &["drift", "--platform", "--json"]).json();
+    let checks: Vec<&Value> =
+        listed["findings"].as_array().unwrap().iter().map(|each| &each["check"]).collect();
+    assert_eq!(checks, ["federated-credential", "stored-finding"]);
+    let about = &listed["findings"][1];
+    assert_eq!(about["subject"], format!("stored-finding/{id}"));
+    let found = about["found"].as_str().unwrap();
+    assert!(
+        found.contains("deviates: redirect-uri/application/airlock-portal/redirect/"),
+        "{found}"
+    );
+    assert_eq!(listed["violations"], json!([id]));
+    let kept = control.document("tenants", &id).await.unwrap();
+    assert_eq!(kept["body"], altered["body"], "evidence is not written over");
+
+    // Once it is secured and removed, the finding is written down anew.
+    control.remove("tenants", "platform", &id).await;
+    drifts.round().await;
+    let mut checks: Vec<String> =
+        drifts.standing().await.into_iter().map(|found| found.check).collect();
+    checks.sort();
+    assert_eq!(checks, ["federated-credential", "redirect-uri"]);
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use airlock_core::{
-    comparing::AccessPolicies,
     drift::sources::{Directories, Resources},
     identity::App,
     manifest::Manifest,
@@ -180,12 +179,6 @@ impl Azure {
     #[must_use]
     pub fn directory(&self) -> Arc<dyn Directory> {
         Arc::clone(&self.directory) as Arc<dyn Directory>
-    }
-
-    /// The conditional-access policies of tenants, read from Microsoft Graph by the observer.
-    #[must_use]
-    pub fn access_policies(&self) -> Arc<dyn AccessPolicies> {
-        Arc::clone(&self.directory) as Arc<dyn AccessPolicies>
     }
 
     /// Directories, as the observer sees them in Microsoft Graph.

@@ -76,12 +76,16 @@ pub struct Terms {
     pub accepted: Vec<Accepted>,
 }
 
-/// A finding of drift that is taken as it is, for a while.
+/// A finding of drift that is taken as it is, for a while; and not what becomes of the thing
+/// meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accepted {
     /// Its fingerprint.
     pub finding: Digest,
+    /// What was seen of it ([`Drifted::evidence`](crate::finding::Drifted::evidence)). When
+    /// something else is seen, it is accepted no more.
+    pub evidence: Digest,
     /// Why.
     pub reason: String,
     /// Until when.

@@ -1,4 +1,4 @@
-//! What `drift` compares: so far, whether something stands behind the step-ups that tenants want.
+//! Whether something stands behind the step-ups that a tenant wants: what decisions rest on.
 //!
 //! Guarantee: a finding says what was read in the tenant itself, and is renewed before it is
 //! over; as long as nothing changes that costs twelve leaves a day and context. What cannot be
@@ -7,11 +7,10 @@
 //! A run may be repeated, cut off or doubled at any point: it compares what is with the finding
 //! that stands, and of two that write at once one finds that the document has changed.
 
-use std::{collections::BTreeSet, error::Error, sync::Arc};
-
-use async_trait::async_trait;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
+    drift::seen::{Reading, Source, Unread},
     finding::{Finding, KIND, StoredFinding, Verdict},
     identity::{App, TenantId},
     jws::{NotSigned, Signed},
@@ -24,17 +23,10 @@ use crate::{
     step_up::{self, BACKED_S, Context},
     tenancy::TenantScope,
     time::Timestamp,
-    trust::{NotTrusted, TrustStore},
 };
 
 /// Age from which on a finding is made again although nothing has changed, in seconds.
 const RENEW_S: i64 = BACKED_S / 2;
-
-/// How long a run goes on to look at more, in seconds.
-///
-/// The Functions host ends a call after five minutes (`functionTimeout` in `host.json`), and
-/// what was begun must come to its end.
-const RUN_S: i64 = 180;
 
 /// A conditional-access policy, as far as a step-up rests on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,32 +42,41 @@ pub struct AccessPolicy {
     pub demands_proof: bool,
 }
 
-/// The conditional-access policies of tenants.
-#[async_trait]
-pub trait AccessPolicies: Send + Sync {
-    /// Reads all of a tenant's policies.
+/// What a round read of a tenant's policies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Policies {
+    /// All of them. None, where the tenant's terms rest on none.
+    Read(Vec<AccessPolicy>),
+    /// They could not be read for the moment.
+    NotNow,
+    /// Nobody may look there, or what is there is not understood: nothing shows what it is.
+    Withheld,
+}
+
+impl Policies {
+    /// The policies, for whoever cannot judge without them.
     ///
     /// # Errors
     ///
-    /// [`PortError`]; an incomplete list is never given.
-    async fn read(&self, scope: &TenantScope) -> Result<Vec<AccessPolicy>, PortError>;
+    /// [`Unread`], if they were not read, for whatever reason.
+    pub fn reading(&self) -> Reading<&[AccessPolicy]> {
+        match self {
+            Self::Read(policies) => Ok(policies),
+            Self::NotNow | Self::Withheld => Err(Unread(Source::AccessPolicies)),
+        }
+    }
 }
 
 /// Compares, in the name of `drift`.
 pub struct Comparer {
     ports: Ports,
-    trust: Arc<TrustStore>,
-    ledger: Ledger,
-    policies: Arc<dyn AccessPolicies>,
+    ledger: Arc<Ledger>,
 }
 
 /// A tenant was not compared.
 #[derive(Debug, thiserror::Error)]
 pub enum NotCompared {
-    /// Its terms could not be had.
-    #[error("tenant not entered")]
-    NotTrusted(#[from] NotTrusted),
-    /// Its policies, or an earlier finding, were not read.
+    /// An earlier finding was not read.
     #[error("not read")]
     Port(#[from] PortError),
     /// A stored finding is not ours. It is not written over: evidence.
@@ -98,74 +99,37 @@ pub enum NotCompared {
 impl Comparer {
     /// Compares over these ports.
     #[must_use]
-    pub fn new(ports: Ports, trust: TrustStore, policies: Arc<dyn AccessPolicies>) -> Self {
-        let trust = Arc::new(trust);
-        let ledger = Ledger::new(App::Drift, &ports, Arc::clone(&trust));
-        Self { ports, trust, ledger, policies }
+    pub fn new(ports: &Ports, ledger: Arc<Ledger>) -> Self {
+        Self { ports: ports.clone(), ledger }
     }
 
-    /// Looks at every tenant once, as far as there is time; says how many findings were written.
-    /// One tenant's trouble keeps none of the others from being looked at.
+    /// Says of each context that a tenant wants whether these policies back it, where that is not
+    /// said already; and how many findings were written.
+    ///
+    /// Remote calls: one read for each context, and a commit for each finding.
     ///
     /// # Errors
     ///
-    /// [`NotTrusted`] if the tenants could not be told at all.
-    pub async fn compare(&self) -> Result<usize, NotTrusted> {
-        let until = self.ports.clock.now().plus_s(RUN_S);
-        let trust = self.trust.trust().await?;
-        let tenants = self.in_any_order(self.trust.tenants().await?)?;
-        let mut written = 0;
-        for (looked_at, tenant) in tenants.iter().copied().enumerate() {
-            if self.ports.clock.now() >= until {
-                let left = tenants.len() - looked_at;
-                tracing::warn!(left, "no time to compare every tenant");
-                break;
-            }
-            match self.compare_tenant(&trust, tenant).await {
-                Ok(count) => written += count,
-                Err(error) => {
-                    let error = &error as &(dyn Error + 'static);
-                    tracing::error!(%tenant, error, "tenant not compared");
-                }
-            }
-        }
-        Ok(written)
-    }
-
-    /// Begins anywhere: those whom one run does not come to are not the same each time.
-    fn in_any_order(&self, mut tenants: Vec<TenantId>) -> Result<Vec<TenantId>, PortError> {
-        let mut random = [0; 4];
-        self.ports.entropy.fill(&mut random)?;
-        let first = usize::try_from(u32::from_le_bytes(random)).unwrap_or_default();
-        if let Some(first) = first.checked_rem(tenants.len()) {
-            tenants.rotate_left(first);
-        }
-        Ok(tenants)
-    }
-
-    async fn compare_tenant(&self, trust: &Trust, tenant: TenantId) -> Result<usize, NotCompared> {
-        let scope = self.trust.scope(trust, tenant).await?;
-        let wanted = wanted(&scope);
-        if wanted.is_empty() {
-            return Ok(0);
-        }
-        let policies = match self.policies.read(&scope).await {
-            Ok(policies) => Some(policies),
-            Err(error) if error.is_transient() => return Err(error.into()),
-            // Not for the moment: nobody may look there, or what is there is not understood. Then
-            // nothing shows what is behind it.
-            Err(error) => {
-                let error = &error as &(dyn Error + 'static);
-                tracing::error!(%tenant, error, "conditional-access policies not readable");
-                None
-            }
+    /// [`NotCompared`].
+    pub async fn compare(
+        &self,
+        trust: &Trust,
+        scope: &TenantScope,
+        policies: &Policies,
+    ) -> Result<usize, NotCompared> {
+        let wanted = wanted(scope);
+        let policies = match policies {
+            Policies::Read(policies) => Some(policies.as_slice()),
+            // The last finding counts until its own end.
+            Policies::NotNow => return Ok(0),
+            Policies::Withheld => None,
         };
         let mut written = 0;
         for context in wanted {
-            let verdict = policies.as_deref().map_or(Verdict::Unreadable, |policies| {
+            let verdict = policies.map_or(Verdict::Unreadable, |policies| {
                 if is_backed(&context, policies) { Verdict::Match } else { Verdict::Drift }
             });
-            if self.find(trust, &scope, &context, verdict).await? {
+            if self.find(trust, scope, &context, verdict).await? {
                 written += 1;
             }
         }

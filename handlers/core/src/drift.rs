@@ -12,10 +12,12 @@ pub mod actual;
 pub mod check;
 pub mod desired;
 pub mod findings;
+mod kept;
+pub mod looks;
 pub mod mending;
 mod reading;
 mod rounds;
-mod scan;
+pub mod scan;
 pub mod seen;
 pub mod severity;
 pub mod sources;
@@ -23,9 +25,12 @@ mod stored;
 
 use std::sync::Arc;
 
-use crate::{data_keys::DataKeys, identity::App, ledger::Ledger, ports::Ports, trust::TrustStore};
-use accounts::Accounts;
+use crate::{
+    comparing::Comparer, data_keys::DataKeys, identity::App, ledger::Ledger, ports::Ports,
+    trust::TrustStore,
+};
 use desired::Desired;
+use looks::Looks;
 use mending::Asks;
 use sources::{Directories, Resources};
 
@@ -34,11 +39,12 @@ pub struct Drift {
     ports: Ports,
     trust: Arc<TrustStore>,
     ledger: Arc<Ledger>,
+    comparer: Comparer,
     keys: DataKeys,
     desired: Arc<Desired>,
     directories: Arc<dyn Directories>,
     resources: Arc<dyn Resources>,
-    accounts: Accounts,
+    looks: Looks,
     asks: Asks,
 }
 
@@ -49,12 +55,16 @@ pub struct Round {
     pub judged: usize,
     /// Sources that could not be read.
     pub unreadable: usize,
-    /// New findings.
+    /// Findings that are new, worse than before, or accepted no more.
     pub detected: usize,
     /// Findings that were seen to be gone.
     pub resolved: usize,
-    /// Places whose findings could not be settled.
+    /// Places whose findings could not be settled, or of which it was not kept that they were.
     pub failed: usize,
+    /// Findings that were written about what backs step-ups: new ones, and ones renewed.
+    pub backing: usize,
+    /// Tenants that there was no time for.
+    pub left: usize,
 }
 
 impl Drift {
@@ -70,19 +80,21 @@ impl Drift {
         let trust = Arc::new(trust);
         let ledger = Arc::new(Ledger::new(App::Drift, &ports, Arc::clone(&trust)));
         let keys = DataKeys::new(&ports, Arc::clone(&ledger));
+        let comparer = Comparer::new(&ports, Arc::clone(&ledger));
         Self {
             ports,
             trust,
             ledger,
+            comparer,
             keys,
             desired: Arc::new(desired),
             directories,
             resources,
-            accounts: Accounts::default(),
+            looks: Looks::default(),
             asks: Asks::default(),
         }
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

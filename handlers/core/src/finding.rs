@@ -62,6 +62,28 @@ pub struct Drifted {
     pub mend: Option<Mend>,
 }
 
+impl Drifted {
+    /// Names what was seen of it: the thing, what was declared, what is there and how bad that is.
+    ///
+    /// Who accepts a finding accepts this, and not what becomes of the thing later.
+    #[must_use]
+    pub fn evidence(&self) -> Digest {
+        let severity = self.severity.name();
+        let texts = [Some(severity), self.declared.as_deref(), self.found.as_deref()];
+        let mut seen = b"airlock evidence 1\0".to_vec();
+        // The fingerprint is of the place, the check and the thing.
+        seen.extend(self.fingerprint.as_bytes());
+        for text in texts {
+            // With its length: what is declared never runs into what is found. No text has the
+            // length that none has.
+            let length = text.map_or(u64::MAX, |text| text.len() as u64);
+            seen.extend(length.to_be_bytes());
+            seen.extend(text.unwrap_or_default().as_bytes());
+        }
+        Digest::of(&[&seen])
+    }
+}
+
 /// How a finding is dealt with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]

@@ -46,7 +46,7 @@ use crate::{
 };
 
 pub use erasing::Erased;
-pub use findings::{FindingView, Findings};
+pub use findings::{FindingView, Findings, LISTED_FINDINGS, Listed};
 use permitting::Entry;
 pub use receipts::{Proof, Tree};
 pub use refusals::NotReceived;

@@ -29,7 +29,7 @@ use crate::{
         actual::Federated,
         desired::{Application, Desired},
     },
-    identity::{ObjectId, TenantId},
+    identity::ObjectId,
     ports::{Answer, Clock, NotApplied, PortError},
     request::{Permitted, Request},
     tenancy::TenantScope,
@@ -93,9 +93,7 @@ pub struct Opened {
 /// Takes away what was not declared.
 pub struct Remediator {
     outside: Arc<dyn Remediation>,
-    home: TenantId,
-    issuer: String,
-    audience: &'static str,
+    desired: Desired,
     /// What may be mended, by client id.
     mendable: BTreeMap<ObjectId, Application>,
 }
@@ -142,16 +140,11 @@ impl Remediator {
     /// Over what is outside, for what was declared: of the clients that are Airlock's `own`, those
     /// that are to be mended.
     #[must_use]
-    pub fn new(outside: Arc<dyn Remediation>, desired: &Desired, own: &BTreeSet<ObjectId>) -> Self {
+    pub fn new(outside: Arc<dyn Remediation>, desired: Desired, own: &BTreeSet<ObjectId>) -> Self {
         let applications = desired.applications.values();
         let mendable = applications.filter(|each| each.mendable && own.contains(&each.client));
-        Self {
-            outside,
-            home: desired.home,
-            issuer: desired.issuer.clone(),
-            audience: desired.audience,
-            mendable: mendable.map(|each| (each.client, each.clone())).collect(),
-        }
+        let mendable = mendable.map(|each| (each.client, each.clone())).collect();
+        Self { outside, desired, mendable }
     }
 
     /// Whether the credential stands, and may be taken away.
@@ -162,7 +155,7 @@ impl Remediator {
     ///
     /// [`Unfit`].
     pub async fn stands(&self, scope: &TenantScope, removal: &Removal) -> Result<bool, Unfit> {
-        if scope.tenant() != self.home {
+        if scope.tenant() != self.desired.home {
             return Err(Unfit::No(NOT_OURS));
         }
         let seen = self.outside.look(scope, removal.application()).await?;
@@ -173,7 +166,9 @@ impl Remediator {
             Removable::Federated => {
                 let is_named = |each: &&Federated| each.id.uuid() == removal.credential();
                 match seen.federated.iter().find(is_named) {
-                    Some(found) if self.is_declared(found, declared) => Err(Unfit::No(DECLARED)),
+                    Some(found) if self.desired.is_declared(found, declared) => {
+                        Err(Unfit::No(DECLARED))
+                    }
                     found => Ok(found.is_some()),
                 }
             }
@@ -213,12 +208,5 @@ impl Remediator {
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Whether a federated credential is the one that was declared: as `drift` compares it.
-    fn is_declared(&self, found: &Federated, declared: &Application) -> bool {
-        declared.trusts.is_some_and(|principal| found.subject == principal.to_string())
-            && found.issuer == self.issuer
-            && found.audiences.iter().eq([self.audience])
     }
 }

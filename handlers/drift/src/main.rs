@@ -1,7 +1,7 @@
 //! `drift`: the inner app that compares what is with what was declared, and seals the ledgers. It
 //! has no HTTP trigger but for health, and changes nothing but its own findings.
 //!
-//! What it does: [`drift`](routes) (a timer), then `airlock_core::comparing`;
+//! What it does: [`drift`](routes) (a timer), then `airlock_core::drift`;
 //! [`seal`](routes) (a timer), then `airlock_core::sealing`; and [`record`](routes) (queue
 //! `audit-events`), then `airlock_core::recording`.
 

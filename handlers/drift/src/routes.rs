@@ -24,13 +24,11 @@ pub fn routes(bench: Bench) -> Router {
 /// Trigger: a timer, which may fire twice or not at all: findings are written only when they say
 /// something new or are about to end.
 async fn drift(State(bench): State<Bench>, _: Invoked) -> Result<Json<Done>, Refusal> {
-    let comparer = bench.comparer().await.map_err(port)?;
-    let findings = comparer.compare().await.map_err(not_trusted)?;
     let drift = bench.drift().await.map_err(port)?;
     let round = drift.round().await.map_err(not_trusted)?;
-    if findings + round.detected + round.resolved + round.unreadable + round.failed > 0 {
-        let Round { judged, unreadable, detected, resolved, failed } = round;
-        tracing::info!(findings, judged, unreadable, detected, resolved, failed, "compared");
+    let Round { judged, unreadable, detected, resolved, failed, backing, left } = round;
+    if backing + detected + resolved + unreadable + failed + left > 0 {
+        tracing::info!(judged, unreadable, detected, resolved, failed, backing, left, "compared");
     }
     Ok(Json(Done::new()))
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use airlock_azure::{Azure, hosting::Handler};
 use airlock_core::{
-    comparing::Comparer,
     drift::{Drift, desired::Desired},
     ledger::Anchors,
     manifest::Manifest,
@@ -26,7 +25,6 @@ pub struct Bench(Arc<Shared>);
 struct Shared {
     azure: Arc<Azure>,
     manifest: Manifest,
-    comparer: OnceCell<Comparer>,
     drift: OnceCell<Drift>,
     sealer: OnceCell<Sealer>,
     recorder: OnceCell<Recorder>,
@@ -39,25 +37,10 @@ impl Bench {
         Self(Arc::new(Shared {
             azure: Arc::clone(&handler.azure),
             manifest: Manifest::clone(&handler.manifest),
-            comparer: OnceCell::new(),
             drift: OnceCell::new(),
             sealer: OnceCell::new(),
             recorder: OnceCell::new(),
         }))
-    }
-
-    /// The comparer.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`]; the next caller tries again.
-    pub async fn comparer(&self) -> Result<&Comparer, PortError> {
-        let connect = || async {
-            let ports = self.0.azure.ports().await?;
-            let trust = self.trust(&ports);
-            Ok(Comparer::new(ports, trust, self.0.azure.access_policies()))
-        };
-        self.0.comparer.get_or_try_init(connect).await
     }
 
     /// Whoever looks for drift.

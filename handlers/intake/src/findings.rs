@@ -3,7 +3,7 @@
 use airlock_azure::hosting::{Json, Refusal};
 use airlock_core::{
     problem::Problem,
-    reception::{FindingView, Findings as Which, Tree},
+    reception::{FindingView, Findings as Which, Listed, Tree},
 };
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
@@ -43,15 +43,29 @@ enum Stands {
 
 /// Findings of drift.
 #[derive(Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the list is called so in the API")]
 pub struct Findings {
-    /// The worst first.
+    /// The worst first; of those alike, those before that nobody accepted. At most 500.
     #[schema(value_type = Vec<shapes::Finding>)]
     findings: Vec<FindingView>,
+    /// Ids of stored documents that lie where findings do and are not what `drift` wrote. What
+    /// they told of is not among the findings. At most 100.
+    violations: Vec<String>,
+    /// Whether there are more findings or violations than these.
+    more: bool,
+}
+
+impl From<Listed> for Findings {
+    fn from(Listed { findings, violations, more }: Listed) -> Self {
+        Self { findings, violations, more }
+    }
 }
 
 /// Lists what deviates from what was declared, of a tenant or of the deployment.
 ///
-/// For whoever oversees it. At most 500 are listed, the newest; no value of a secret is told.
+/// For whoever oversees it. Of those that stand the 500 worst are listed, of those that were
+/// resolved the 500 newest; no value of a secret is told. More than 5000 that stand are not looked
+/// through: then those came first that were first seen last, and `more` is true.
 #[utoipa::path(
     get,
     path = "/api/findings",
@@ -76,5 +90,5 @@ pub async fn findings(
     };
     let connected = desk.connected().await.map_err(refusals::port)?;
     let findings = connected.reception.findings(&caller, tree, which).await;
-    Ok(Json(Findings { findings: findings.map_err(refusals::not_received)? }))
+    Ok(Json(findings.map_err(refusals::not_received)?.into()))
 }

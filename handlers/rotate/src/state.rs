@@ -94,7 +94,7 @@ impl Shared {
         let desired = Desired::of(&self.manifest);
         let desired = desired.map_err(|error| PortError::Broken(error.into()))?;
         let (outside, own) = (self.azure.remediation(), self.manifest.own_clients());
-        Ok(Arc::new(Remediator::new(outside, &desired, &own)))
+        Ok(Arc::new(Remediator::new(outside, desired, &own)))
     }
 
     /// Nothing is kept: whoever acts reads afresh whom to trust.

@@ -16,8 +16,10 @@ pub struct Identities {
     pub identities: BTreeMap<String, Identity>,
     /// App registrations by display name.
     pub applications: BTreeMap<String, Application>,
+    /// Entra's directory roles by display name.
+    pub directory_roles: BTreeMap<String, DirectoryRole>,
     /// Azure's and Cosmos DB's role definitions, by the right that each stands for.
-    pub azure_roles: BTreeMap<String, Uuid>,
+    pub azure_roles: BTreeMap<String, AzureRole>,
     /// Service Bus queues by name.
     pub queues: BTreeMap<String, Queue>,
     /// Cosmos DB containers by name; those of other databases than the deployment's by
@@ -135,6 +137,40 @@ pub enum ArmRight {
     Read,
     /// Read the settings of apps: they could hold secrets, so that reading them is a right of its own.
     AppSettings,
+}
+
+/// A directory role.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryRole {
+    /// Its template: the same in every tenant.
+    pub template: Uuid,
+    /// What a role of the deployment's own allows. None: it is one of Entra's.
+    #[serde(default)]
+    pub actions: Option<Vec<String>>,
+}
+
+/// A role of Azure's or of Cosmos DB's.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AzureRole {
+    /// Id of its definition.
+    pub id: Uuid,
+    /// What a role of the deployment's own is. None: it is a built-in one.
+    #[serde(default)]
+    pub custom: Option<CustomRole>,
+}
+
+/// A role of the deployment's own: Azure has none that allows as little.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomRole {
+    /// Its name.
+    pub name: String,
+    /// What it allows over resources.
+    pub actions: Vec<String>,
+    /// What it allows with what is in them.
+    pub data_actions: Vec<String>,
 }
 
 /// One app registration. None has a secret or a certificate.

@@ -67,8 +67,10 @@ class Stage:
              "subject": "repo:contoso/timesheets:ref:refs/heads/main"},
             {"kind": "add_certificate", "on": {"application": application}},
             {"kind": "add_password", "on": {"service_principal": portal}},
-            {"kind": "write_audit", "service_principal": portal, "activity": "Update user",
-             "person": "nina@contoso.example"},
+            {"kind": "write_audit", "by": {"service_principal": portal},
+             "activity": "Update user", "target": "nina@contoso.example"},
+            {"kind": "write_audit", "by": {"person": "nina@contoso.example"},
+             "activity": "Update application", "target": application},
         ):
             self.cloud.control("POST", "/directory/changes", change)
         try:

@@ -84,8 +84,24 @@ impl Calls {
 
     /// Reads a list to its end. A part is never given for the whole.
     pub(super) async fn list(&self, path: &str, version: &str) -> Result<Vec<Value>, PortError> {
+        self.pages(self.versioned(path, version)?).await
+    }
+
+    /// The same, of what a filter lets through.
+    pub(super) async fn list_where(
+        &self,
+        path: &str,
+        version: &str,
+        filter: &str,
+    ) -> Result<Vec<Value>, PortError> {
+        let mut url = self.versioned(path, version)?;
+        url.query_pairs_mut().append_pair("$filter", filter);
+        self.pages(url).await
+    }
+
+    async fn pages(&self, first: Url) -> Result<Vec<Value>, PortError> {
         let mut all = Vec::new();
-        let mut next = Some(self.versioned(path, version)?);
+        let mut next = Some(first);
         for _ in 0..MOST_PAGES {
             let Some(url) = next.take() else { return Ok(all) };
             let page = self.send(Method::Get, url).await?;

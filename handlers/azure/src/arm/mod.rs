@@ -7,6 +7,8 @@
 
 mod calls;
 mod front_door;
+mod identities;
+mod role_definitions;
 mod roles;
 mod running;
 mod sites;
@@ -20,7 +22,10 @@ use std::{
 
 use airlock_core::{
     drift::{
-        actual::{FrontDoor, Function, Name, Resource, RoleAssignment, Running, Settings, Site},
+        actual::{
+            AzureRole, FrontDoor, Function, ManagedIdentity, Name, Resource, RoleAssignment,
+            Running, Settings, Site,
+        },
         sources::Resources,
     },
     identity::{App, ObjectId},
@@ -46,6 +51,7 @@ mod version {
     pub(super) const STORAGE: &str = "2026-04-01";
     pub(super) const DOOR: &str = "2025-12-01";
     pub(super) const ROLES: &str = "2022-04-01";
+    pub(super) const IDENTITY: &str = "2024-11-30";
 }
 
 /// The resource group of the deployment.
@@ -96,6 +102,12 @@ impl ResourceManager {
         let (config, policies) = tokio::try_join!(config, policies)?;
         let app = self.sites.get(&listed.name()).copied();
         Ok(listed.read(app, &config, &policies)?)
+    }
+
+    async fn identity(&self, listed: identities::Listed) -> Result<ManagedIdentity, PortError> {
+        let path = format!("{}/federatedIdentityCredentials", listed.path(&self.group)?);
+        let federated = self.calls.list(&path, version::IDENTITY).await?;
+        Ok(listed.read(federated)?)
     }
 
     async fn account(&self, account: stores::Account) -> Result<Resource, PortError> {
@@ -170,6 +182,20 @@ impl Resources for ResourceManager {
             all.extend(roles::of_cosmos(assigned, &self.group)?);
         }
         Ok(all)
+    }
+
+    async fn azure_roles(&self) -> Result<Vec<AzureRole>, PortError> {
+        let path = self.all("Microsoft.Authorization/roleDefinitions");
+        let listed = self.calls.list_where(&path, version::ROLES, role_definitions::FILTER).await?;
+        Ok(role_definitions::custom(listed, &self.group)?)
+    }
+
+    async fn managed_identities(&self) -> Result<Vec<ManagedIdentity>, PortError> {
+        let path = self.all("Microsoft.ManagedIdentity/userAssignedIdentities");
+        let listed = self.calls.list(&path, version::IDENTITY).await?;
+        let listed: Vec<identities::Listed> = words::understood("managed identities", listed)?;
+        let read = stream::iter(listed).map(|listed| self.identity(listed));
+        read.buffered(AT_ONCE).try_collect().await
     }
 
     async fn front_door(&self) -> Result<FrontDoor, PortError> {

@@ -1,6 +1,9 @@
 //! Vaults, databases, buses and storage: who can open them, and from where.
 
-use airlock_core::drift::actual::{Name, Resource, ResourceKind};
+use airlock_core::{
+    claim,
+    drift::actual::{Name, Resource, ResourceKind},
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -138,6 +141,7 @@ struct Policy {
 #[serde(rename_all = "camelCase")]
 struct PolicyProperties {
     immutability_period_since_creation_in_days: Option<u32>,
+    state: Option<Word>,
 }
 
 impl Account {
@@ -155,10 +159,10 @@ impl Account {
         let containers: Vec<Container> = words::understood("containers", containers.to_owned())?;
         let properties = &self.properties;
         let opened = containers.iter().any(Container::is_open);
-        let kind = if Name::new(&self.name) == *anchors {
-            ResourceKind::Anchors
+        let (kind, must_keep) = if Name::new(&self.name) == *anchors {
+            (ResourceKind::Anchors, ANCHORS)
         } else {
-            ResourceKind::Blobs
+            (ResourceKind::Blobs, claim::CONTAINER)
         };
         Ok(Resource {
             kind,
@@ -169,7 +173,7 @@ impl Account {
                 || properties.allow_blob_public_access != Some(false)
                 || properties.is_local_user_enabled == Some(true)
                 || opened,
-            kept: kind != ResourceKind::Anchors || containers.iter().any(Container::keeps_anchors),
+            kept: containers.iter().any(|container| container.keeps(must_keep)),
         })
     }
 }
@@ -180,12 +184,16 @@ impl Container {
         self.properties.public_access.as_ref().is_some_and(|access| !access.is("none"))
     }
 
-    fn keeps_anchors(&self) -> bool {
+    /// Whether it has this name, and a policy by which nobody deletes what is in it. One that is
+    /// not locked is deleted first.
+    fn keeps(&self, name: &str) -> bool {
         let policy = self.properties.immutability_policy.as_ref();
-        let days = policy
-            .and_then(|policy| policy.properties.as_ref())
-            .and_then(|policy| policy.immutability_period_since_creation_in_days);
-        self.name.eq_ignore_ascii_case(ANCHORS) && days.is_some_and(|days| days > 0)
+        let policy = policy.and_then(|policy| policy.properties.as_ref());
+        let is_locked = policy.is_some_and(|policy| {
+            policy.immutability_period_since_creation_in_days.is_some_and(|days| days > 0)
+                && is(policy.state.as_ref(), "locked")
+        });
+        self.name.eq_ignore_ascii_case(name) && is_locked
     }
 }
 
@@ -292,14 +300,22 @@ mod tests {
         assert!(kept(&[container()]));
         assert!(!kept(&[]));
         assert!(!kept(&[with(container(), "immutabilityPolicy", json!(null))]));
-        let none = json!({ "properties": { "immutabilityPeriodSinceCreationInDays": 0 } });
-        assert!(!kept(&[with(container(), "immutabilityPolicy", none)]));
+        for (days, state) in [(0, json!("Locked")), (10, json!("Unlocked")), (10, json!(null))] {
+            let policy = json!({ "properties": {
+                "immutabilityPeriodSinceCreationInDays": days, "state": state,
+            } });
+            assert!(!kept(&[with(container(), "immutabilityPolicy", policy)]), "{days} {state}");
+        }
         let mut other = container();
         other["name"] = "others".into();
         assert!(!kept(&[other]));
         let mut blobs = account();
         blobs["name"] = "blobs1".into();
-        assert_eq!(of_account(blobs, &[]).kind, ResourceKind::Blobs);
+        let mut claims = container();
+        claims["name"] = "claims".into();
+        assert_eq!(of_account(blobs.clone(), &[]).kind, ResourceKind::Blobs);
+        assert!(of_account(blobs.clone(), &[claims]).kept);
+        assert!(!of_account(blobs, &[container()]).kept);
     }
 
     #[test]

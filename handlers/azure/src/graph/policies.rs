@@ -5,13 +5,7 @@
 //! is not known here may leave somebody out, and a control that is not known here may be no
 //! proof. Both are taken for the worse.
 
-use airlock_core::{
-    comparing::{AccessPolicies, AccessPolicy},
-    identity::TenantId,
-    ports::PortError,
-    tenancy::TenantScope,
-};
-use async_trait::async_trait;
+use airlock_core::{comparing::AccessPolicy, identity::TenantId, ports::PortError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -20,20 +14,12 @@ use super::{
     Graph, OBSERVER, answer,
     pages::{NotUnderstood, Pages},
 };
-use crate::failure::in_time;
 
 /// Not narrowed by `$select`: what it would do to the parts of a control is not documented.
 const PATH: &str = "/identity/conditionalAccess/policies";
 
 /// What is read, for errors.
 const WHAT: &str = "conditional-access policies";
-
-#[async_trait]
-impl AccessPolicies for Graph {
-    async fn read(&self, scope: &TenantScope) -> Result<Vec<AccessPolicy>, PortError> {
-        in_time(self.all_access_policies(scope.tenant())).await
-    }
-}
 
 impl Graph {
     /// All policies of a tenant: one call, and one more for each further page.

@@ -1,42 +1,9 @@
-use std::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering::SeqCst},
-};
-
 use super::*;
 use crate::{
     binding::Conditions,
-    memory::SetClock,
     ports::Documents as _,
-    tests::world::{CONTOSO, FABRIKAM, World},
+    tests::world::{CONTOSO, World},
 };
-
-type Policies = Result<Vec<AccessPolicy>, fn() -> PortError>;
-
-/// Policies as they stand, or why they cannot be read.
-struct Tenant(Mutex<Policies>);
-
-#[async_trait]
-impl AccessPolicies for Tenant {
-    async fn read(&self, _: &TenantScope) -> Result<Vec<AccessPolicy>, PortError> {
-        self.0.lock().unwrap().clone().map_err(|error| error())
-    }
-}
-
-/// Whoever reads there is away for as long as a run may take.
-struct Slow {
-    clock: Arc<SetClock>,
-    read: AtomicUsize,
-}
-
-#[async_trait]
-impl AccessPolicies for Slow {
-    async fn read(&self, _: &TenantScope) -> Result<Vec<AccessPolicy>, PortError> {
-        self.read.fetch_add(1, SeqCst);
-        self.clock.advance_s(RUN_S);
-        Ok(vec![good()])
-    }
-}
 
 fn good() -> AccessPolicy {
     AccessPolicy {
@@ -58,9 +25,18 @@ async fn wanting(world: &World, tenant: TenantId) {
         .await;
 }
 
-fn comparer(world: &World, policies: Arc<dyn AccessPolicies>) -> Comparer {
+fn comparer(world: &World) -> Comparer {
     let ports = world.ports(App::Drift);
-    Comparer::new(ports, world.trust_store(), policies)
+    let ledger = Ledger::new(App::Drift, &ports, Arc::new(world.trust_store()));
+    Comparer::new(&ports, Arc::new(ledger))
+}
+
+impl Comparer {
+    /// What one round of another process writes of Contoso.
+    async fn written(&self, world: &World, policies: &Policies) -> usize {
+        let (trust, scope) = (world.trust().await, world.scope(CONTOSO).await);
+        self.compare(&trust, &scope, policies).await.unwrap()
+    }
 }
 
 async fn verdict(world: &World) -> Option<Verdict> {
@@ -86,9 +62,9 @@ async fn only_a_policy_that_makes_everybody_prove_more_backs_a_context() {
     ] {
         let world = World::new().await;
         wanting(&world, CONTOSO).await;
-        let tenant = Arc::new(Tenant(Mutex::new(Ok(policies.clone()))));
+        let read = Policies::Read(policies.clone());
 
-        assert_eq!(comparer(&world, tenant.clone()).compare().await.unwrap(), 1);
+        assert_eq!(comparer(&world).written(&world, &read).await, 1);
 
         assert_eq!(verdict(&world).await, Some(expected), "{policies:?}");
     }
@@ -98,17 +74,15 @@ async fn only_a_policy_that_makes_everybody_prove_more_backs_a_context() {
 async fn what_stands_is_written_again_only_to_renew_it_or_when_it_changes() {
     let world = World::new().await;
     wanting(&world, CONTOSO).await;
-    let tenant = Arc::new(Tenant(Mutex::new(Ok(vec![good()]))));
-    let comparer = comparer(&world, tenant.clone());
+    let comparer = comparer(&world);
 
     let mut written = Vec::new();
     for _ in 0..4 {
-        written.push(comparer.compare().await.unwrap());
+        written.push(comparer.written(&world, &Policies::Read(vec![good()])).await);
         world.pass(RENEW_S - 1).await;
     }
-    *tenant.0.lock().unwrap() = Ok(vec![]);
-    written.push(comparer.compare().await.unwrap());
-    written.push(comparer.compare().await.unwrap());
+    written.push(comparer.written(&world, &Policies::Read(Vec::new())).await);
+    written.push(comparer.written(&world, &Policies::Read(Vec::new())).await);
 
     assert_eq!(written, [1, 0, 1, 0, 1, 0]);
     assert_eq!(verdict(&world).await, Some(Verdict::Drift));
@@ -118,18 +92,15 @@ async fn what_stands_is_written_again_only_to_renew_it_or_when_it_changes() {
 async fn an_outage_changes_nothing_and_a_refusal_shows_nothing() {
     let world = World::new().await;
     wanting(&world, CONTOSO).await;
-    let tenant = Arc::new(Tenant(Mutex::new(Ok(vec![good()]))));
-    let comparer = comparer(&world, tenant.clone());
-    comparer.compare().await.unwrap();
+    let comparer = comparer(&world);
+    comparer.written(&world, &Policies::Read(vec![good()])).await;
 
-    *tenant.0.lock().unwrap() = Err(|| PortError::Unavailable("down".into()));
-    assert_eq!(comparer.compare().await.unwrap(), 0);
+    assert_eq!(comparer.written(&world, &Policies::NotNow).await, 0);
     assert_eq!(verdict(&world).await, Some(Verdict::Match));
     world.pass(BACKED_S).await;
-    assert_eq!(comparer.compare().await.unwrap(), 0);
+    assert_eq!(comparer.written(&world, &Policies::NotNow).await, 0);
     assert_eq!(verdict(&world).await, None, "over");
-    *tenant.0.lock().unwrap() = Err(|| PortError::Denied("403".into()));
-    assert_eq!(comparer.compare().await.unwrap(), 1);
+    assert_eq!(comparer.written(&world, &Policies::Withheld).await, 1);
     assert_eq!(verdict(&world).await, Some(Verdict::Unreadable));
 }
 
@@ -137,8 +108,7 @@ async fn an_outage_changes_nothing_and_a_refusal_shows_nothing() {
 async fn what_another_context_was_found_to_be_does_not_stand_for_this_one() {
     let world = World::new().await;
     wanting(&world, CONTOSO).await;
-    let tenant = Arc::new(Tenant(Mutex::new(Ok(vec![good()]))));
-    let comparer = comparer(&world, tenant.clone());
+    let (comparer, read) = (comparer(&world), Policies::Read(vec![good()]));
     let partition = Partition::tenant(&world.scope(CONTOSO).await);
     let c1 = Context::try_from("c1".to_owned()).unwrap();
     let c2 = Context::try_from("c2".to_owned()).unwrap();
@@ -161,41 +131,36 @@ async fn what_another_context_was_found_to_be_does_not_stand_for_this_one() {
     };
     comparer.ledger.commit(&partition, commit, world.now()).await.unwrap();
 
-    assert_eq!(comparer.compare().await.unwrap(), 1);
-    assert_eq!(comparer.compare().await.unwrap(), 0);
+    assert_eq!(comparer.written(&world, &read).await, 1);
+    assert_eq!(comparer.written(&world, &read).await, 0);
 }
 
 #[tokio::test]
 async fn of_two_runs_at_once_only_one_writes() {
     let world = World::new().await;
     wanting(&world, CONTOSO).await;
-    let tenant = Arc::new(Tenant(Mutex::new(Ok(vec![good()]))));
-    let (one, other) = (comparer(&world, tenant.clone()), comparer(&world, tenant.clone()));
+    let (one, other, read) = (comparer(&world), comparer(&world), Policies::Read(vec![good()]));
 
-    let (ones, others) = tokio::join!(one.compare(), other.compare());
+    let (ones, others) = tokio::join!(one.written(&world, &read), other.written(&world, &read));
 
-    assert_eq!(ones.unwrap() + others.unwrap(), 1);
+    assert_eq!(ones + others, 1);
     assert_eq!(world.contoso_ledger().await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_run_ends_before_its_caller_gives_up() {
+async fn of_a_tenant_that_wants_no_step_up_nothing_is_said() {
     let world = World::new().await;
-    for tenant in [CONTOSO, FABRIKAM] {
-        wanting(&world, tenant).await;
+
+    for policies in [Policies::Read(vec![good()]), Policies::NotNow, Policies::Withheld] {
+        assert_eq!(comparer(&world).written(&world, &policies).await, 0);
     }
-    let slow = Arc::new(Slow { clock: Arc::clone(&world.clock), read: AtomicUsize::new(0) });
-
-    let written = comparer(&world, slow.clone()).compare().await.unwrap();
-
-    assert_eq!((written, slow.read.load(SeqCst)), (1, 1));
+    assert!(world.contoso_ledger().await.is_empty());
 }
 
-#[tokio::test]
-async fn a_tenant_that_wants_no_step_up_is_not_looked_at() {
-    let world = World::new().await;
-    let tenant = Arc::new(Tenant(Mutex::new(Err(|| panic!("looked")))));
-
-    assert_eq!(comparer(&world, tenant.clone()).compare().await.unwrap(), 0);
-    assert!(world.contoso_ledger().await.is_empty());
+#[test]
+fn whoever_cannot_judge_without_policies_is_told_that_they_were_not_read() {
+    assert_eq!(Policies::Read(vec![good()]).reading(), Ok(&[good()][..]));
+    for policies in [Policies::NotNow, Policies::Withheld] {
+        assert_eq!(policies.reading(), Err(Unread(Source::AccessPolicies)));
+    }
 }

@@ -1,120 +1,161 @@
-//! Whether a claim accounts for what Airlock's service principals change.
+//! What a tenant's audit log tells that Airlock does not account for: what its service principals
+//! changed without a claim, and what anybody else did to them.
 //!
 //! A worker gives each of its calls the name of the request that it is for
-//! ([`correlation`]), and the tenant's audit log tells it. So a change is accounted for by the
-//! claim of that request, which is a blob that nobody can take away; that the ledger tells of each
-//! claim, sealing sees to. One request changes one thing: a second thing under the same name is
-//! accounted for by nothing.
+//! ([`correlation`](crate::request::correlation)), and the log tells it. So a change is accounted
+//! for by the [claim](claimed) of that request. One request changes one thing: a second thing under
+//! the same name is accounted for by nothing. The rotator's scheduled work is no request's: it
+//! touches what is bound, or nothing. No other service principal of Airlock's changes anything.
+//!
+//! Who else changes a registration, service principal or managed identity of Airlock's is told of
+//! even if all is as declared again. The admin plane's identity is not; whoever deploys by hand is,
+//! and so is Azure when it renews an identity's certificate: the log names those who did by a name
+//! that anybody can take. What was done before the tenant's terms in force were signed and before
+//! the log was read for the first time was declared with them.
+//!
+//! Guarantee: how far the log was read moves on once the findings of that round were settled, and
+//! is [kept](super::looks). Whatever dies in between is read again; nothing is left out.
+
+mod claimed;
+mod log;
 
 use std::collections::{BTreeMap, BTreeSet};
-
-use tokio::sync::Mutex;
-use uuid::Uuid;
 
 use super::{
     Drift,
     actual::{DirectoryChange, ServicePrincipal},
     desired::{Desired, ROTATOR},
-    seen::{Reading, Source, Unread},
+    looks::Known,
+    seen::{Reading, Source, Unaccounted, Unread, Why},
     stored::told,
 };
 use crate::{
-    base64url,
-    claim::CONTAINER,
-    digest::Digest,
     identity::{App, ObjectId, TenantId},
-    ports::PortError,
-    request::correlation,
+    keyset::Trust,
+    ports::Partition,
+    tenancy::TenantScope,
     time::Timestamp,
 };
+pub(super) use log::{Log, Read};
 
-/// How far back the log is read when nothing is known of it yet, in seconds.
-const FIRST_S: i64 = 86_400;
+/// Changes that are told of in one round, of one tenant. The next round goes on from there, so
+/// that a flood of them becomes findings one after the other and none is left out.
+const MOST_TOLD: usize = 50;
 
-/// How much later than a change the log may tell of it, in seconds.
-///
-/// Microsoft gives no bound; most entries are there within minutes.
-const LATE_S: i64 = 3600;
+/// Where a log is read, and whose changes are looked for.
+pub(super) struct Place<'a> {
+    pub trust: &'a Trust,
+    pub scope: &'a TenantScope,
+    pub partition: &'a Partition,
+    /// Airlock's service principals there.
+    pub principals: &'a [ServicePrincipal],
+    /// Object ids of Airlock's registrations, by client id.
+    pub registered: &'a Reading<BTreeMap<ObjectId, ObjectId>>,
+    /// Applications whose secrets the rotator is bound to change.
+    pub bound: &'a BTreeSet<ObjectId>,
+}
 
-/// Bytes of a digest that its [`correlation`] leaves as they are, and characters of base64url for
-/// them.
-const WHOLE_BYTES: usize = 6;
-const WHOLE_CHARACTERS: usize = 8;
-
-/// Claims that begin alike: more than that is no accident.
-const MOST_ALIKE: usize = 64;
-
-/// What is known of the logs of tenants.
-#[derive(Default)]
-pub(super) struct Accounts(Mutex<BTreeMap<TenantId, Known>>);
-
-#[derive(Default)]
-struct Known {
-    /// Up to when everything was read.
-    read: Option<Timestamp>,
-    /// Changes that were found to be accounted for, and when they were made.
-    accounted: BTreeMap<String, Timestamp>,
-    /// What each request has changed, as far back as the log is read.
-    targets: BTreeMap<Uuid, (BTreeSet<String>, Timestamp)>,
-    /// Changes that nothing accounts for.
-    unaccounted: Vec<DirectoryChange>,
+/// What one of Airlock's identities may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hand {
+    /// What this app claims.
+    Worker(App),
+    /// What is bound.
+    Rotator,
+    /// What it likes: it declares.
+    Admin,
+    /// Nothing.
+    None,
 }
 
 impl Drift {
-    /// Changes of a tenant that nothing accounts for. Remote calls: those of the log, and one list
-    /// for each change that was not seen before.
+    /// Changes of a tenant that nothing accounts for and no finding tells of yet. Reads on until
+    /// the deadline, and the call then begun.
+    ///
+    /// Remote calls: those of the log; for each change of a worker's that was not seen before, a
+    /// list, and for each claim that begins alike a read and a query.
     pub(super) async fn unaccounted(
         &self,
-        tenant: TenantId,
-        principals: &[ServicePrincipal],
-        bound: &BTreeSet<ObjectId>,
-        now: Timestamp,
-    ) -> Reading<Vec<DirectoryChange>> {
-        let (workers, rotator) = changing(&self.desired, principals);
-        let mut known = self.accounts.0.lock().await;
-        let known = known.entry(tenant).or_default();
-        let since = known.read.map_or(now.plus_s(-FIRST_S), |read| read.plus_s(-LATE_S));
-        let asked: Vec<ObjectId> = workers.iter().copied().chain(rotator).collect();
-        let changes = self.directories.changes(tenant, &asked, since).await;
-        let changes = changes.map_err(|error| told(Source::DirectoryAudits, &error))?;
-        known.forget(since);
-        for change in changes {
-            if known.accounted.contains_key(&change.id)
-                || known.unaccounted.iter().any(|each| each.id == change.id)
-            {
-                continue;
-            }
-            let accounted = if Some(change.by) == rotator {
-                // Its scheduled work is no request's: it touches what is bound, or nothing.
-                let bound: BTreeSet<String> = bound.iter().map(ToString::to_string).collect();
-                !change.targets.is_empty()
-                    && change.targets.iter().all(|target| bound.contains(&target.to_lowercase()))
-            } else {
-                self.is_claimed(tenant, &change).await? && known.is_the_same_thing(&change)
-            };
-            if accounted {
-                known.accounted.insert(change.id, change.at);
-            } else {
-                known.unaccounted.push(change);
-            }
+        place: &Place<'_>,
+        deadline: Timestamp,
+    ) -> Reading<Vec<Unaccounted>> {
+        let now = self.ports.clock.now();
+        let tenant = place.scope.tenant();
+        let mut looks = self.looks.lock().await;
+        let known = self.known(&mut looks, place.trust, place.scope, now).await;
+        let known = known.map_err(|error| told(Source::DirectoryAudits, &error))?;
+        known.next = None;
+        let mut log = known.log.clone();
+        if let Some(start) = log.begin(now) {
+            known.forget(start);
         }
-        known.read = Some(now);
-        Ok(known.unaccounted.clone())
+        let ours = ours(place, self.desired.home)?;
+        let hands = hands(&self.desired, tenant, log.ours.iter().chain(&ours));
+        let asked: BTreeSet<ObjectId> = hands.keys().copied().collect();
+        let mut found = Vec::new();
+        let mut has_read = false;
+        'reading: while let Some(span) = log.next().filter(|_| !has_read || self.has_time(deadline))
+        {
+            let read = self.directories.changes(tenant, &asked, span).await;
+            let changes = match read.map(|changes| changes.ok_or_else(|| log.shorten())) {
+                Ok(Ok(changes)) => changes,
+                Ok(Err(true)) => continue,
+                // What was read is told of; who cannot read on says so when nothing was.
+                Ok(Err(false)) | Err(_) if has_read => break,
+                Ok(Err(false)) => return Err(Unread(Source::DirectoryAudits)),
+                Err(error) => return Err(told(Source::DirectoryAudits, &error)),
+            };
+            for change in changes {
+                // Both ends of a span are within: what is there is read twice.
+                if found.iter().any(|each: &Unaccounted| each.change.id == change.id) {
+                    continue;
+                }
+                if found.len() >= MOST_TOLD || (has_read && !self.has_time(deadline)) {
+                    log.read_until(change.at);
+                    break 'reading;
+                }
+                if let Some(why) = self.why(place, &hands, known, (&change, &log), now).await? {
+                    found.push(Unaccounted { change, why });
+                }
+                has_read = true;
+            }
+            log.read_until(span.until);
+            has_read = true;
+        }
+        log.ours = ours;
+        known.next = Some(log);
+        Ok(found)
     }
 
-    /// Whether a claim has the name that the change bears.
-    async fn is_claimed(&self, tenant: TenantId, change: &DirectoryChange) -> Result<bool, Unread> {
-        let Some(named) = change.correlation else { return Ok(false) };
-        let first = base64url::encode(&named.as_bytes()[..WHOLE_BYTES]);
-        debug_assert_eq!(first.len(), WHOLE_CHARACTERS);
-        let start = format!("{tenant}/");
-        let listed = self.ports.blobs.list(CONTAINER, &format!("{start}{first}"), MOST_ALIKE).await;
-        let listed = listed.map_err(|error: PortError| told(Source::Claims, &error))?;
-        let digests = listed.iter().filter_map(|blob| {
-            let name = blob.name.strip_prefix(&start)?;
-            Digest::parse(name.split('/').next()?)
-        });
-        Ok(digests.into_iter().any(|digest| correlation(digest) == named))
+    fn has_time(&self, deadline: Timestamp) -> bool {
+        self.ports.clock.now() < deadline
+    }
+
+    /// Why a change must be told of; `None` if it is accounted for, or was told of.
+    async fn why(
+        &self,
+        place: &Place<'_>,
+        hands: &BTreeMap<ObjectId, Hand>,
+        known: &mut Known,
+        (change, log): (&DirectoryChange, &Log),
+        now: Timestamp,
+    ) -> Result<Option<Why>, Unread> {
+        if let Some(read) = known.judged.get(&change.id) {
+            return Ok(read.why.filter(|_| !read.is_settled));
+        }
+        let why = match change.by.and_then(|by| hands.get(&by)) {
+            Some(Hand::Admin) => None,
+            Some(Hand::None) => Some(Why::Forbidden),
+            Some(Hand::Rotator) => (!is_bound(change, place.bound)).then_some(Why::Unbound),
+            Some(Hand::Worker(app)) => {
+                let why = self.why_not_claimed(place, change, *app, now).await?;
+                why.or_else(|| (!known.is_the_same_thing(change)).then_some(Why::AnotherThing))
+            }
+            None => (change.at >= log.since).then_some(Why::Stranger),
+        };
+        let read = Read { at: change.at, why, is_settled: false };
+        known.judged.insert(change.id.clone(), read);
+        Ok(why)
     }
 }
 
@@ -127,31 +168,55 @@ impl Known {
         *targets == change.targets
     }
 
-    /// Forgets what the log will not tell again.
-    fn forget(&mut self, since: Timestamp) {
-        self.accounted.retain(|_, at| *at >= since);
-        self.targets.retain(|_, (_, at)| *at >= since);
-        self.unaccounted.retain(|change| change.at >= since);
+    /// Forgets what the log is not read for again.
+    fn forget(&mut self, start: Timestamp) {
+        self.judged.retain(|_, read| read.at >= start);
+        self.targets.retain(|_, (_, at)| *at >= start);
     }
 }
 
-/// Service principals that change what a permit says, and the rotator's.
-fn changing(
-    desired: &Desired,
-    principals: &[ServicePrincipal],
-) -> (Vec<ObjectId>, Option<ObjectId>) {
-    let is_worker = |application: &super::desired::Application| {
-        let inner = [App::Execute, App::Rotate].map(|app| desired.principals.get(&app).copied());
-        application.trusts.is_some() && inner.contains(&application.trusts)
-    };
-    let mut workers = Vec::new();
-    let mut rotator = None;
-    for principal in principals {
-        match desired.named(principal.client) {
-            Some((ROTATOR, _)) => rotator = Some(principal.object),
-            Some((_, application)) if is_worker(application) => workers.push(principal.object),
-            _ => {}
-        }
+fn is_bound(change: &DirectoryChange, bound: &BTreeSet<ObjectId>) -> bool {
+    let is_its = |target: &String| target.parse().is_ok_and(|target| bound.contains(&target));
+    !change.targets.is_empty() && change.targets.iter().all(is_its)
+}
+
+/// Airlock's objects that a tenant's log may name, with their client ids.
+fn ours(place: &Place<'_>, home: TenantId) -> Reading<BTreeMap<ObjectId, ObjectId>> {
+    let mut ours: BTreeMap<ObjectId, ObjectId> =
+        place.principals.iter().map(|each| (each.object, each.client)).collect();
+    // Registrations are known to the log of the tenant that they are in.
+    if place.scope.tenant() == home {
+        let registered = place.registered.as_ref().map_err(|unread| *unread)?;
+        ours.extend(registered.iter().map(|(client, object)| (*object, *client)));
     }
-    (workers, rotator)
+    Ok(ours)
+}
+
+/// What each of these objects may change. One that is no more is asked about as well: who removes
+/// one and makes another gives that another id.
+fn hands<'o>(
+    desired: &Desired,
+    tenant: TenantId,
+    ours: impl Iterator<Item = (&'o ObjectId, &'o ObjectId)>,
+) -> BTreeMap<ObjectId, Hand> {
+    let of_client = |client: ObjectId| match desired.named(client) {
+        Some((ROTATOR, _)) => Hand::Rotator,
+        Some((_, application)) => [App::Execute, App::Rotate]
+            .into_iter()
+            .find(|app| {
+                let worker = desired.principals.get(app);
+                worker.is_some() && worker == application.trusts.as_ref()
+            })
+            .map_or(Hand::None, Hand::Worker),
+        None => Hand::None,
+    };
+    let mut hands: BTreeMap<ObjectId, Hand> =
+        ours.map(|(object, client)| (*object, of_client(*client))).collect();
+    // A managed identity has its service principal in the deployment's own tenant.
+    if tenant == desired.home {
+        hands.extend(desired.principals.iter().map(|(app, principal)| {
+            (*principal, if *app == App::Admin { Hand::Admin } else { Hand::None })
+        }));
+    }
+    hands
 }

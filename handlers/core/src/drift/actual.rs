@@ -4,17 +4,20 @@
 //! Where order and case mean nothing, none is kept: ids are parsed, names that Azure does not
 //! tell apart by case are in small letters ([`Name`]), and lists that are sets are sets.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+mod azure;
+
+use std::{collections::BTreeSet, fmt};
 
 use uuid::Uuid;
 
 use crate::{
-    digest::Digest,
-    identity::{App, ObjectId, TenantId},
+    identity::{ObjectId, TenantId},
     time::Timestamp,
+};
+
+pub use azure::{
+    AzureRole, FrontDoor, Function, IdentityTrust, ManagedIdentity, Resource, ResourceKind,
+    RoleAssignment, Route, Running, Settings, Site,
 };
 
 /// A name or id whose case means nothing: of an Azure resource, of a permission, of a host.
@@ -141,11 +144,39 @@ pub struct Delegated {
 /// A directory role that a service principal holds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DirectoryRole {
-    /// Its name, or its id where it has none.
-    pub name: String,
-    /// The one object that it is over. None: the whole directory, or a part that is not known
-    /// here.
-    pub over: Option<ObjectId>,
+    /// Id of its definition: of one of Entra's own, the same in every tenant.
+    pub definition: Uuid,
+    /// What it is held over.
+    pub over: Over,
+    /// Its name, for people. Nothing is compared by it: whoever makes a role calls it what they
+    /// like.
+    pub name: Option<String>,
+}
+
+/// What a directory role is held over.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Over {
+    /// The whole directory.
+    Directory,
+    /// One object.
+    Object(ObjectId),
+    /// A part of it, such as an administrative unit: as Graph writes it.
+    Part(Name),
+}
+
+/// A directory role that is not one of Entra's own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CustomRole {
+    /// Id of its definition, in its tenant alone.
+    pub id: Uuid,
+    /// Its template, which whoever makes it chooses.
+    pub template: Uuid,
+    /// Its name, for people.
+    pub name: Option<String>,
+    /// Whether it counts for those who hold it.
+    pub enabled: bool,
+    /// What it allows.
+    pub actions: BTreeSet<Name>,
 }
 
 /// An application, not of Airlock's, that trusts one of Airlock's managed identities.
@@ -166,139 +197,12 @@ pub struct DirectoryChange {
     pub id: String,
     /// When.
     pub at: Timestamp,
-    /// Service principal that made it.
-    pub by: ObjectId,
+    /// Service principal or person that made it, if the log says so.
+    pub by: Option<ObjectId>,
     /// What its call gave as its id: which request it was made for.
     pub correlation: Option<Uuid>,
     /// What was done, in the log's words.
     pub activity: String,
     /// What was changed.
     pub targets: BTreeSet<String>,
-}
-
-/// A function app.
-#[derive(Clone)]
-pub struct Site {
-    /// Which one, if its name is that of one of ours.
-    pub app: Option<App>,
-    /// Its name.
-    pub name: Name,
-    /// Principal ids of its managed identities. A system-assigned one counts.
-    pub identities: BTreeSet<ObjectId>,
-    /// Whether it answers to HTTPS alone.
-    pub https_only: bool,
-    /// Whether the network outside reaches it.
-    pub public: bool,
-    /// Whom its access restrictions let in: an address or service tag each, and the values of the
-    /// header `x-azure-fdid` that it wants besides; the tag `*` if whoever matches nothing is let
-    /// in.
-    pub admits: BTreeSet<(Name, BTreeSet<Name>)>,
-    /// Where its package is taken from.
-    pub package: Name,
-    /// Whether a password deploys to it: basic authentication, by FTP or the deployment site.
-    pub basic_publishing: bool,
-    /// Host name.
-    pub host: Name,
-}
-
-/// The settings that an app runs with. Their values are not to be told.
-#[derive(Clone, Default)]
-pub struct Settings(pub BTreeMap<String, String>);
-
-/// A function that a site has, and what calls it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Function {
-    /// Its name.
-    pub name: Name,
-    /// Types of its triggers, such as `timertrigger`.
-    pub triggers: BTreeSet<Name>,
-}
-
-/// A store of secrets, documents, messages or files: what must hold of each alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resource {
-    /// What it is.
-    pub kind: ResourceKind,
-    /// Its id.
-    pub id: Name,
-    /// Whether the network outside reaches it.
-    pub public: bool,
-    /// Whether it can be opened without Entra: by a key, a policy of its own, or by anybody.
-    pub keyed: bool,
-    /// Whether what is deleted there can be got back, and for good deleted by nobody. Asked of
-    /// Key Vault and of the account of anchors (a locked or unlocked immutability policy) alone.
-    pub kept: bool,
-}
-
-/// Kinds of stores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ResourceKind {
-    /// Key Vault.
-    Vault,
-    /// Cosmos DB.
-    Database,
-    /// Service Bus.
-    Bus,
-    /// Storage of claims and tiles.
-    Blobs,
-    /// Storage of anchors.
-    Anchors,
-}
-
-/// A role assigned over a resource: by Azure, or by Cosmos DB for what is in it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RoleAssignment {
-    /// What it is over, below the group of resources that Airlock has.
-    pub scope: Name,
-    /// Id of the role's definition: its last part.
-    pub role: Name,
-    /// To whom.
-    pub principal: ObjectId,
-}
-
-/// What stands between the outside and the apps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FrontDoor {
-    /// Its `frontDoorId`: what the header `x-azure-fdid` says of whatever comes through it.
-    pub id: Name,
-    /// Its routes, of all its endpoints.
-    pub routes: BTreeSet<Route>,
-}
-
-/// A way from the outside to an app.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Route {
-    /// Its id.
-    pub id: Name,
-    /// Paths.
-    pub patterns: BTreeSet<String>,
-    /// Hosts that it leads to.
-    pub hosts: BTreeSet<Name>,
-    /// Whether it is open.
-    pub enabled: bool,
-    /// Whether it is for HTTPS alone, or sends there.
-    pub https: bool,
-}
-
-/// What package an app says that it runs. It measures itself: a program that lies about it is not
-/// found out by this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Running {
-    /// The app.
-    pub app: App,
-    /// Digest of its files.
-    pub package: Digest,
-}
-
-/// Names no value.
-impl fmt::Debug for Settings {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
-impl fmt::Debug for Site {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Site").field("name", &self.name).finish_non_exhaustive()
-    }
 }

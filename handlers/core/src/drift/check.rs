@@ -5,10 +5,12 @@
 
 mod admirers;
 mod app_settings;
+mod azure_role_definitions;
 mod azure_roles;
 mod backing;
 mod bindings;
 mod credentials;
+mod custom_roles;
 mod delegated;
 mod directory_roles;
 mod exposure;
@@ -16,9 +18,11 @@ mod federation;
 mod front_door;
 mod functions;
 mod hosting;
+mod identity_trust;
 mod keyed_access;
 mod lock;
 mod network;
+mod overlooked;
 mod owners;
 mod packages;
 mod permissions;
@@ -32,12 +36,13 @@ mod rotations;
 mod rotator;
 mod seals;
 mod service_principals;
+mod strangers;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    seen::{Deployment, Tenant, Unread},
+    seen::{Deployment, Sources, Tenant, Unread},
     severity::Severity,
 };
 use crate::identity::{ObjectId, TenantId};
@@ -70,8 +75,19 @@ pub enum Judge {
     Both(fn(&Deployment) -> Judged, fn(&Tenant) -> Judged),
 }
 
-/// What deviates, or what could not be read.
+/// What deviates; or that it cannot be said, for want of a source.
+///
+/// Which one is the first that was lacking. All that could not be read are told of by
+/// [`Judgement::sources`].
 pub type Judged = Result<Vec<Deviation>, Unread>;
+
+/// What the checks say of one place in one round.
+pub struct Judgement {
+    /// Each, with what it says.
+    pub checks: Vec<(&'static Check, Judged)>,
+    /// How the sources were read that they rest on.
+    pub sources: Sources,
+}
 
 /// One thing that is not as it was declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +130,7 @@ pub enum Mend {
 }
 
 /// Every check.
-pub const CHECKS: [&Check; 29] = [
+pub const CHECKS: [&Check; 34] = [
     &registered::CHECK,
     &credentials::CHECK,
     &federation::CHECK,
@@ -130,6 +146,9 @@ pub const CHECKS: [&Check; 29] = [
     &keyed_access::CHECK,
     &retention::CHECK,
     &azure_roles::CHECK,
+    &azure_role_definitions::CHECK,
+    &identity_trust::CHECK,
+    &custom_roles::CHECK,
     &front_door::CHECK,
     &bindings::CHECK,
     &service_principals::CHECK,
@@ -142,6 +161,8 @@ pub const CHECKS: [&Check; 29] = [
     &admirers::CHECK,
     &backing::CHECK,
     &receipts::CHECK,
+    &strangers::CHECK,
+    &overlooked::CHECK,
     &rotations::CHECK,
     &seals::CHECK,
 ];

@@ -5,18 +5,21 @@
 
 mod azure_roles;
 mod functions;
+mod roles;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::actual::{Name, RoleAssignment};
+use super::actual::{AppRole, Federated, Name, RoleAssignment};
 use crate::{
     identity::{App, ObjectId, TenantId},
     manifest::Manifest,
 };
 
 pub use functions::functions;
+pub use roles::{CustomAzureRole, Role};
+use roles::{DeclaredAzureRole, DeclaredRole};
 
 /// The file that Bicep deploys, and that everything is compared with.
 const IDENTITIES: &str = include_str!("../../../../infra/identities.json");
@@ -28,9 +31,8 @@ pub const ROTATOR: &str = "airlock-rotator";
 /// The application that people sign in to.
 pub const PORTAL: &str = "airlock-portal";
 
-/// The directory role that removes credentials of one application: a custom one, with
-/// `microsoft.directory/applications/credentials/update` alone.
-pub const CREDENTIAL_REMOVER: &str = "Airlock Credential Remover";
+/// The directory role that removes credentials of one application: one of the deployment's own.
+const CREDENTIAL_REMOVER: &str = "Airlock Credential Remover";
 
 /// Whose tokens a managed identity exchanges.
 const EXCHANGE: &str = "api://AzureADTokenExchange";
@@ -47,6 +49,11 @@ pub struct Desired {
     pub applications: BTreeMap<String, Application>,
     /// Principal ids of the apps' managed identities.
     pub principals: BTreeMap<App, ObjectId>,
+    /// App roles that these identities hold themselves. That is all that they hold in a directory:
+    /// whatever else they do there, they do as a registration that trusts them.
+    pub calls: BTreeMap<App, BTreeSet<AppRole>>,
+    /// The directory role that removes credentials of single registrations.
+    pub credential_remover: Role,
     /// Who issues the tokens that registrations trust.
     pub issuer: String,
     /// For whom such tokens are.
@@ -55,6 +62,8 @@ pub struct Desired {
     pub sites: BTreeMap<App, Name>,
     /// Azure's role assignments.
     pub role_assignments: BTreeSet<RoleAssignment>,
+    /// Azure's roles of the deployment's own.
+    pub azure_roles: Vec<CustomAzureRole>,
 }
 
 /// What was declared of one registration and its service principals.
@@ -66,8 +75,8 @@ pub struct Application {
     pub trusts: Option<ObjectId>,
     /// Microsoft Graph application permissions.
     pub permissions: BTreeSet<String>,
-    /// Directory roles.
-    pub directory_roles: BTreeSet<String>,
+    /// Directory roles, over the whole directory.
+    pub directory_roles: BTreeSet<Role>,
     /// Delegated scopes that it exposes.
     pub scopes: BTreeSet<String>,
     /// App roles that it exposes.
@@ -75,7 +84,7 @@ pub struct Application {
     /// Where people may be sent back to.
     pub redirects: BTreeSet<String>,
     /// Names of the registrations that it may take credentials away from: it holds
-    /// [`CREDENTIAL_REMOVER`] over each of them, in their home tenant.
+    /// [`Desired::credential_remover`] over each of them, in their home tenant.
     pub removes_credentials_of: BTreeSet<String>,
     /// Whether `airlock-remediator` may take credentials away from it.
     pub mendable: bool,
@@ -96,9 +105,10 @@ pub enum NotDesired {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Declared {
-    identities: BTreeMap<App, Identity>,
+    identities: BTreeMap<App, DeclaredIdentity>,
     applications: BTreeMap<String, DeclaredApplication>,
-    azure_roles: BTreeMap<String, String>,
+    directory_roles: BTreeMap<String, DeclaredRole>,
+    azure_roles: BTreeMap<String, DeclaredAzureRole>,
     #[serde(rename = "queues")]
     _queues: serde::de::IgnoredAny,
     #[serde(rename = "containers")]
@@ -107,7 +117,7 @@ struct Declared {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Identity {
+struct DeclaredIdentity {
     keys: Keys,
     #[serde(default)]
     rotates: Vec<String>,
@@ -119,8 +129,7 @@ struct Identity {
     blobs: BTreeMap<String, Vec<String>>,
     send: Vec<String>,
     receive: Vec<String>,
-    #[serde(rename = "calls")]
-    _calls: serde::de::IgnoredAny,
+    calls: Vec<String>,
     #[serde(default)]
     arm: Vec<String>,
 }
@@ -157,11 +166,15 @@ impl Desired {
         let applications = declared.applications.iter().map(|(name, each)| {
             let unknown = || NotDesired::Unknown(name.clone());
             let trusts = each.trusts.map(|app| principal(manifest, app)).transpose()?;
+            let directory_roles = each
+                .directory_roles
+                .iter()
+                .map(|name| roles::role(&declared.directory_roles, name));
             let application = Application {
                 client: client(manifest, name).ok_or_else(unknown)?,
                 trusts,
                 permissions: each.permissions.clone(),
-                directory_roles: each.directory_roles.clone(),
+                directory_roles: directory_roles.collect::<Result<_, NotDesired>>()?,
                 scopes: each.scopes.clone(),
                 app_roles: each.app_roles.clone(),
                 redirects: redirects(manifest, name),
@@ -178,6 +191,9 @@ impl Desired {
             home: manifest.tenant,
             applications,
             role_assignments: azure_roles::assignments(&declared, &principals, manifest)?,
+            azure_roles: roles::custom(&declared.azure_roles),
+            credential_remover: roles::role(&declared.directory_roles, CREDENTIAL_REMOVER)?,
+            calls: calls(&declared, manifest)?,
             principals,
             issuer: format!("{}/{}/v2.0", manifest.authority, manifest.tenant),
             audience: EXCHANGE,
@@ -189,6 +205,29 @@ impl Desired {
     #[must_use]
     pub fn clients(&self) -> Vec<ObjectId> {
         self.applications.values().map(|application| application.client).collect()
+    }
+
+    /// Whether a federated credential is the one that was declared for an application: its one
+    /// managed identity, as the deployment's tenant says who it is, and for that purpose alone.
+    #[must_use]
+    pub fn is_declared(&self, found: &Federated, application: &Application) -> bool {
+        application.trusts.is_some_and(|principal| found.subject == principal.to_string())
+            && found.issuer == self.issuer
+            && found.audiences.iter().eq([self.audience])
+    }
+
+    /// Roles in the deployment's tenant that are not Entra's own: what they allow was declared too.
+    pub fn custom_roles(&self) -> impl Iterator<Item = &Role> {
+        let held = self.applications.values().flat_map(|each| &each.directory_roles);
+        let all: BTreeSet<&Role> = held.chain([&self.credential_remover]).collect();
+        all.into_iter().filter(|role| role.actions.is_some())
+    }
+
+    /// The app whose managed identity this is.
+    #[must_use]
+    pub fn identity(&self, principal: ObjectId) -> Option<App> {
+        let mut all = self.principals.iter();
+        all.find(|(_, known)| **known == principal).map(|(app, _)| *app)
     }
 
     /// The registration with a client id, and its name.
@@ -211,6 +250,25 @@ fn client(manifest: &Manifest, name: &str) -> Option<ObjectId> {
 fn principal(manifest: &Manifest, app: App) -> Result<ObjectId, NotDesired> {
     let known = manifest.principals.get(&app).copied();
     known.ok_or_else(|| NotDesired::Unknown(format!("the identity of {app}")))
+}
+
+/// Every app role of the applications that each identity calls.
+fn calls(
+    declared: &Declared,
+    manifest: &Manifest,
+) -> Result<BTreeMap<App, BTreeSet<AppRole>>, NotDesired> {
+    let of = |identity: &DeclaredIdentity| -> Result<BTreeSet<AppRole>, NotDesired> {
+        let mut all = BTreeSet::new();
+        for name in &identity.calls {
+            let called = declared.applications.get(name).zip(client(manifest, name));
+            let (called, resource) = called.ok_or_else(|| NotDesired::Unknown(name.clone()))?;
+            all.extend(
+                called.app_roles.iter().map(|role| AppRole { resource, role: role.clone() }),
+            );
+        }
+        Ok(all)
+    };
+    declared.identities.iter().map(|(app, identity)| Ok((*app, of(identity)?))).collect()
 }
 
 fn redirects(manifest: &Manifest, name: &str) -> BTreeSet<String> {

@@ -6,35 +6,50 @@
 //! of its own, [`Verdict::Unreadable`], and after [`STALE_S`] [`Verdict::Stale`]. A round may be
 //! repeated, cut off or doubled at any point: it compares what it sees with what stands, and of
 //! two that write at once one finds that the document has changed.
+//!
+//! Bounds: nobody silences a place by making much deviate in it. Findings that stand are read
+//! [page by page](pages), however many they are. Of one check at most [`MOST_NEW`] are new in a
+//! round, the worst first; how many more deviate tells one collective finding ([`MORE`]), until
+//! later rounds have come to them. Of those that stand at most [`MOST_CHANGED`] change in a round:
+//! the others do in the next ones, half a minute later each.
+//!
+//! A stored finding that is not what `drift` wrote is evidence: it is not written over. It is a
+//! finding of its own ([`NOT_GENUINE`]), which tells the deviation that it should have told of,
+//! and keeps no other from being told.
 
 mod next;
-
-use std::collections::BTreeMap;
+mod pages;
+mod settling;
+mod writing;
 
 use super::{
-    check::{Check, Deviation, Judged, Mend},
+    check::{self, Deviation, Mend},
     severity::Severity,
 };
 use crate::{
     binding::Accepted,
     digest::Digest,
-    event::outgoing,
-    finding::{Drifted, Finding, KIND, State, StoredFinding, Verdict},
+    finding::{Drifted, Finding, StoredFinding},
     identity::{App, TenantId},
     jws::{NotSigned, Signed},
     keyset::Trust,
-    ledger::{
-        Commit, Contents, Document, Happened, Ledger, NotCommitted, NotGenuine, NotProven, Stored,
-        commit::Change,
-    },
-    ports::{Found, Partition, PortError, Ports, Query},
+    ledger::{Document, Ledger, NotCommitted, NotGenuine, NotProven, Stored},
+    ports::{Found, Partition, PortError, Ports},
     time::Timestamp,
 };
-use next::next;
 pub use next::{AGAIN_S, STALE_S};
+#[cfg(test)]
+pub(super) use pages::PAGE;
+pub use pages::Pages;
 
 /// The check that findings about unreadable sources bear.
 pub const UNREADABLE: &str = "unreadable";
+
+/// The check that findings about stored findings bear that are not genuine.
+pub const NOT_GENUINE: &str = "stored-finding";
+
+/// The thing that a check's collective finding is about: what deviates besides.
+pub const MORE: &str = "more";
 
 /// What a finding that stands is found by.
 pub const STANDING: &str = "standing";
@@ -42,12 +57,11 @@ pub const STANDING: &str = "standing";
 /// What a finding that was resolved is found by.
 pub const RESOLVED: &str = "resolved";
 
-/// Findings that stand in one place and are read at once. More are a flood: the round says so.
-const MOST: u32 = 2000;
+/// New findings of one check in one place and round.
+pub const MOST_NEW: usize = 100;
 
-/// For how long a finding can be read after it was last written down, in seconds: ten years. It is
-/// evidence, and stands in the way of nobody's reading of others.
-const READABLE_S: i64 = 10 * 365 * 86_400;
+/// Findings of one place that stand and change in one round.
+pub const MOST_CHANGED: usize = 200;
 
 /// What was seen of one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,12 +90,15 @@ pub(super) struct Book<'a> {
 /// What came of a place's findings.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    /// New ones.
+    /// New ones, and those that are worse than before or accepted no more.
     pub detected: usize,
     /// Those that were seen to be gone.
     pub resolved: usize,
     /// What shall be mended, as it was signed just now or before.
     pub to_mend: Vec<ToMend>,
+    /// Whether something that has happened, and is not seen for ever, has no finding of its own
+    /// yet: it must be shown again.
+    pub must_see_again: bool,
 }
 
 /// A finding that Airlock shall be asked to mend.
@@ -100,9 +117,9 @@ pub enum NotSettled {
     /// An earlier finding was not read.
     #[error("findings not read")]
     Port(#[from] PortError),
-    /// A stored finding is not believed. It is not written over: evidence.
-    #[error("stored finding not opened")]
-    NotOpened(#[from] NotOpened),
+    /// Whether a stored finding is genuine cannot be told before the ledger is proven.
+    #[error("ledger not proven")]
+    NotProven(#[from] NotProven),
     /// A finding was not signed.
     #[error("finding not signed")]
     NotSigned(#[from] NotSigned),
@@ -112,9 +129,10 @@ pub enum NotSettled {
     /// It has no JSON form.
     #[error("finding not written as JSON")]
     Form(#[from] serde_json::Error),
-    /// More findings stand than are looked through: none is resolved before there are fewer.
-    #[error("more than {MOST} findings")]
-    Flood,
+    /// In the place of the finding that tells of findings that are not genuine lies one that is
+    /// not. All others are settled.
+    #[error("nothing left to tell by that stored findings are not genuine")]
+    Untold,
 }
 
 /// A stored finding is not believed.
@@ -128,11 +146,46 @@ pub enum NotOpened {
     NotProven(#[from] NotProven),
 }
 
-/// A finding that stands, with its document.
-struct Standing {
+impl NotOpened {
+    /// Whether it is not what `drift` wrote; else that is not known now.
+    #[must_use]
+    pub const fn is_violation(&self) -> bool {
+        match self {
+            Self::NotGenuine(_) => true,
+            Self::NotProven(error) => error.is_violation(),
+        }
+    }
+}
+
+/// A finding that was written down, with its document.
+struct Kept {
     document: Document<StoredFinding>,
     drifted: Drifted,
     subject: String,
+}
+
+/// What lies where a finding does.
+enum Lies {
+    Genuine(Box<Kept>),
+    /// Not what `drift` wrote.
+    Spoilt,
+}
+
+impl Observed {
+    fn of(
+        partition: &Partition,
+        check: &'static str,
+        severity: Severity,
+        deviation: Deviation,
+    ) -> Self {
+        let fingerprint = fingerprint(partition, check, &deviation.thing);
+        let severity = deviation.severity.unwrap_or(severity);
+        Self { fingerprint, check, severity, deviation }
+    }
+
+    fn subject(&self) -> String {
+        subject(self.check, &self.deviation.thing)
+    }
 }
 
 /// Id of a finding's document.
@@ -149,194 +202,27 @@ pub fn fingerprint(partition: &Partition, check: &str, thing: &str) -> Digest {
     Digest::of(&[parts.join("\0").as_bytes()])
 }
 
-impl Book<'_> {
-    /// Writes down what was judged.
-    ///
-    /// Remote calls: one query; one read for each deviation that does not stand; for each change
-    /// of a finding a signature and a commit.
-    ///
-    /// # Errors
-    ///
-    /// [`NotSettled`]; what was written before it stands.
-    pub(super) async fn settle(
-        &self,
-        judged: &[(&'static Check, Judged)],
-    ) -> Result<Settled, NotSettled> {
-        let mut standing = self.standing().await?;
-        let mut settled = Settled::default();
-        for observed in self.observed(judged) {
-            let before = match standing.remove(&observed.fingerprint) {
-                None => self.stored(observed.fingerprint).await?,
-                before => before,
-            };
-            self.keep(before, Some(&observed), &mut settled).await?;
-        }
-        for (_, before) in standing {
-            if is_gone(&before.drifted, judged) {
-                self.keep(Some(before), None, &mut settled).await?;
-            }
-        }
-        Ok(settled)
+/// What a check's findings mean, and what mends them; of findings that no check makes too. None:
+/// the check is no more.
+#[must_use]
+pub fn meaning(check: &str) -> Option<(&'static str, &'static str)> {
+    match check {
+        UNREADABLE => Some((
+            "A source could not be read. Whether what it tells of is as declared is not known.",
+            "See in drift's log why it cannot be read.",
+        )),
+        NOT_GENUINE => Some((
+            "A stored finding is not what drift wrote: somebody else writes to the store.",
+            "Find out who does. What the finding told of stands here for as long as it deviates; \
+             to let drift write it down again, remove the document once it is secured as evidence.",
+        )),
+        check => check::named(check).map(|check| (check.explanation, check.remediation)),
     }
+}
 
-    /// What was seen, in a stable order: deviations, and sources that could not be read.
-    fn observed(&self, judged: &[(&'static Check, Judged)]) -> Vec<Observed> {
-        let mut all = BTreeMap::new();
-        let mut add = |check: &'static str, severity, deviation: Deviation| {
-            let fingerprint = fingerprint(self.partition, check, &deviation.thing);
-            let severity = deviation.severity.unwrap_or(severity);
-            all.insert(fingerprint, Observed { fingerprint, check, severity, deviation });
-        };
-        for (check, judged) in judged {
-            match judged {
-                Ok(deviations) => {
-                    for deviation in deviations {
-                        add(check.name, check.severity, deviation.clone());
-                    }
-                }
-                Err(unread) => {
-                    let deviation = Deviation::of(format!("source/{}", unread.0.name()));
-                    add(UNREADABLE, Severity::Medium, deviation.declared("readable"));
-                }
-            }
-        }
-        all.into_values().collect()
-    }
-
-    /// Moves one finding on, if what is seen now makes another of it.
-    async fn keep(
-        &self,
-        before: Option<Standing>,
-        observed: Option<&Observed>,
-        settled: &mut Settled,
-    ) -> Result<(), NotSettled> {
-        let drifted = before.as_ref().map(|before| &before.drifted);
-        let Some(after) = next(drifted, observed, self.accepted, self.may_mend, self.now) else {
-            let waiting = before.and_then(|before| {
-                let signed = before.document.body.finding;
-                to_mend(&before.drifted, signed)
-            });
-            settled.to_mend.extend(waiting);
-            return Ok(());
-        };
-        let was_open =
-            drifted.is_some_and(|before| !matches!(before.state, State::Resolved { .. }));
-        let is_open = !matches!(after.state, State::Resolved { .. });
-        let happened = match (was_open, is_open) {
-            (false, true) => Happened::DriftDetected,
-            (true, false) => Happened::DriftResolved,
-            _ => Happened::Compared,
-        };
-        let subject = match (observed, &before) {
-            (Some(observed), _) => format!("{}/{}", observed.check, observed.deviation.thing),
-            (None, Some(before)) => before.subject.clone(),
-            (None, None) => return Ok(()),
-        };
-        let Some(signed) = self.commit(before, &after, subject, happened).await? else {
-            return Ok(());
-        };
-        tracing::info!(
-            partition = self.partition.key(),
-            check = after.check,
-            fingerprint = %after.fingerprint,
-            severity = after.severity.name(),
-            state = after.state.name(),
-            "drift",
-        );
-        settled.detected += usize::from(happened == Happened::DriftDetected);
-        settled.resolved += usize::from(happened == Happened::DriftResolved);
-        settled.to_mend.extend(to_mend(&after, signed));
-        Ok(())
-    }
-
-    /// None: somebody else was faster, and the next round sees what they wrote.
-    async fn commit(
-        &self,
-        before: Option<Standing>,
-        after: &Drifted,
-        subject: String,
-        happened: Happened,
-    ) -> Result<Option<Signed<Finding>>, NotSettled> {
-        let finding = Finding {
-            iss: App::Drift,
-            tnt: self.tenant,
-            subject,
-            verdict: verdict(after, self.now),
-            iat: self.now,
-            exp: self.now.plus_s(READABLE_S),
-            drift: Some(after.clone()),
-        };
-        let signed = Signed::sign(&finding, &*self.ports.signer).await?;
-        let before = before.map(|before| before.document);
-        let told = matches!(happened, Happened::DriftDetected | Happened::DriftResolved);
-        let entropy = &*self.ports.entropy;
-        let told = told.then(|| {
-            let reason = super::check::named(&after.check).map_or(UNREADABLE, |check| check.name);
-            let fingerprint = Some(after.fingerprint);
-            let app = App::Drift;
-            outgoing(app, happened, self.partition, fingerprint, reason, entropy, self.now)
-        });
-        let commit = Commit {
-            happened,
-            principal: None,
-            request: None,
-            reason: None,
-            traceparent: None,
-            change: Some(Change {
-                id: document_id(after.fingerprint),
-                kind: KIND,
-                at: before.as_ref().map_or(self.now.as_unix_s(), |document| document.at),
-                hint: Some(hint(&after.state).to_owned()),
-                contents: Contents::Clear {
-                    salt: before.as_ref().map(|document| document.salt),
-                    body: serde_json::to_string(&StoredFinding { finding: signed.clone() })?,
-                },
-                replaces: before.map(|document| document.etag),
-            }),
-            markers: Vec::new(),
-            counts: Vec::new(),
-            outgoing: told.transpose()?.into_iter().collect(),
-            subject: None,
-            artefact: None,
-        };
-        match self.ledger.commit(self.partition, commit, self.now).await {
-            Ok(_) => Ok(Some(signed)),
-            Err(NotCommitted::Conflict) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn standing(&self) -> Result<BTreeMap<Digest, Standing>, NotSettled> {
-        let equals = Some(("hint", STANDING.to_owned()));
-        let query = Query { kind: KIND, equals, not_after: None, limit: MOST };
-        let found = self.ports.documents.query(self.partition, &query).await?;
-        if found.len() >= MOST as usize {
-            return Err(NotSettled::Flood);
-        }
-        let mut all = BTreeMap::new();
-        for found in found {
-            let standing = self.open(found).await?;
-            all.insert(standing.drifted.fingerprint, standing);
-        }
-        Ok(all)
-    }
-
-    async fn stored(&self, fingerprint: Digest) -> Result<Option<Standing>, NotSettled> {
-        let id = document_id(fingerprint);
-        match self.ports.documents.read(self.partition, &id).await? {
-            Some(found) => self.open(found).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    async fn open(&self, found: Found) -> Result<Standing, NotSettled> {
-        let (document, finding) =
-            open(found, self.partition, self.ledger, self.trust, self.now).await?;
-        let subject = finding.subject;
-        let missing = || NotOpened::from(NotGenuine::Contents("finding"));
-        let drifted = finding.drift.ok_or_else(missing)?;
-        Ok(Standing { document, drifted, subject })
-    }
+/// What a finding says that it is about.
+fn subject(check: &str, thing: &str) -> String {
+    format!("{check}/{thing}")
 }
 
 /// Opens a stored finding of drift.
@@ -362,39 +248,4 @@ pub async fn open(
     }
     let finding = finding.value().clone();
     Ok((document, finding))
-}
-
-/// Whether a finding that was not seen has been looked for.
-fn is_gone(standing: &Drifted, judged: &[(&'static Check, Judged)]) -> bool {
-    if standing.check == UNREADABLE {
-        // Whatever is unreadable now was seen: this source is readable again, or nothing needs it.
-        return true;
-    }
-    match judged.iter().find(|(check, _)| check.name == standing.check) {
-        Some((check, judged)) => judged.is_ok() && !check.lasting,
-        // The check is no more.
-        None => true,
-    }
-}
-
-fn to_mend(drifted: &Drifted, finding: Signed<Finding>) -> Option<ToMend> {
-    let State::Remediating { attempt, since } = drifted.state else { return None };
-    let mend = drifted.mend.clone()?;
-    Some(ToMend { finding, fingerprint: drifted.fingerprint, attempt, since, mend })
-}
-
-const fn hint(state: &State) -> &'static str {
-    match state {
-        State::Open | State::Accepted { .. } | State::Remediating { .. } => STANDING,
-        State::Resolved { .. } => RESOLVED,
-    }
-}
-
-fn verdict(drifted: &Drifted, now: Timestamp) -> Verdict {
-    match drifted.state {
-        State::Resolved { .. } => Verdict::Match,
-        _ if drifted.check != UNREADABLE => Verdict::Drift,
-        _ if now.since_s(drifted.first_seen) >= STALE_S => Verdict::Stale,
-        _ => Verdict::Unreadable,
-    }
 }

@@ -1,17 +1,20 @@
 //! Reading every source of a place, at the same time, each for itself.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use futures::join;
 
 use super::{
     Drift,
+    accounts::Place,
     actual::{Registration, ServicePrincipal, Site},
     desired::{Desired, ROTATOR},
-    seen::{Deployment, Reading, Source, Tenant, Unread},
+    rounds::TENANT_S,
+    seen::{AtHome, Deployment, Identities, Reading, Source, Tenant, Unread},
     stored::told,
 };
 use crate::{
+    comparing::Policies,
     identity::{ObjectId, TenantId},
     keyset::Trust,
     ports::{Partition, PortError},
@@ -62,13 +65,13 @@ impl Drift {
             );
             (sites, settings, functions, running)
         };
-        let (of_directory, of_sites, stores, role_assignments, front_door) = join!(
-            of_directory,
-            of_sites,
-            resources.stores(),
-            resources.role_assignments(),
-            resources.front_door(),
-        );
+        let of_roles = async { join!(resources.role_assignments(), resources.azure_roles()) };
+        let of_directory =
+            async { join!(of_directory, self.identities(), directories.custom_roles(home)) };
+        let (of_directory, of_sites, stores, of_roles, front_door) =
+            join!(of_directory, of_sites, resources.stores(), of_roles, resources.front_door());
+        let (of_directory, identities, custom_roles) = of_directory;
+        let (role_assignments, azure_roles) = of_roles;
         let (registrations, federated, owners) = of_directory;
         let (sites, settings, functions, running) = of_sites;
         let (packages, artefacts) = self.artefacts(trust, tenants, now).await;
@@ -78,11 +81,14 @@ impl Drift {
             registrations,
             federated,
             owners,
+            identities,
+            custom_roles: reading(Source::CustomRoles, custom_roles),
             sites,
             settings,
             functions,
             stores: reading(Source::Stores, stores),
             role_assignments: reading(Source::RoleAssignments, role_assignments),
+            azure_roles: reading(Source::AzureRoles, azure_roles),
             front_door: reading(Source::FrontDoor, front_door),
             running,
             packages,
@@ -90,7 +96,30 @@ impl Drift {
             artefacts,
             rotations: self.platform_rotations(trust, now).await,
             unsealed: self.unsealed(trust, tenants, now).await,
+            overlooked: self.looks.overlooked(tenants, now).await,
         }
+    }
+
+    /// Reads what the managed identities are and hold, in the deployment's tenant and in Azure.
+    async fn identities(&self) -> Identities {
+        let (directories, home) = (&*self.directories, self.desired.home);
+        let wanted: Vec<ObjectId> = self.desired.principals.values().copied().collect();
+        let of_directory = async {
+            let read = directories.identities(home, &wanted).await;
+            let principals: Reading<Vec<ServicePrincipal>> = reading(Source::Identities, read);
+            let objects = objects(&principals, |each| each.object);
+            let (owners, app_roles, delegated, directory_roles) = join!(
+                read_of!(PrincipalOwners, objects => |all| directories.principal_owners(home, all)),
+                read_of!(AppRoles, objects => |all| directories.app_roles(home, all)),
+                read_of!(DelegatedGrants, objects => |all| directories.delegated(home, all)),
+                read_of!(DirectoryRoles, objects => |all| directories.directory_roles(home, all)),
+            );
+            (principals, owners, app_roles, delegated, directory_roles)
+        };
+        let (of_directory, in_azure) = join!(of_directory, self.resources.managed_identities());
+        let (principals, owners, app_roles, delegated, directory_roles) = of_directory;
+        let in_azure = reading(Source::ManagedIdentities, in_azure);
+        Identities { principals, owners, app_roles, delegated, directory_roles, in_azure }
     }
 
     /// Reads one tenant.
@@ -98,11 +127,15 @@ impl Drift {
         &self,
         trust: &Trust,
         scope: &TenantScope,
-        registered: &Reading<BTreeMap<ObjectId, ObjectId>>,
+        at_home: &AtHome,
         now: Timestamp,
     ) -> Tenant {
         let (tenant, partition) = (scope.tenant(), Partition::tenant(scope));
+        let AtHome { registered, custom_roles } = at_home;
+        let is_home = tenant == self.desired.home;
+        let custom_roles = if is_home { custom_roles.clone() } else { Ok(Vec::new()) };
         let (directories, clients) = (&*self.directories, self.desired.clients());
+        let deadline = now.plus_s(TENANT_S);
         let read = directories.service_principals(tenant, &clients).await;
         let principals: Reading<Vec<ServicePrincipal>> = reading(Source::ServicePrincipals, read);
         let objects = objects(&principals, |each| each.object);
@@ -112,9 +145,15 @@ impl Drift {
         let policies = async {
             // What nobody rests on is not read.
             if scope.terms().operations.values().all(|each| each.step_up.is_none()) {
-                return Ok(Vec::new());
+                return Policies::Read(Vec::new());
             }
-            reading(Source::AccessPolicies, directories.access_policies(tenant).await)
+            match directories.access_policies(tenant).await {
+                Ok(policies) => Policies::Read(policies),
+                Err(error) => {
+                    told(Source::AccessPolicies, &error);
+                    if error.is_transient() { Policies::NotNow } else { Policies::Withheld }
+                }
+            }
         };
         let owned = read_of!(OwnedApplications, rotator => |rotator: &Option<ObjectId>| {
             let rotator = *rotator;
@@ -128,7 +167,9 @@ impl Drift {
         let unaccounted = async {
             let principals = principals.as_ref().map_err(|unread| *unread)?;
             let bound = bound.as_ref().map_err(|unread| *unread)?;
-            self.unaccounted(tenant, principals, bound, now).await
+            let place =
+                Place { trust, scope, partition: &partition, principals, registered, bound };
+            self.unaccounted(&place, deadline).await
         };
         let (owners, app_roles, delegated, directory_roles, owned, policies) = join!(
             read_of!(PrincipalOwners, objects => |all| directories.principal_owners(tenant, all)),
@@ -139,7 +180,7 @@ impl Drift {
             policies,
         );
         let (admirers, unaccounted) =
-            join!(self.admirers(trust, tenant, &partition, now), unaccounted);
+            join!(self.admirers(trust, tenant, &partition, deadline), unaccounted);
         Tenant {
             desired: Arc::clone(&self.desired),
             now,
@@ -150,6 +191,7 @@ impl Drift {
             app_roles,
             delegated,
             directory_roles,
+            custom_roles,
             registered: registered.clone(),
             owned,
             bound,

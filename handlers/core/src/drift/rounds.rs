@@ -1,25 +1,17 @@
 //! One round: every source is read once, every check judges, findings are settled.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    error::Error,
-};
+use std::error::Error;
 
 use super::{
     Drift, Round,
-    check::{CHECKS, Check, Judge, Judged},
+    check::{CHECKS, Judge, Judged, Judgement},
     findings::{Book, NotSettled, Settled},
     mending,
-    seen::{Reading, Source},
+    seen::{AtHome, Sources},
 };
 use crate::{
-    binding::Terms,
-    identity::{ObjectId, TenantId},
-    keyset::Trust,
-    ports::{Partition, PortError},
-    tenancy::TenantScope,
-    time::Timestamp,
-    trust::NotTrusted,
+    binding::Terms, identity::TenantId, keyset::Trust, ports::Partition, tenancy::TenantScope,
+    time::Timestamp, trust::NotTrusted,
 };
 
 /// How long a round goes on to look at more, in seconds.
@@ -28,9 +20,14 @@ use crate::{
 /// what was begun must come to its end.
 const RUN_S: i64 = 180;
 
+/// How long one tenant's scan and log are gone on with in one round, in seconds: what is left is
+/// the next round's.
+pub(super) const TENANT_S: i64 = 45;
+
 impl Drift {
     /// Looks at the deployment and at every tenant once, as far as there is time. One tenant's
-    /// trouble keeps none of the others from being looked at.
+    /// trouble keeps none of the others from being looked at: those that are not come to are the
+    /// next round's first ones, and told of after an hour.
     ///
     /// # Errors
     ///
@@ -43,26 +40,24 @@ impl Drift {
         let mut round = Round::default();
         let home = self.home(&trust).await?;
         let terms = home.as_ref().map(|scope| scope.terms().clone()).unwrap_or_default();
-        let seen = self.deployment(&trust, &tenants, now).await;
-        let registered = seen.registrations.as_ref().map_err(|unread| *unread);
-        let registered = registered.map(|all| {
-            all.iter().map(|each| (each.client, each.object)).collect::<BTreeMap<_, _>>()
-        });
-        let judged = judged(|judge| match judge {
+        let tenants = self.in_turn(&trust, tenants).await;
+        let seen = Box::pin(self.deployment(&trust, &tenants, now)).await;
+        let at_home = seen.at_home();
+        let judged = judged(seen.sources(), |judge| match judge {
             Judge::Deployment(judge) | Judge::Both(judge, _) => Some(judge(&seen)),
             Judge::Tenant(_) => None,
         });
         let place = (Partition::platform(), self.desired.home);
         round.add(place.0.key(), &judged, self.settled(&trust, &place, &terms, &judged, now).await);
-        for (looked_at, tenant) in self.in_any_order(tenants.clone())?.into_iter().enumerate() {
+        for (looked_at, tenant) in tenants.iter().copied().enumerate() {
             if self.ports.clock.now() >= until {
-                let left = tenants.len() - looked_at;
-                tracing::warn!(left, "no time to look at every tenant");
+                round.left = tenants.len() - looked_at;
+                tracing::warn!(left = round.left, "no time to look at every tenant");
                 break;
             }
             // One that cannot be entered is told of as a binding that is not what was published.
             let Ok(scope) = self.trust.scope_as_signed(&trust, tenant).await else { continue };
-            self.look_at(&trust, &scope, &registered, &mut round).await;
+            self.look_at(&trust, &scope, &at_home, &mut round).await;
         }
         Ok(round)
     }
@@ -71,17 +66,35 @@ impl Drift {
         &self,
         trust: &Trust,
         scope: &TenantScope,
-        registered: &Reading<BTreeMap<ObjectId, ObjectId>>,
+        at_home: &AtHome,
         round: &mut Round,
     ) {
         let now = self.ports.clock.now();
-        let seen = self.tenant(trust, scope, registered, now).await;
-        let judged = judged(|judge| match judge {
+        self.begins(scope.tenant(), now).await;
+        let seen = Box::pin(self.tenant(trust, scope, at_home, now)).await;
+        match self.comparer.compare(trust, scope, &seen.policies).await {
+            Ok(written) => round.backing += written,
+            Err(error) => {
+                round.failed += 1;
+                let error = &error as &(dyn Error + 'static);
+                tracing::error!(tenant = %scope.tenant(), error, "step-ups not compared");
+            }
+        }
+        let judged = judged(seen.sources(), |judge| match judge {
             Judge::Tenant(judge) | Judge::Both(_, judge) => Some(judge(&seen)),
             Judge::Deployment(_) => None,
         });
         let place = (Partition::tenant(scope), scope.tenant());
         let settled = self.settled(trust, &place, scope.terms(), &judged, now).await;
+        // Of more than a round tells the rest is shown again, as is what could not be settled.
+        if settled.as_ref().is_ok_and(|settled| !settled.must_see_again) {
+            let looked = self.looked(trust, scope.tenant(), &place.0).await;
+            if let Err(error) = looked {
+                round.failed += 1;
+                let error = &error as &(dyn Error + 'static);
+                tracing::error!(place = place.0.key(), error, "how far it was looked at not kept");
+            }
+        }
         round.add(place.0.key(), &judged, settled);
     }
 
@@ -95,23 +108,12 @@ impl Drift {
         }
     }
 
-    /// Begins anywhere: those whom one run does not come to are not the same each time.
-    fn in_any_order(&self, mut tenants: Vec<TenantId>) -> Result<Vec<TenantId>, PortError> {
-        let mut random = [0; 4];
-        self.ports.entropy.fill(&mut random)?;
-        let first = usize::try_from(u32::from_le_bytes(random)).unwrap_or_default();
-        if let Some(first) = first.checked_rem(tenants.len()) {
-            tenants.rotate_left(first);
-        }
-        Ok(tenants)
-    }
-
     async fn settled(
         &self,
         trust: &Trust,
         (partition, tenant): &(Partition, TenantId),
         terms: &Terms,
-        judged: &[(&'static Check, Judged)],
+        judged: &Judgement,
         now: Timestamp,
     ) -> Result<Settled, NotSettled> {
         let producer = mending::producer(terms);
@@ -132,22 +134,16 @@ impl Drift {
 }
 
 /// What the checks of one kind of place say.
-fn judged(judge: impl Fn(Judge) -> Option<Judged>) -> Vec<(&'static Check, Judged)> {
+fn judged(sources: Sources, judge: impl Fn(Judge) -> Option<Judged>) -> Judgement {
     let all = CHECKS.into_iter();
-    all.filter_map(|check| judge(check.judge).map(|judged| (check, judged))).collect()
+    let checks = all.filter_map(|check| judge(check.judge).map(|judged| (check, judged)));
+    Judgement { checks: checks.collect(), sources }
 }
 
 impl Round {
-    fn add(
-        &mut self,
-        place: &str,
-        judged: &[(&'static Check, Judged)],
-        settled: Result<Settled, NotSettled>,
-    ) {
-        self.judged += judged.iter().filter(|(_, judged)| judged.is_ok()).count();
-        let unread: BTreeSet<Source> =
-            judged.iter().filter_map(|(_, judged)| Some(judged.as_ref().err()?.0)).collect();
-        self.unreadable += unread.len();
+    fn add(&mut self, place: &str, judged: &Judgement, settled: Result<Settled, NotSettled>) {
+        self.judged += judged.checks.iter().filter(|(_, judged)| judged.is_ok()).count();
+        self.unreadable += judged.sources.unread.len();
         match settled {
             Ok(settled) => {
                 self.detected += settled.detected;

@@ -18,17 +18,14 @@ use serde::{Deserialize, Serialize};
 use super::{
     Drift,
     actual::{Admirer, Federated},
+    kept::NotKept,
     seen::{Reading, Source, Unread},
     sources::{Changed, Page, Position},
     stored::told,
 };
 use crate::{
-    data_keys::NotSealed,
-    identity::{App, ObjectId, TenantId},
+    identity::{ObjectId, TenantId},
     keyset::Trust,
-    ledger::{
-        Commit, Contents, Document, Happened, NotCommitted, NotGenuine, NotRead, commit::Change,
-    },
     ports::{Partition, PortError},
     time::Timestamp,
 };
@@ -43,8 +40,11 @@ const WHOLE_S: i64 = 7 * 86_400;
 /// those of directory objects after a week.
 const KEPT_S: i64 = 86_400;
 
-/// Pages that one round turns at the most: the next one goes on.
-const MOST_PAGES: usize = 60;
+/// Pages after which it is kept how far the scan has come: what a killed process looks at twice.
+const PAGES_AT_ONCE: usize = 5;
+
+/// How often in one round, at the most: the next one goes on.
+const MOST_TURNS: usize = 12;
 
 /// How far a scan has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,11 +62,13 @@ struct Scan {
     found: BTreeSet<Found>,
 }
 
-/// How far a round has come.
+/// How far some pages have come.
 struct Scanned {
     scan: Scan,
     /// Applications that were looked at.
     looked_at: usize,
+    /// Whether nothing has changed after that, for now.
+    is_done: bool,
     /// What it ended with before its time.
     failed: Option<PortError>,
 }
@@ -85,65 +87,73 @@ struct Found {
     scan: i64,
 }
 
-/// How far a scan has come could not be told, or kept.
-#[derive(Debug, thiserror::Error)]
-enum NotKept {
-    #[error("position of the scan not read")]
-    NotRead(#[from] NotRead),
-    #[error("store not reached")]
-    Port(#[from] PortError),
-    #[error("position of the scan not encrypted")]
-    NotSealed(#[from] NotSealed),
-    #[error("position of the scan not committed")]
-    NotCommitted(#[from] NotCommitted),
-    #[error("position of the scan not written as JSON")]
-    Form(#[from] serde_json::Error),
-}
-
 impl Drift {
-    /// Applications of a tenant that trust Airlock's identities, once all were looked at.
+    /// Applications of a tenant that trust Airlock's identities, once all were looked at. Goes on
+    /// until the deadline, and the page then begun; the next round goes on from there.
     ///
     /// Remote calls: one read; a page at least; for each 20 applications that have changed, one;
-    /// and a commit if anything did.
+    /// and for each five pages on which anything did, a commit and a read.
     pub(super) async fn admirers(
         &self,
         trust: &Trust,
         tenant: TenantId,
         partition: &Partition,
-        now: Timestamp,
+        deadline: Timestamp,
     ) -> Reading<Vec<Admirer>> {
-        let unread = Unread(Source::Applications);
-        let kept = self.kept(trust, partition, now).await;
-        let kept = kept.map_err(|error| told(Source::Applications, &error))?;
-        let before = kept.as_ref().map(|document| document.body.clone()).unwrap_or_default();
-        let Scanned { scan, looked_at, failed } = self.scanned(before.clone(), tenant, now).await;
-        let is_old = scan.got - before.got > KEPT_S;
-        let is_first = before.position.is_none() && scan.position.is_some();
-        // As long as nothing changes, an earlier position is as good, and costs no leaf.
-        if looked_at > 0 || is_old || scan.whole != before.whole || is_first {
-            let stored = self.keep(trust, partition, kept, &scan, now).await;
-            stored.map_err(|error| told(Source::Applications, &error))?;
-        }
-        if let Some(error) = failed {
-            return Err(told(Source::Applications, &error));
-        }
+        let scan = self.scan(trust, tenant, partition, deadline).await;
+        let scan = scan.map_err(|error| told(Source::Applications, &error))?;
         // As long as it goes on for the first time, nobody can say what there is.
         if scan.whole.is_none() {
-            return Err(unread);
+            return Err(Unread(Source::Applications));
         }
         Ok(scan.found.into_iter().map(Admirer::from).collect())
     }
 
-    /// Goes on as far as it comes. What failed is said beside how far that was.
-    async fn scanned(&self, mut scan: Scan, tenant: TenantId, now: Timestamp) -> Scanned {
+    async fn scan(
+        &self,
+        trust: &Trust,
+        tenant: TenantId,
+        partition: &Partition,
+        deadline: Timestamp,
+    ) -> Result<Scan, NotKept> {
+        let now = self.ports.clock.now();
+        let mut kept = self.kept::<Scan>(KIND, trust, partition, now).await?;
+        let mut scan = kept.as_ref().map(|document| document.body.clone()).unwrap_or_default();
+        for _ in 0..MOST_TURNS {
+            let before = kept.as_ref().map(|document| document.body.clone()).unwrap_or_default();
+            let scanned = self.scanned(scan, tenant, deadline).await;
+            scan = scanned.scan;
+            let is_old = scan.got - before.got > KEPT_S;
+            let is_first = before.position.is_none() && scan.position.is_some();
+            // As long as nothing changes, an earlier position is as good, and costs no leaf.
+            if scanned.looked_at > 0 || is_old || scan.whole != before.whole || is_first {
+                let now = self.ports.clock.now();
+                self.keep(KIND, trust, partition, kept.as_ref(), &scan, now).await?;
+                kept = self.kept(KIND, trust, partition, now).await?;
+            }
+            if let Some(error) = scanned.failed {
+                return Err(error.into());
+            }
+            if scanned.is_done || self.ports.clock.now() >= deadline {
+                break;
+            }
+        }
+        Ok(scan)
+    }
+
+    /// Turns some pages. What failed is said beside how far that was.
+    async fn scanned(&self, mut scan: Scan, tenant: TenantId, deadline: Timestamp) -> Scanned {
         let mut looked_at = 0;
-        let now_s = now.as_unix_s();
+        let now_s = self.ports.clock.now().as_unix_s();
         if scan.whole.is_some_and(|whole| now_s.saturating_sub(whole) > WHOLE_S)
             && scan.begun <= whole_of(&scan)
         {
             scan.position = None;
         }
-        for _ in 0..MOST_PAGES {
+        for turned in 0..PAGES_AT_ONCE {
+            if turned > 0 && self.ports.clock.now() >= deadline {
+                break;
+            }
             if scan.position.is_none() {
                 scan.begun = now_s;
             }
@@ -156,10 +166,12 @@ impl Drift {
                     scan.position = None;
                     continue;
                 }
-                Err(error) => return Scanned { scan, looked_at, failed: Some(error) },
+                Err(error) => {
+                    return Scanned { scan, looked_at, is_done: false, failed: Some(error) };
+                }
             };
             if let Err(error) = self.looked_at(&mut scan, tenant, &changed).await {
-                return Scanned { scan, looked_at, failed: Some(error) };
+                return Scanned { scan, looked_at, is_done: false, failed: Some(error) };
             }
             looked_at += changed.len();
             scan.position = Some(next);
@@ -170,10 +182,10 @@ impl Drift {
                     let begun = scan.begun;
                     scan.found.retain(|found| found.scan >= begun);
                 }
-                break;
+                return Scanned { scan, looked_at, is_done: true, failed: None };
             }
         }
-        Scanned { scan, looked_at, failed: None }
+        Scanned { scan, looked_at, is_done: false, failed: None }
     }
 
     async fn looked_at(
@@ -194,62 +206,6 @@ impl Drift {
         let at = scan.begun;
         scan.found.extend(found.into_iter().map(|admirer| Found::of(admirer, at)));
         Ok(())
-    }
-
-    async fn kept(
-        &self,
-        trust: &Trust,
-        partition: &Partition,
-        now: Timestamp,
-    ) -> Result<Option<Document<Scan>>, NotKept> {
-        let Some(found) = self.ports.documents.read(partition, KIND).await? else {
-            return Ok(None);
-        };
-        let keys = self.keys.of(trust, partition);
-        let document: Document<Scan> = Document::open_sealed(found, keys, now).await?;
-        // No other app says how far drift has come.
-        if document.by != App::Drift {
-            return Err(NotRead::from(NotGenuine::Contents("author")).into());
-        }
-        Ok(Some(document))
-    }
-
-    async fn keep(
-        &self,
-        trust: &Trust,
-        partition: &Partition,
-        kept: Option<Document<Scan>>,
-        scan: &Scan,
-        now: Timestamp,
-    ) -> Result<(), NotKept> {
-        let text = serde_json::to_string(scan)?;
-        let salt = kept.as_ref().map(|document| document.salt);
-        let sealed = self.keys.of(trust, partition).seal(KIND, salt, &text).await?;
-        let commit = Commit {
-            happened: Happened::Scanned,
-            principal: None,
-            request: None,
-            reason: None,
-            traceparent: None,
-            change: Some(Change {
-                id: KIND.to_owned(),
-                kind: KIND,
-                at: kept.as_ref().map_or(now.as_unix_s(), |document| document.at),
-                hint: None,
-                contents: Contents::Sealed(sealed),
-                replaces: kept.map(|document| document.etag),
-            }),
-            markers: Vec::new(),
-            counts: Vec::new(),
-            outgoing: Vec::new(),
-            subject: None,
-            artefact: None,
-        };
-        match self.ledger.commit(partition, commit, now).await {
-            // Another run was faster: what it kept is as good.
-            Ok(_) | Err(NotCommitted::Conflict) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
     }
 }
 

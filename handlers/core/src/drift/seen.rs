@@ -7,15 +7,16 @@ use std::{
 
 use super::{
     actual::{
-        Admirer, AppRole, Delegated, DirectoryChange, DirectoryRole, Federated, FrontDoor,
-        Function, Registration, Resource, RoleAssignment, Running, ServicePrincipal, Settings,
-        Site,
+        Admirer, AppRole, AzureRole, CustomRole, Delegated, DirectoryChange, DirectoryRole,
+        Federated, FrontDoor, Function, ManagedIdentity, Registration, Resource, RoleAssignment,
+        Running, ServicePrincipal, Settings, Site,
     },
     desired::Desired,
+    looks::Overlooked,
 };
 use crate::{
     binding::{Isolation, Terms},
-    comparing::AccessPolicy,
+    comparing::Policies,
     digest::Digest,
     identity::{App, ObjectId, TenantId},
     time::Timestamp,
@@ -30,9 +31,11 @@ pub enum Source {
     FederatedCredentials,
     /// Their owners.
     ApplicationOwners,
-    /// Airlock's service principals in a tenant.
+    /// Service principals of Airlock's applications in a tenant.
     ServicePrincipals,
-    /// Their owners.
+    /// Service principals of Airlock's managed identities, in the deployment's tenant.
+    Identities,
+    /// Owners of such service principals, in a tenant or of the deployment.
     PrincipalOwners,
     /// App roles that they hold.
     AppRoles,
@@ -40,6 +43,8 @@ pub enum Source {
     DelegatedGrants,
     /// Directory roles that they hold.
     DirectoryRoles,
+    /// Directory roles of the deployment's tenant that are not Entra's.
+    CustomRoles,
     /// What the rotator owns.
     OwnedApplications,
     /// A tenant's conditional-access policies.
@@ -58,6 +63,10 @@ pub enum Source {
     Stores,
     /// Azure's role assignments.
     RoleAssignments,
+    /// Azure's roles that are not built in.
+    AzureRoles,
+    /// Managed identities in Azure, and whom they trust.
+    ManagedIdentities,
     /// The front door.
     FrontDoor,
     /// What the apps say that they run.
@@ -85,6 +94,8 @@ impl Source {
             Self::AppRoles => "app-roles",
             Self::DelegatedGrants => "delegated-grants",
             Self::DirectoryRoles => "directory-roles",
+            Self::Identities => "identities",
+            Self::CustomRoles => "custom-roles",
             Self::OwnedApplications => "owned-applications",
             Self::AccessPolicies => "access-policies",
             Self::DirectoryAudits => "directory-audits",
@@ -94,6 +105,8 @@ impl Source {
             Self::Functions => "functions",
             Self::Stores => "stores",
             Self::RoleAssignments => "role-assignments",
+            Self::AzureRoles => "azure-roles",
+            Self::ManagedIdentities => "managed-identities",
             Self::FrontDoor => "front-door",
             Self::Packages => "packages",
             Self::Bindings => "bindings",
@@ -112,6 +125,35 @@ pub struct Unread(pub Source);
 /// What a source gave, whole or not at all.
 pub type Reading<T> = Result<T, Unread>;
 
+/// Sources of one place of which nothing is known in this round. All others were read, or nobody
+/// needs them now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// Those that could not be read: each is told of.
+    pub unread: BTreeSet<Source>,
+    /// Those that were not come to, for want of one that could not be read.
+    pub missed: BTreeSet<Source>,
+}
+
+impl FromIterator<(Source, Option<Unread>)> for Sources {
+    /// Of each reading: the source that it is of, and the one that could not be read.
+    fn from_iter<I: IntoIterator<Item = (Source, Option<Unread>)>>(readings: I) -> Self {
+        let mut sources = Self::default();
+        for (source, unread) in readings {
+            let Some(Unread(unread)) = unread else { continue };
+            sources.unread.insert(unread);
+            sources.missed.insert(source);
+        }
+        sources.missed.retain(|source| !sources.unread.contains(source));
+        sources
+    }
+}
+
+/// What could not be read, if anything.
+fn unread<T>(reading: &Reading<T>) -> Option<Unread> {
+    reading.as_ref().err().copied()
+}
+
 /// What exists once.
 #[derive(Clone)]
 pub struct Deployment {
@@ -125,6 +167,10 @@ pub struct Deployment {
     pub federated: Reading<BTreeMap<ObjectId, Vec<Federated>>>,
     /// Their owners, by object id.
     pub owners: Reading<BTreeMap<ObjectId, Vec<ObjectId>>>,
+    /// Managed identities, in the directory and in Azure.
+    pub identities: Identities,
+    /// Directory roles of its tenant that are not Entra's.
+    pub custom_roles: Reading<Vec<CustomRole>>,
     /// Function apps.
     pub sites: Reading<Vec<Site>>,
     /// Their settings.
@@ -137,6 +183,8 @@ pub struct Deployment {
     pub tenants: Reading<Vec<(TenantId, Isolation)>>,
     /// Role assignments.
     pub role_assignments: Reading<Vec<RoleAssignment>>,
+    /// Azure's roles that are not built in.
+    pub azure_roles: Reading<Vec<AzureRole>>,
     /// The front door.
     pub front_door: Reading<FrontDoor>,
     /// What runs.
@@ -149,6 +197,34 @@ pub struct Deployment {
     pub rotations: Reading<Vec<Rotating>>,
     /// Trees that are not sealed, the platform's and the tenants'.
     pub unsealed: Reading<Vec<Unsealed>>,
+    /// Tenants that were not looked at for long.
+    pub overlooked: Vec<Overlooked>,
+}
+
+/// Airlock's managed identities.
+#[derive(Clone)]
+pub struct Identities {
+    /// Their service principals, in the deployment's tenant.
+    pub principals: Reading<Vec<ServicePrincipal>>,
+    /// Owners of these, by object id.
+    pub owners: Reading<BTreeMap<ObjectId, Vec<ObjectId>>>,
+    /// App roles that they hold, by object id.
+    pub app_roles: Reading<BTreeMap<ObjectId, Vec<AppRole>>>,
+    /// Delegated grants that they hold, by object id.
+    pub delegated: Reading<BTreeMap<ObjectId, Vec<Delegated>>>,
+    /// Directory roles that they hold, by object id.
+    pub directory_roles: Reading<BTreeMap<ObjectId, Vec<DirectoryRole>>>,
+    /// What they are in Azure.
+    pub in_azure: Reading<Vec<ManagedIdentity>>,
+}
+
+/// What was read of the deployment's own tenant and counts in others.
+#[derive(Clone)]
+pub struct AtHome {
+    /// Object ids of Airlock's registrations, by client id.
+    pub registered: Reading<BTreeMap<ObjectId, ObjectId>>,
+    /// Directory roles that are not Entra's.
+    pub custom_roles: Reading<Vec<CustomRole>>,
 }
 
 /// One tenant.
@@ -172,6 +248,9 @@ pub struct Tenant {
     pub delegated: Reading<BTreeMap<ObjectId, Vec<Delegated>>>,
     /// Directory roles that they hold, by object id.
     pub directory_roles: Reading<BTreeMap<ObjectId, Vec<DirectoryRole>>>,
+    /// Directory roles of the deployment's tenant that are not Entra's, if this is it. None was
+    /// declared elsewhere.
+    pub custom_roles: Reading<Vec<CustomRole>>,
     /// Object ids of Airlock's registrations in the deployment's tenant, by client id.
     pub registered: Reading<BTreeMap<ObjectId, ObjectId>>,
     /// What the rotator owns there, by object id.
@@ -179,13 +258,183 @@ pub struct Tenant {
     /// Applications whose secrets it is bound to change, by object id.
     pub bound: Reading<BTreeSet<ObjectId>>,
     /// Conditional-access policies.
-    pub policies: Reading<Vec<AccessPolicy>>,
+    pub policies: Policies,
     /// Applications that trust Airlock's identities.
     pub admirers: Reading<Vec<Admirer>>,
-    /// Changes that Airlock's service principals made and no claim accounts for.
-    pub unaccounted: Reading<Vec<DirectoryChange>>,
+    /// Changes by Airlock's service principals, or of them, that nothing accounts for.
+    pub unaccounted: Reading<Vec<Unaccounted>>,
     /// Secrets that are changed on schedule.
     pub rotations: Reading<Vec<Rotating>>,
+}
+
+impl Deployment {
+    /// What counts in tenants too.
+    #[must_use]
+    pub fn at_home(&self) -> AtHome {
+        let registered = self.registrations.as_ref().map_err(|unread| *unread);
+        let registered =
+            registered.map(|all| all.iter().map(|each| (each.client, each.object)).collect());
+        AtHome { registered, custom_roles: self.custom_roles.clone() }
+    }
+
+    /// How its sources were read. Every field is named: none can be left out.
+    #[must_use]
+    pub fn sources(&self) -> Sources {
+        let Self {
+            desired: _,
+            now: _,
+            registrations,
+            federated,
+            owners,
+            identities,
+            custom_roles,
+            sites,
+            settings,
+            functions,
+            stores,
+            tenants,
+            role_assignments,
+            azure_roles,
+            front_door,
+            running,
+            packages,
+            artefacts,
+            rotations,
+            unsealed,
+            overlooked: _,
+        } = self;
+        let Identities {
+            principals,
+            owners: owning,
+            app_roles,
+            delegated,
+            directory_roles,
+            in_azure,
+        } = identities;
+        Sources::from_iter([
+            (Source::Registrations, unread(registrations)),
+            (Source::FederatedCredentials, unread(federated)),
+            (Source::ApplicationOwners, unread(owners)),
+            (Source::Identities, unread(principals)),
+            (Source::PrincipalOwners, unread(owning)),
+            (Source::AppRoles, unread(app_roles)),
+            (Source::DelegatedGrants, unread(delegated)),
+            (Source::DirectoryRoles, unread(directory_roles)),
+            (Source::ManagedIdentities, unread(in_azure)),
+            (Source::CustomRoles, unread(custom_roles)),
+            (Source::Sites, unread(sites)),
+            (Source::AppSettings, unread(settings)),
+            (Source::Functions, unread(functions)),
+            (Source::Stores, unread(stores)),
+            (Source::Bindings, unread(tenants)),
+            (Source::RoleAssignments, unread(role_assignments)),
+            (Source::AzureRoles, unread(azure_roles)),
+            (Source::FrontDoor, unread(front_door)),
+            (Source::Packages, unread(running)),
+            (Source::Bindings, unread(packages)),
+            (Source::Bindings, unread(artefacts)),
+            (Source::Rotations, unread(rotations)),
+            (Source::Seals, unread(unsealed)),
+        ])
+    }
+}
+
+impl Tenant {
+    /// How its sources were read. Every field is named: none can be left out.
+    #[must_use]
+    pub fn sources(&self) -> Sources {
+        let Self {
+            desired: _,
+            now: _,
+            tenant: _,
+            terms: _,
+            principals,
+            owners,
+            app_roles,
+            delegated,
+            directory_roles,
+            custom_roles,
+            registered,
+            owned,
+            bound,
+            policies,
+            admirers,
+            unaccounted,
+            rotations,
+        } = self;
+        Sources::from_iter([
+            (Source::ServicePrincipals, unread(principals)),
+            (Source::PrincipalOwners, unread(owners)),
+            (Source::AppRoles, unread(app_roles)),
+            (Source::DelegatedGrants, unread(delegated)),
+            (Source::DirectoryRoles, unread(directory_roles)),
+            (Source::CustomRoles, unread(custom_roles)),
+            (Source::Registrations, unread(registered)),
+            (Source::OwnedApplications, unread(owned)),
+            (Source::Rotations, unread(bound)),
+            (Source::AccessPolicies, unread(&policies.reading())),
+            (Source::Applications, unread(admirers)),
+            (Source::DirectoryAudits, unread(unaccounted)),
+            (Source::Claims, unread(unaccounted)),
+            (Source::Rotations, unread(rotations)),
+        ])
+    }
+}
+
+/// A directory change that nothing accounts for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unaccounted {
+    /// The change.
+    pub change: DirectoryChange,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why nothing accounts for a directory change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It bears no request's name.
+    Unnamed,
+    /// No claim is kept for the request that it names.
+    Unclaimed,
+    /// What is kept is not a worker's claim of that request.
+    NotGenuine,
+    /// `intake` did not permit that request.
+    Unpermitted,
+    /// The ledger does not tell that it was claimed.
+    Untold,
+    /// It was claimed by another worker than the one that the application trusts.
+    OtherWorker,
+    /// It was made before the claim, or after the claim's time.
+    OtherTime,
+    /// The same request has changed something else.
+    AnotherThing,
+    /// The rotator is not bound to change it.
+    Unbound,
+    /// Whoever made it changes nothing.
+    Forbidden,
+    /// Somebody else has changed what is Airlock's.
+    Stranger,
+}
+
+impl Why {
+    /// In words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Unnamed => "it names no request",
+            Self::Unclaimed => "the request that it names was not claimed",
+            Self::NotGenuine => "the claim of the request that it names is not genuine",
+            Self::Unpermitted => "the request that it names was not permitted",
+            Self::Untold => "the ledger does not tell of the claim",
+            Self::OtherWorker => "another worker claimed the request that it names",
+            Self::OtherTime => "the claim was not in force at that time",
+            Self::AnotherThing => "the request that it names has changed something else",
+            Self::Unbound => "the rotator is not bound to change it",
+            Self::Forbidden => "the application changes nothing",
+            Self::Stranger => "it was not made by Airlock",
+        }
+    }
 }
 
 /// A secret that is changed on schedule.

@@ -1,13 +1,14 @@
 //! Where what is can be read. Each method is a source of its own: if it cannot be read, only the
 //! checks that need it say so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
 use super::actual::{
-    Admirer, AppRole, Delegated, DirectoryChange, DirectoryRole, Federated, FrontDoor, Function,
-    Registration, Resource, RoleAssignment, Running, ServicePrincipal, Settings, Site,
+    Admirer, AppRole, AzureRole, CustomRole, Delegated, DirectoryChange, DirectoryRole, Federated,
+    FrontDoor, Function, ManagedIdentity, Registration, Resource, RoleAssignment, Running,
+    ServicePrincipal, Settings, Site,
 };
 use crate::{
     comparing::AccessPolicy,
@@ -66,6 +67,18 @@ pub trait Directories: Send + Sync {
         clients: &[ObjectId],
     ) -> Result<Vec<ServicePrincipal>, PortError>;
 
+    /// Service principals by their object ids: those of managed identities. One that is not there
+    /// is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`].
+    async fn identities(
+        &self,
+        tenant: TenantId,
+        principals: &[ObjectId],
+    ) -> Result<Vec<ServicePrincipal>, PortError>;
+
     /// Owners of service principals, by their object ids.
     ///
     /// # Errors
@@ -110,6 +123,13 @@ pub trait Directories: Send + Sync {
         principals: &[ObjectId],
     ) -> Result<BTreeMap<ObjectId, Vec<DirectoryRole>>, PortError>;
 
+    /// Directory roles of a tenant's own: all that are not Entra's.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`].
+    async fn custom_roles(&self, tenant: TenantId) -> Result<Vec<CustomRole>, PortError>;
+
     /// Applications that a service principal owns, by their object ids.
     ///
     /// # Errors
@@ -128,8 +148,9 @@ pub trait Directories: Send + Sync {
     /// [`PortError`].
     async fn access_policies(&self, tenant: TenantId) -> Result<Vec<AccessPolicy>, PortError>;
 
-    /// Changes that these service principals made since a time, as the tenant's audit log tells
-    /// them: oldest first.
+    /// What these objects changed and what anybody changed of them in a span of time, as the
+    /// tenant's audit log tells it: oldest first. `None` if the log has more of that time, by
+    /// whomever, than is read at once.
     ///
     /// # Errors
     ///
@@ -137,9 +158,9 @@ pub trait Directories: Send + Sync {
     async fn changes(
         &self,
         tenant: TenantId,
-        principals: &[ObjectId],
-        since: Timestamp,
-    ) -> Result<Vec<DirectoryChange>, PortError>;
+        objects: &BTreeSet<ObjectId>,
+        span: Span,
+    ) -> Result<Option<Vec<DirectoryChange>>, PortError>;
 
     /// The next page of which applications have changed: all of them, if it is the first.
     ///
@@ -163,6 +184,15 @@ pub trait Directories: Send + Sync {
         applications: &[Changed],
         subjects: &[ObjectId],
     ) -> Result<Vec<Admirer>, PortError>;
+}
+
+/// A span of time, with both its ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// From when on.
+    pub from: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
 }
 
 /// A place in the stream of a tenant's changes: an `@odata.nextLink` or `@odata.deltaLink`. What
@@ -235,6 +265,20 @@ pub trait Resources: Send + Sync {
     ///
     /// [`PortError`].
     async fn role_assignments(&self) -> Result<Vec<RoleAssignment>, PortError>;
+
+    /// Roles that are not built in, and can be assigned in the group.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`].
+    async fn azure_roles(&self) -> Result<Vec<AzureRole>, PortError>;
+
+    /// User-assigned managed identities in the group, with whom they trust.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`].
+    async fn managed_identities(&self) -> Result<Vec<ManagedIdentity>, PortError>;
 
     /// The front door, with every way from the outside.
     ///

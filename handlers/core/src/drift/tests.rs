@@ -55,38 +55,55 @@ fn package(app: App) -> Digest {
     Digest::of(&[app.to_string().as_bytes()])
 }
 
+/// A deployment in this world, as its manifest says, and what can be read of it.
+async fn deployed(world: &World) -> (Manifest, Actual) {
+    let mut signed = manifest(&world.root_key(), world.now(), &[]);
+    signed.portal_client = id(0xc001);
+    signed.intake_client = id(0xc002);
+    let number = |first: u128, index: usize| id(first + index as u128);
+    signed.workers = WORKERS
+        .iter()
+        .enumerate()
+        .map(|(index, name)| ((*name).to_owned(), number(0xc010, index)))
+        .collect();
+    let identities = APPS.into_iter().chain([App::Admin]).enumerate();
+    signed.principals = identities.map(|(index, app)| (app, number(0xa000, index))).collect();
+    signed.sites = APPS.map(|app| (app, format!("airlock-{app}"))).into();
+    for app in APPS {
+        let of_app = Manifest { app, package: package(app), ..signed.clone() };
+        world.store_artefact(&Partition::deployment(), &deployment_id(app), &of_app).await;
+    }
+    let desired = Desired::of(&signed).unwrap();
+    let packages: BTreeMap<App, Digest> = APPS.map(|app| (app, package(app))).into();
+    let actual = Actual::as_declared(&desired, &[CONTOSO, FABRIKAM], &packages);
+    (signed, actual)
+}
+
+fn drift(world: &World, manifest: &Manifest, actual: &Arc<Actual>) -> Drift {
+    let desired = Desired::of(manifest).unwrap();
+    let (ports, trust) = (world.ports(App::Drift), world.trust_store());
+    Drift::new(ports, trust, desired, actual.clone(), actual.clone())
+}
+
+/// Compares a world with what was declared for it, once: nothing deviates.
+pub(crate) async fn looked_at(world: &World) {
+    let (manifest, actual) = deployed(world).await;
+    world.seal().await;
+    let round = drift(world, &manifest, &Arc::new(actual)).round().await.unwrap();
+    assert_eq!((round.failed, round.unreadable, round.detected), (0, 0, 0), "{round:?}");
+}
+
 impl Stage {
     async fn new() -> Self {
         let world = World::new().await;
-        let mut signed = manifest(&world.root_key(), world.now(), &[]);
-        signed.portal_client = id(0xc001);
-        signed.intake_client = id(0xc002);
-        let number = |first: u128, index: usize| id(first + index as u128);
-        signed.workers = WORKERS
-            .iter()
-            .enumerate()
-            .map(|(index, name)| ((*name).to_owned(), number(0xc010, index)))
-            .collect();
-        let identities = APPS.into_iter().chain([App::Admin]).enumerate();
-        signed.principals = identities.map(|(index, app)| (app, number(0xa000, index))).collect();
-        signed.sites = APPS.map(|app| (app, format!("airlock-{app}"))).into();
-        for app in APPS {
-            let of_app = Manifest { app, package: package(app), ..signed.clone() };
-            world.store_artefact(&Partition::deployment(), &deployment_id(app), &of_app).await;
-        }
-        let desired = Desired::of(&signed).unwrap();
-        let packages: BTreeMap<App, Digest> = APPS.map(|app| (app, package(app))).into();
-        let actual = Actual::as_declared(&desired, &[CONTOSO, FABRIKAM], &packages);
+        let (manifest, actual) = deployed(&world).await;
         world.seal().await;
-        Self { world, manifest: signed, actual: Arc::new(actual) }
+        Self { world, manifest, actual: Arc::new(actual) }
     }
 
     /// Another process of `drift`'s, which remembers nothing.
     fn drift(&self) -> Drift {
-        let desired = Desired::of(&self.manifest).unwrap();
-        let ports = self.world.ports(App::Drift);
-        let trust = self.world.trust_store();
-        Drift::new(ports, trust, desired, self.actual.clone(), self.actual.clone())
+        drift(&self.world, &self.manifest, &self.actual)
     }
 
     async fn round(&self) -> Round {

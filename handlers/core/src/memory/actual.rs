@@ -3,29 +3,29 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::lock;
+use super::{SetClock, lock};
 use crate::{
     comparing::AccessPolicy,
     digest::Digest,
     drift::{
         actual::{
-            Admirer, AppRole, Delegated, DirectoryChange, DirectoryRole, Federated, FrontDoor,
-            Function, Name, Registration, Resource, ResourceKind, RoleAssignment, Route, Running,
+            Admirer, AppRole, AzureRole, Credential, CredentialKind, CustomRole, Delegated,
+            DirectoryChange, DirectoryRole, Federated, FrontDoor, Function, ManagedIdentity, Name,
+            Over, Registration, Resource, ResourceKind, RoleAssignment, Route, Running,
             ServicePrincipal, Settings, Site,
         },
-        desired::{CREDENTIAL_REMOVER, Desired, functions},
+        desired::{Application, Desired, Role, functions},
         seen::Source,
-        sources::{Changed, Directories, Page, Position, Resources},
+        sources::{Changed, Directories, Page, Position, Resources, Span},
     },
     identity::{App, ObjectId, TenantId},
     ports::PortError,
-    time::Timestamp,
 };
 
 /// Microsoft Graph's client id.
@@ -42,6 +42,12 @@ pub struct Actual {
     pub reversed: Mutex<bool>,
     /// How often each source was read.
     pub reads: Mutex<BTreeMap<Source, usize>>,
+    /// After how many reads a source cannot be read any more.
+    pub broken_after: Mutex<BTreeMap<Source, usize>>,
+    /// How long it takes to read a source, in seconds by that clock.
+    pub slow: Mutex<BTreeMap<Source, (Arc<SetClock>, i64)>>,
+    /// Whose audit logs were read, and which spans.
+    pub spans: Mutex<Vec<(TenantId, Span)>>,
 }
 
 /// What is there.
@@ -61,6 +67,10 @@ pub struct Is {
     pub delegated: BTreeMap<ObjectId, Vec<Delegated>>,
     /// Directory roles, by service principal.
     pub directory_roles: BTreeMap<ObjectId, Vec<DirectoryRole>>,
+    /// Service principals of managed identities.
+    pub identities: Vec<ServicePrincipal>,
+    /// Directory roles of the deployment's tenant that are not Entra's.
+    pub custom_roles: Vec<CustomRole>,
     /// Applications, by who owns them.
     pub owned: BTreeMap<ObjectId, Vec<ObjectId>>,
     /// Conditional-access policies.
@@ -81,6 +91,10 @@ pub struct Is {
     pub stores: Vec<Resource>,
     /// Role assignments.
     pub role_assignments: Vec<RoleAssignment>,
+    /// Azure's roles that are not built in.
+    pub azure_roles: Vec<AzureRole>,
+    /// Managed identities in Azure.
+    pub managed: Vec<ManagedIdentity>,
     /// Routes.
     pub routes: BTreeSet<Route>,
     /// What runs.
@@ -89,6 +103,9 @@ pub struct Is {
 
 /// The front door's id.
 pub const FRONT_DOOR: &str = "5a1b9d0e-0000-4000-8000-00000000f00d";
+
+/// Entries of a log that are read at once.
+const AT_ONCE: usize = 100;
 
 /// Applications on a page of changes.
 const PAGE: usize = 20;
@@ -104,6 +121,28 @@ pub fn object(client: ObjectId) -> ObjectId {
 pub fn principal(tenant: TenantId, client: ObjectId) -> ObjectId {
     let (tenant, client) = (tenant.uuid().as_u128(), client.uuid().as_u128());
     ObjectId::new(Uuid::from_u128(tenant.rotate_left(64) ^ client ^ 0x5e_7000))
+}
+
+/// Id of the definition of a role: that of one of Entra's own is its template.
+#[must_use]
+pub fn definition(role: &Role) -> Uuid {
+    let own = Uuid::from_u128(role.template.as_u128() ^ 0xdef);
+    if role.actions.is_some() { own } else { role.template }
+}
+
+/// What of directory roles a registration's service principal holds.
+fn held(desired: &Desired, tenant: TenantId, declared: &Application) -> Vec<DirectoryRole> {
+    let role = |role: &Role, over| DirectoryRole {
+        definition: definition(role),
+        over,
+        name: Some(role.name.clone()),
+    };
+    let whole = declared.directory_roles.iter().map(|each| role(each, Over::Directory));
+    let at_home = declared.removes_credentials_of.iter().filter(|_| tenant == desired.home);
+    let mended = at_home.filter_map(|name| desired.applications.get(name));
+    let remover = &desired.credential_remover;
+    let single = mended.map(|each| role(remover, Over::Object(object(each.client))));
+    whole.chain(single).collect()
 }
 
 impl Actual {
@@ -147,25 +186,23 @@ impl Actual {
                 });
                 let role = |role: &String| AppRole { resource: GRAPH, role: role.clone() };
                 is.app_roles.insert(object, declared.permissions.iter().map(role).collect());
-                let whole = |name: &String| DirectoryRole { name: name.clone(), over: None };
-                let mut roles: Vec<DirectoryRole> =
-                    declared.directory_roles.iter().map(whole).collect();
-                for mended in
-                    declared.removes_credentials_of.iter().filter(|_| *tenant == desired.home)
-                {
-                    let over =
-                        desired.applications.get(mended).map(|each| self::object(each.client));
-                    roles.push(DirectoryRole { name: CREDENTIAL_REMOVER.to_owned(), over });
-                }
-                is.directory_roles.insert(object, roles);
+                is.directory_roles.insert(object, held(desired, *tenant, declared));
             }
         }
+        is.identities(desired);
         is.azure(desired, packages);
         Self { is: Mutex::new(is), ..Self::default() }
     }
 
     fn read(&self, source: Source) -> Result<Is, PortError> {
         *lock(&self.reads).entry(source).or_default() += 1;
+        let is_over = |most: &usize| lock(&self.reads).get(&source).is_some_and(|read| read > most);
+        if lock(&self.broken_after).get(&source).is_some_and(is_over) {
+            return Err(PortError::Unavailable("gone".into()));
+        }
+        if let Some((clock, takes_s)) = lock(&self.slow).get(&source) {
+            clock.advance_s(*takes_s);
+        }
         if let Some(error) = lock(&self.broken).get(&source) {
             return Err(error());
         }
@@ -190,6 +227,43 @@ impl Actual {
 }
 
 impl Is {
+    fn identities(&mut self, desired: &Desired) {
+        for (app, principal) in &desired.principals {
+            self.identities.push(ServicePrincipal {
+                client: object(*principal),
+                object: *principal,
+                enabled: true,
+                // The platform's own, as Azure keeps it.
+                credentials: vec![Credential {
+                    id: Uuid::nil(),
+                    kind: CredentialKind::Key,
+                    ends: Some(crate::time::Timestamp::from_unix_s(0)),
+                }],
+                home: None,
+            });
+            let calls = desired.calls.get(app).into_iter().flatten();
+            self.app_roles.insert(*principal, calls.cloned().collect());
+            let name = Name::new(&format!("airlock-{app}"));
+            self.managed.push(ManagedIdentity { principal: *principal, name, trusts: Vec::new() });
+        }
+        let custom = desired.custom_roles().map(|role| CustomRole {
+            id: definition(role),
+            template: role.template,
+            name: Some(role.name.clone()),
+            enabled: true,
+            actions: role.actions.clone().unwrap_or_default(),
+        });
+        self.custom_roles = custom.collect();
+        let own = desired.azure_roles.iter().map(|role| AzureRole {
+            id: role.id.clone(),
+            actions: role.actions.clone(),
+            data_actions: role.data_actions.clone(),
+            excluded: BTreeSet::new(),
+            assignable: [Name::new("")].into(),
+        });
+        self.azure_roles = own.collect();
+    }
+
     fn azure(&mut self, desired: &Desired, packages: &BTreeMap<App, Digest>) {
         for (app, name) in &desired.sites {
             let outer = matches!(app, App::Signin | App::Intake);
@@ -280,6 +354,20 @@ impl Directories for Actual {
         Ok(self.ordered(all))
     }
 
+    async fn identities(
+        &self,
+        _: TenantId,
+        principals: &[ObjectId],
+    ) -> Result<Vec<ServicePrincipal>, PortError> {
+        let mut all = self.read(Source::Identities)?.identities;
+        all.retain(|each| principals.contains(&each.object));
+        Ok(self.ordered(all))
+    }
+
+    async fn custom_roles(&self, _: TenantId) -> Result<Vec<CustomRole>, PortError> {
+        Ok(self.ordered(self.read(Source::CustomRoles)?.custom_roles))
+    }
+
     async fn principal_owners(
         &self,
         _: TenantId,
@@ -323,14 +411,23 @@ impl Directories for Actual {
 
     async fn changes(
         &self,
-        _: TenantId,
-        principals: &[ObjectId],
-        since: Timestamp,
-    ) -> Result<Vec<DirectoryChange>, PortError> {
+        tenant: TenantId,
+        objects: &BTreeSet<ObjectId>,
+        span: Span,
+    ) -> Result<Option<Vec<DirectoryChange>>, PortError> {
+        let Span { from, until } = span;
         let mut all = self.read(Source::DirectoryAudits)?.changes;
-        all.retain(|each| principals.contains(&each.by) && each.at >= since);
+        all.retain(|each| from <= each.at && each.at <= until);
+        if all.len() > AT_ONCE {
+            return Ok(None);
+        }
+        let is_one = |id: &String| id.parse().is_ok_and(|id| objects.contains(&id));
+        all.retain(|each| {
+            each.by.is_some_and(|by| objects.contains(&by)) || each.targets.iter().any(is_one)
+        });
         all.sort_by_key(|each| each.at);
-        Ok(all)
+        lock(&self.spans).push((tenant, span));
+        Ok(Some(all))
     }
 
     async fn changed_applications(
@@ -398,6 +495,14 @@ impl Resources for Actual {
 
     async fn role_assignments(&self) -> Result<Vec<RoleAssignment>, PortError> {
         Ok(self.ordered(self.read(Source::RoleAssignments)?.role_assignments))
+    }
+
+    async fn azure_roles(&self) -> Result<Vec<AzureRole>, PortError> {
+        Ok(self.ordered(self.read(Source::AzureRoles)?.azure_roles))
+    }
+
+    async fn managed_identities(&self) -> Result<Vec<ManagedIdentity>, PortError> {
+        Ok(self.ordered(self.read(Source::ManagedIdentities)?.managed))
     }
 
     async fn front_door(&self) -> Result<FrontDoor, PortError> {

@@ -1,5 +1,7 @@
 //! What `drift` found, for whoever oversees a tenant or the deployment.
 
+use std::cmp::Reverse;
+
 use serde::Serialize;
 
 use super::{Caller, NotReceived, Reception, Tree};
@@ -7,19 +9,25 @@ use crate::{
     digest::Digest,
     drift::{
         check,
-        findings::{self, NotOpened, RESOLVED, STANDING},
+        findings::{self, NotOpened, Pages, RESOLVED, STANDING, meaning},
         severity::Severity,
     },
-    finding::{Drifted, Finding, KIND, State, Verdict},
+    finding::{Drifted, Finding, State, Verdict},
     identity::{Role, TenantId},
     keyset::Trust,
     ledger::NotProven,
-    ports::{Partition, Query},
+    ports::{Found, Partition},
     time::Timestamp,
 };
 
-/// Findings that are shown at once, newest first.
-const LISTED: u32 = 500;
+/// Findings that are shown at once.
+pub const LISTED_FINDINGS: usize = 500;
+
+/// Findings that stand and are looked through for the worst: each costs two verifications.
+const LOOKED_THROUGH: usize = 5000;
+
+/// Documents that are named as not genuine.
+const NAMED: usize = 100;
 
 /// A finding, as it is shown.
 #[derive(Debug, Serialize)]
@@ -46,6 +54,8 @@ pub struct FindingView {
     /// What is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
+    /// Names all of that: who accepts the finding accepts this.
+    pub evidence: Digest,
     /// When it was first seen.
     pub first_seen: Timestamp,
     /// When it was last written down that it was seen.
@@ -69,28 +79,54 @@ pub enum Findings {
     Resolved,
 }
 
+/// Findings, as they are shown.
+#[derive(Debug, Default, Serialize)]
+pub struct Listed {
+    /// The worst first; of those alike, those before that nobody accepted.
+    pub findings: Vec<FindingView>,
+    /// Ids of documents that lie where findings do and are not what `drift` wrote. Whatever they
+    /// told of is missing above.
+    pub violations: Vec<String>,
+    /// Whether there are more findings or violations than these.
+    pub more: bool,
+}
+
+impl Findings {
+    /// What they are found by, and how many are looked through, the newest: the worst of all that
+    /// stand are wanted, as far as that is bearable; and the newest of those that are no more.
+    const fn found_by(self) -> (&'static str, usize) {
+        match self {
+            Self::Standing => (STANDING, LOOKED_THROUGH),
+            Self::Resolved => (RESOLVED, LISTED_FINDINGS),
+        }
+    }
+}
+
 impl Reception {
     /// Findings about a tenant or the platform: the worst first.
     ///
-    /// Remote calls: what entering the tenant takes, and one query.
+    /// Remote calls: what entering the tenant takes, and a query for each page.
     ///
     /// # Errors
     ///
     /// [`NotReceived`]; [`NotReceived::NotThere`] too if the caller may not oversee it. A finding
-    /// that is not genuine is recorded, and none are shown: one that is missing would be taken for
-    /// good.
+    /// that is not genuine is recorded and named: one that is left out would be taken for good.
     pub async fn findings(
         &self,
         caller: &Caller,
         tree: Tree,
         which: Findings,
-    ) -> Result<Vec<FindingView>, NotReceived> {
+    ) -> Result<Listed, NotReceived> {
         let tenant = match tree {
             Tree::Tenant(tenant) => Some(tenant),
             Tree::Platform(_) => None,
         };
         let seen = self.try_findings(caller, tree, which).await;
-        self.noticed(tenant, None, seen).await
+        let listed = self.noticed(tenant, None, seen).await?;
+        if !listed.violations.is_empty() {
+            self.notice(tenant, None).await;
+        }
+        Ok(listed)
     }
 
     async fn try_findings(
@@ -98,7 +134,7 @@ impl Reception {
         caller: &Caller,
         tree: Tree,
         which: Findings,
-    ) -> Result<Vec<FindingView>, NotReceived> {
+    ) -> Result<Listed, NotReceived> {
         let now = self.ports.clock.now();
         let trust = self.trust.trust().await?;
         self.not_revoked(&trust, &caller.person, now).await?;
@@ -113,22 +149,46 @@ impl Reception {
                 Partition::platform()
             }
         };
-        let hint = match which {
-            Findings::Standing => STANDING,
-            Findings::Resolved => RESOLVED,
-        };
-        let equals = Some(("hint", hint.to_owned()));
-        let query = Query { kind: KIND, equals, not_after: None, limit: LISTED };
-        let mut views = Vec::new();
-        for found in self.ports.documents.query(&partition, &query).await? {
-            let opened = findings::open(found, &partition, &self.ledger, &trust, now).await;
-            let (document, finding) = opened.map_err(not_received)?;
-            views.extend(view(finding, document.body.finding.as_str()));
+        let (hint, most) = which.found_by();
+        let mut pages = Pages::of(&*self.ports.documents, &partition, hint);
+        let (mut listed, mut looked_through) = (Listed::default(), 0);
+        while let Some(page) = pages.next().await? {
+            for found in page {
+                if looked_through == most {
+                    listed.more = true;
+                    break;
+                }
+                looked_through += 1;
+                self.list_one(found, &partition, &trust, now, &mut listed).await?;
+            }
+            // What is held stays small, however many there are.
+            listed.keep_the_worst();
+            if listed.more && looked_through == most {
+                break;
+            }
         }
-        views.sort_by(|one, other| {
-            (other.severity, &one.subject).cmp(&(one.severity, &other.subject))
-        });
-        Ok(views)
+        listed.more |= pages.passed_over();
+        Ok(listed)
+    }
+
+    async fn list_one(
+        &self,
+        found: Found,
+        partition: &Partition,
+        trust: &Trust,
+        now: Timestamp,
+        listed: &mut Listed,
+    ) -> Result<(), NotReceived> {
+        let id = found.json["id"].as_str().unwrap_or_default().to_owned();
+        match findings::open(found, partition, &self.ledger, trust, now).await {
+            Ok((document, finding)) => {
+                listed.findings.extend(view(finding, document.body.finding.as_str()));
+            }
+            Err(error) if !error.is_violation() => return Err(not_received(error)),
+            Err(_) if listed.violations.len() == NAMED => listed.more = true,
+            Err(_) => listed.violations.push(id),
+        }
+        Ok(())
     }
 
     async fn overseen(
@@ -146,8 +206,21 @@ impl Reception {
     }
 }
 
+impl Listed {
+    fn keep_the_worst(&mut self) {
+        self.findings.sort_by_cached_key(|each| {
+            let is_accepted = matches!(each.state, State::Accepted { .. });
+            (Reverse(each.severity), is_accepted, each.subject.clone())
+        });
+        self.more |= self.findings.len() > LISTED_FINDINGS;
+        self.findings.truncate(LISTED_FINDINGS);
+    }
+}
+
 fn view(finding: Finding, signed: &str) -> Option<FindingView> {
     let Finding { subject, verdict, drift, .. } = finding;
+    let drift = drift?;
+    let evidence = drift.evidence();
     let Drifted {
         fingerprint,
         check,
@@ -158,18 +231,19 @@ fn view(finding: Finding, signed: &str) -> Option<FindingView> {
         last_seen,
         state,
         mend,
-    } = drift?;
-    let rule = check::named(&check);
+    } = drift;
+    let (explanation, remediation) = meaning(&check).unzip();
     Some(FindingView {
         fingerprint,
         subject,
         verdict,
         severity,
-        explanation: rule.map(|rule| rule.explanation),
-        remediation: rule.map(|rule| rule.remediation),
+        explanation,
+        remediation,
         check,
         declared,
         found,
+        evidence,
         first_seen,
         last_seen,
         state,

@@ -21,7 +21,7 @@ pub struct Drift {
     /// Show what would be changed, and by whom, instead of what was found
     #[arg(long)]
     pub plan: bool,
-    /// Exit code 1 if any is open, being mended, or about a source that cannot be read
+    /// Exit code 1 if any is not accepted, not genuine, or left out of the list
     #[arg(long)]
     pub alarm: bool,
 }

@@ -21,8 +21,6 @@ impl Desk {
         } else {
             self.form.result(&found, found.table())?;
         }
-        // For whoever watches: a program that asks wants to find nothing that nobody accepted.
-        let alarms = options.alarm && found.findings.iter().any(|each| each.state != "accepted");
-        Ok(if alarms { Ending::Refused } else { Ending::Done })
+        Ok(if options.alarm && found.is_alarming() { Ending::Refused } else { Ending::Done })
     }
 }

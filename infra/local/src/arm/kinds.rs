@@ -63,14 +63,18 @@ kinds! {
     SITE_CONFIG_LIST = WEB "sites/config/list";
     FUNCTIONS = WEB "sites/functions";
     PUBLISHING = WEB "sites/basicPublishingCredentialsPolicies";
+    HOST_KEYS = WEB "sites/host/listkeys";
     IDENTITIES = IDENTITY "userAssignedIdentities";
     FEDERATED = IDENTITY "userAssignedIdentities/federatedIdentityCredentials";
     VAULTS = VAULT "vaults";
     ACCOUNTS = DATABASE "databaseAccounts";
     SQL_ROLE_ASSIGNMENTS = DATABASE "databaseAccounts/sqlRoleAssignments";
     SQL_ROLE_DEFINITIONS = DATABASE "databaseAccounts/sqlRoleDefinitions";
+    ACCOUNT_KEYS = DATABASE "databaseAccounts/listKeys";
     NAMESPACES = BUS "namespaces";
+    NAMESPACE_KEYS = BUS "namespaces/AuthorizationRules/listKeys";
     STORAGE_ACCOUNTS = STORAGE "storageAccounts";
+    STORAGE_KEYS = STORAGE "storageAccounts/listKeys";
     BLOB_SERVICES = STORAGE "storageAccounts/blobServices";
     CONTAINERS = STORAGE "storageAccounts/blobServices/containers";
     PROFILES = DOOR "profiles";
@@ -78,9 +82,17 @@ kinds! {
     ROUTES = DOOR "profiles/afdEndpoints/routes";
     ORIGIN_GROUPS = DOOR "profiles/originGroups";
     ORIGINS = DOOR "profiles/originGroups/origins";
+    DOMAINS = DOOR "profiles/customDomains";
+    RULE_SETS = DOOR "profiles/ruleSets";
+    SECURITY_POLICIES = DOOR "profiles/securityPolicies";
+    DOOR_SECRETS = DOOR "profiles/secrets";
     ROLE_ASSIGNMENTS = ROLES "roleAssignments";
     ROLE_DEFINITIONS = ROLES "roleDefinitions";
 }
+
+/// What can hold or be a secret: asked for by POST, so that whoever only reads is not shown it.
+static ASKED_FOR: [&Kind; 5] =
+    [&SITE_CONFIG_LIST, &HOST_KEYS, &ACCOUNT_KEYS, &NAMESPACE_KEYS, &STORAGE_KEYS];
 
 impl Kind {
     /// The type of this name.
@@ -119,6 +131,12 @@ impl Kind {
     #[must_use]
     pub fn is_about_others(&self) -> bool {
         self.provider.namespace == AUTHORIZATION
+    }
+
+    /// Whether it is an action, which is asked for by POST alone.
+    #[must_use]
+    pub fn is_asked_for(&self) -> bool {
+        ASKED_FOR.contains(&self)
     }
 
     /// Whether its provider always writes `nextLink`, and `null` on the last page.

@@ -15,6 +15,9 @@ const FILTER: &str = "$filter";
 /// Where the query says how far it was read. Providers write it so and otherwise.
 const SKIP: &str = "$skipToken";
 
+/// What a role is called that Azure has not defined itself.
+const CUSTOM_ROLE: &str = "CustomRole";
+
 /// Every resource in the group that is below no other: what it is, not how it is set up.
 pub(super) fn contents(state: &State, form: &Form, group: &Group) -> Result<Value, Problem> {
     if let Some(filter) = form.optional(FILTER) {
@@ -86,7 +89,7 @@ impl Filter {
                 return Ok(Self::Principal(principal));
             }
         }
-        if kind == &ROLE_DEFINITIONS && text == "type eq 'CustomRole'" {
+        if kind == &ROLE_DEFINITIONS && quoted("type eq '", "'").as_deref() == Some(CUSTOM_ROLE) {
             return Ok(Self::Custom);
         }
         Err(Problem::no_filter(text))
@@ -96,7 +99,8 @@ impl Filter {
     fn takes(&self, kind: &Kind, id: &str, resource: &Value, scope: &str) -> bool {
         let is_below = |id: &str| id == scope || id.starts_with(&format!("{scope}/"));
         if kind == &ROLE_DEFINITIONS {
-            return true;
+            let is_custom = resource["properties"]["type"] == CUSTOM_ROLE;
+            return is_custom || !matches!(self, Self::Custom);
         }
         if kind != &ROLE_ASSIGNMENTS {
             let rest = id.strip_prefix(scope).and_then(|rest| rest.strip_prefix('/'));

@@ -137,7 +137,11 @@ impl Resources {
             (&Method::POST, Target::Collection { kind, scope }) if *kind == &SITE_CONFIG_LIST => {
                 self.app_settings(cloud, &request, scope)
             }
-            (&Method::GET, Target::Collection { kind, .. }) if *kind == &SITE_CONFIG_LIST => {
+            // Nobody is granted a key to anything.
+            (&Method::POST, Target::Collection { kind, .. }) if kind.is_asked_for() => {
+                Err(request.not_authorized(&self.group, "action"))
+            }
+            (&Method::GET, Target::Collection { kind, .. }) if kind.is_asked_for() => {
                 Err(Problem::no_method("GET"))
             }
             (&Method::GET, _) => self.read(cloud, &request),

@@ -25,73 +25,13 @@ pub struct Assigned {
     pub by_cosmos: bool,
 }
 
-/// What a role of the deployment's own allows: Azure has none that allows as little.
-#[derive(Debug)]
-pub struct Custom {
-    /// The right that it stands for.
-    pub right: &'static str,
-    /// Its name.
-    pub name: &'static str,
-    /// What it allows over resources.
-    pub actions: &'static [&'static str],
-    /// What it allows with what is in them.
-    pub data_actions: &'static [&'static str],
-}
-
-/// Every role of the deployment's own.
-pub const CUSTOM: [Custom; 5] = [
-    Custom {
-        right: "key_sign",
-        name: "Airlock Key Signer",
-        actions: &[],
-        data_actions: &[
-            "Microsoft.KeyVault/vaults/keys/read",
-            "Microsoft.KeyVault/vaults/keys/sign/action",
-        ],
-    },
-    Custom {
-        right: "key_wrap",
-        name: "Airlock Key Wrapper",
-        actions: &[],
-        data_actions: &[
-            "Microsoft.KeyVault/vaults/keys/read",
-            "Microsoft.KeyVault/vaults/keys/wrap/action",
-            "Microsoft.KeyVault/vaults/keys/unwrap/action",
-        ],
-    },
-    Custom {
-        right: "key_rotate",
-        name: "Airlock Key Version Maker",
-        actions: &[],
-        data_actions: &[
-            "Microsoft.KeyVault/vaults/keys/read",
-            "Microsoft.KeyVault/vaults/keys/create/action",
-            "Microsoft.KeyVault/vaults/keys/update/action",
-        ],
-    },
-    Custom {
-        right: "blob_create",
-        name: "Airlock Blob Creator",
-        actions: &[],
-        data_actions: &[
-            "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action",
-        ],
-    },
-    Custom {
-        right: "app_settings_list",
-        name: "Airlock App Settings Reader",
-        actions: &["Microsoft.Web/sites/config/list/action"],
-        data_actions: &[],
-    },
-];
-
 /// The definition of the role that stands for a right.
 ///
 /// # Errors
 ///
 /// If none does.
 pub fn definition(identities: &Identities, right: &str) -> anyhow::Result<Uuid> {
-    let known = identities.azure_roles.get(right).copied();
+    let known = identities.azure_roles.get(right).map(|role| role.id);
     known.with_context(|| format!("infra/identities.json names no role for {right}"))
 }
 
@@ -180,7 +120,7 @@ mod tests {
     fn of(identity: &str) -> Vec<String> {
         let known = identities().azure_roles;
         let group = Places::of(&names()).group.id();
-        let right = |id: Uuid| known.iter().find(|(_, other)| **other == id).unwrap().0.clone();
+        let right = |id: Uuid| known.iter().find(|(_, other)| other.id == id).unwrap().0.clone();
         let own = all().into_iter().filter(|one| one.principal == principal_id(identity));
         let mut own: Vec<String> = own
             .map(|one| {

@@ -1,5 +1,6 @@
 //! What the deployment's resource group holds at first: what the pipeline would have made.
 
+mod built_in;
 mod front_door;
 mod sites;
 mod stores;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     kinds::{self, Kind},
     places::{NAME, Places},
-    roles::{self, Assigned, CUSTOM},
+    roles::{self, Assigned},
 };
 use crate::{
     cloud::Names,
@@ -37,9 +38,11 @@ pub fn resources(identities: &Identities, names: &Names) -> anyhow::Result<Vec<V
     all.extend(sites::resources(identities, names, &places)?);
     all.extend(stores::resources(identities, names, &places));
     all.extend(front_door::resources(&places));
+    all.extend(built_in::definitions(&places));
     all.extend(roles::assigned(identities, &places)?.iter().map(|one| assignment(&places, one)));
-    for custom in &CUSTOM {
-        let id = places.role(roles::definition(identities, custom.right)?);
+    for role in identities.azure_roles.values() {
+        let Some(custom) = &role.custom else { continue };
+        let id = places.role(role.id);
         let permissions = json!({
             "actions": custom.actions,
             "notActions": [],

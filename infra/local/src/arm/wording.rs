@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
+use super::kinds::AUTHORIZATION;
+
 /// Resources on a page.
 const PAGE: usize = 100;
 /// Resources on a page, in other words.
@@ -94,20 +96,15 @@ impl Wording {
         put
     }
 
-    /// What the provider says about when a resource was made and changed.
+    /// What the provider says about when a resource was made and changed, each where it says that.
     fn add_own(self, members: &mut Map<String, Value>) {
         let at = self.at();
         let kind = members.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if kind.starts_with("Microsoft.Web") {
-            if kind == "Microsoft.Web/sites"
-                && let Some(properties) = members.get_mut("properties")
-            {
-                properties["lastModifiedTimeUtc"] = at.into();
+        match (kind.as_str(), members.get_mut("properties")) {
+            ("Microsoft.Web/sites", Some(properties)) => {
+                properties["lastModifiedTimeUtc"] = at.as_str().into();
                 properties["outboundIpAddresses"] = format!("20.0.0.{}", self.turn).into();
             }
-            return;
-        }
-        match (kind.as_str(), members.get_mut("properties")) {
             ("Microsoft.Authorization/roleAssignments", Some(properties)) => {
                 properties["createdOn"] = at.as_str().into();
                 properties["updatedOn"] = at.as_str().into();
@@ -120,21 +117,24 @@ impl Wording {
             }
             ("Microsoft.Storage/storageAccounts/blobServices/containers", Some(properties)) => {
                 properties["lastModifiedTime"] = at.as_str().into();
+                let etag = format!("\"0x8DE{:012X}\"", self.turn);
+                members.insert("etag".to_owned(), etag.into());
             }
             _ => {}
         }
-        members.insert("etag".to_owned(), format!("\"0x8DE{:012X}\"", self.turn).into());
-        members.insert(
-            "systemData".to_owned(),
-            json!({
-                "createdBy": "pipeline",
-                "createdByType": "Application",
-                "createdAt": at,
-                "lastModifiedBy": "pipeline",
-                "lastModifiedByType": "Application",
-                "lastModifiedAt": at,
-            }),
-        );
+        if !kind.starts_with("Microsoft.Web") && !kind.starts_with(AUTHORIZATION) {
+            members.insert(
+                "systemData".to_owned(),
+                json!({
+                    "createdBy": "pipeline",
+                    "createdByType": "Application",
+                    "createdAt": at,
+                    "lastModifiedBy": "pipeline",
+                    "lastModifiedByType": "Application",
+                    "lastModifiedAt": at,
+                }),
+            );
+        }
     }
 
     /// A time that differs from turn to turn.

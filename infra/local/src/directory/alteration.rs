@@ -69,6 +69,10 @@ pub enum Alteration {
     AddDirectoryRole { to: String, role: String, application: Option<String> },
     /// Takes a directory role from a service principal.
     RemoveDirectoryRole { from: String, role: String },
+    /// Changes what a directory role of the tenant's own allows.
+    SetRoleActions { role: String, actions: Vec<String> },
+    /// Deletes a directory role of the tenant's own, and what was assigned of it.
+    RemoveRole { role: String },
     /// Makes a service principal a member of a group.
     AddToGroup { service_principal: String, group: String },
     /// Changes what service principals lock. What is not said stays.
@@ -104,9 +108,9 @@ pub enum Alteration {
     RemoveAccessPolicy { policy: String },
     /// Writes an entry of the audit log, as if an application had done something to somebody.
     WriteAudit {
-        service_principal: String,
+        by: Owner,
         activity: String,
-        person: Option<String>,
+        target: Option<String>,
         correlation: Option<Uuid>,
         seconds_ago: Option<u32>,
     },

@@ -1,4 +1,4 @@
-//! The directory's audit log: which application did what to whom, as Entra keeps it.
+//! The directory's audit log: who did what to whom, as Entra keeps it.
 //!
 //! One change can leave several entries. What they share is `correlationId`, which is the
 //! `client-request-id` of the request: who sent one finds again what it did. Services beside the
@@ -26,12 +26,21 @@ pub struct Entry {
     pub correlation: Uuid,
     /// What was done.
     pub activity: Activity,
-    /// Which application did it: object id of its service principal, and display name.
-    pub by: (Uuid, String),
+    /// Who did it.
+    pub by: By,
     /// To what it was done.
     pub targets: Vec<Target>,
     /// What the application called itself in its request.
     pub agent: Option<String>,
+}
+
+/// Who did something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    /// An application: object id of its service principal, and display name.
+    Application(Uuid, String),
+    /// A person: object id, and name of principal.
+    Person(Uuid, String),
 }
 
 /// What was done, in Entra's words.
@@ -102,7 +111,7 @@ pub struct Draft {
     /// What was done.
     pub activity: Activity,
     /// By whom.
-    pub by: (Uuid, String),
+    pub by: By,
     /// To what.
     pub targets: Vec<Target>,
     /// What the application called itself.
@@ -117,7 +126,7 @@ pub fn drafts(tenant: &Tenant, effect: &Effect) -> Vec<Draft> {
         at: effect.at,
         correlation: effect.correlation,
         activity,
-        by: (effect.principal, effect.application.clone()),
+        by: By::Application(effect.principal, effect.application.clone()),
         targets: targets.clone(),
         agent: effect.agent.clone(),
     };

@@ -7,6 +7,7 @@ mod access;
 pub mod alteration;
 pub mod audit;
 pub mod credentials;
+pub mod custom_role;
 mod device;
 pub mod federation;
 mod growth;

@@ -4,14 +4,15 @@
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::Deserialize;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::{
+    credentials::Certificate,
     federation::FederatedCredential,
     principal::{GRAPH, Kind, MICROSOFT, RoleGrant, ServicePrincipal},
     registration::{AppRole, Lock, Redirects, Registration, Scope},
-    tenant::{Assignment, Tenant},
+    tenant::Tenant,
 };
 use crate::{
     cloud::{Names, audience},
@@ -23,6 +24,11 @@ use crate::{
 
 /// The application that people sign in to.
 const PORTAL: &str = "airlock-portal";
+
+/// How long a certificate of a managed identity is valid, in days.
+const CERTIFICATE_DAYS: i64 = 90;
+/// How much of that is left at first, in days: more than this cloud will run.
+const CERTIFICATE_LEFT_DAYS: i64 = 60;
 
 /// Ids of Graph's permissions, which are its app roles and scopes.
 const PERMISSIONS: &str = include_str!("graph_permissions.json");
@@ -40,8 +46,11 @@ struct Permissions {
 }
 
 /// Puts all of it into a tenant, whose own registrations and directory roles are there already.
-pub fn provide(tenant: &mut Tenant, identities: &Identities, names: &Names) {
+pub fn provide(tenant: &mut Tenant, identities: &Identities, names: &Names, now: OffsetDateTime) {
     let is_home = tenant.id == names.tenant;
+    if is_home {
+        tenant.define_roles(identities);
+    }
     let graph = graph(tenant);
     let mut principals: Vec<ServicePrincipal> = Vec::new();
     for registration in tenant.registrations.values() {
@@ -67,7 +76,7 @@ pub fn provide(tenant: &mut Tenant, identities: &Identities, names: &Names) {
         principals.push(principal);
     }
     if is_home {
-        principals.extend(managed_identities(tenant, identities, &principals));
+        principals.extend(managed_identities(tenant, identities, &principals, now));
     }
     principals.push(graph);
     tenant.principals = principals.into_iter().map(|principal| (principal.id, principal)).collect();
@@ -160,10 +169,22 @@ pub fn grant_id(principal: Uuid, role: Uuid) -> Uuid {
     stable_id("app-role-assignment", &format!("{principal}/{role}"))
 }
 
+/// The certificate by which Azure proves a managed identity to Entra. Azure makes and renews it,
+/// and nobody else has its key.
+fn platforms_own(name: &str, client: Uuid, now: OffsetDateTime) -> Certificate {
+    Certificate {
+        key_id: stable_id("managed-identity-certificate", name),
+        name: format!("CN={client}"),
+        start: now - Duration::days(CERTIFICATE_DAYS - CERTIFICATE_LEFT_DAYS),
+        end: now + Duration::days(CERTIFICATE_LEFT_DAYS),
+    }
+}
+
 fn managed_identities(
     tenant: &Tenant,
     identities: &Identities,
     applications: &[ServicePrincipal],
+    now: OffsetDateTime,
 ) -> Vec<ServicePrincipal> {
     let made = identities.identities.iter().map(|(name, identity)| {
         let (id, client) = (principal_id(name), client_id(name));
@@ -176,6 +197,7 @@ fn managed_identities(
             stable_id("subscription", "airlock-local")
         ));
         principal.audience = None;
+        principal.credentials.certificates.push(platforms_own(name, client, now));
         for called in &identity.calls {
             let called = applications.iter().find(|one| one.name == *called);
             for (resource, role) in called
@@ -189,36 +211,4 @@ fn managed_identities(
         principal
     });
     made.collect()
-}
-
-impl Tenant {
-    /// The definition of the role that may remove credentials of one application: not one of
-    /// Entra's own, and assigned for single applications.
-    #[must_use]
-    pub fn credential_remover(&self) -> Uuid {
-        stable_id("role-definition", &format!("{}/credential-remover", self.id))
-    }
-
-    /// Lets a service principal remove credentials of one application.
-    fn let_remove_credentials(&mut self, principal: Uuid, application: Uuid) {
-        let role = self.credential_remover();
-        let id = stable_id("role-assignment", &format!("{principal}/{role}/{application}"));
-        let scope = Some(application);
-        self.assignments.push(Assignment { id, principal, role, scope });
-    }
-
-    /// Assigns a directory role of this name, in the whole tenant or for one application; `None`
-    /// if there is no such role, or it is assigned already.
-    pub fn assign(&mut self, principal: Uuid, role: &str, scope: Option<Uuid>) -> Option<Uuid> {
-        let role = self.roles.iter().find(|known| known.name == role)?.template;
-        let held =
-            |one: &Assignment| (one.principal, one.role, one.scope) == (principal, role, scope);
-        if self.assignments.iter().any(held) {
-            return None;
-        }
-        let place = scope.unwrap_or(self.id);
-        let id = stable_id("role-assignment", &format!("{place}/{principal}/{role}"));
-        self.assignments.push(Assignment { id, principal, role, scope });
-        Some(id)
-    }
 }

@@ -206,7 +206,7 @@ pub fn tenants(
             let id =
                 if tenant.deployment { deployment } else { stable_id("tenant", &tenant.domain) };
             let mut tenant = tenant.build(id, order, (&roles, &skus), &mut issued, now);
-            own::provide(&mut tenant, identities, names);
+            own::provide(&mut tenant, identities, names, now);
             (id, tenant)
         })
         .collect();
@@ -273,11 +273,9 @@ impl SeedTenant {
             .enumerate()
             .map(|(order, seed)| {
                 let risky = self.risky.contains(&seed.user);
-                let mut person = seed.build((&domain, &self.country), order, skus, created);
-                if risky {
-                    person.risk = Risk::Suspected;
-                }
-                (person.id, person)
+                let person = seed.build((&domain, &self.country), order, skus, created);
+                let risk = if risky { Risk::Suspected } else { person.risk };
+                (person.id, Person { risk, ..person })
             })
             .collect();
         let devices = self
@@ -312,6 +310,7 @@ impl SeedTenant {
             people,
             groups,
             roles: roles.to_vec(),
+            custom_roles: Vec::new(),
             assignments,
             eligible,
             devices,

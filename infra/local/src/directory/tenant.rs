@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     access::AccessPolicy,
     audit::Log,
+    custom_role::CustomRole,
     device::Device,
     method::Method,
     principal::{Grant, ServicePrincipal},
@@ -35,6 +36,8 @@ pub struct Tenant {
     pub groups: BTreeMap<Uuid, Group>,
     /// Directory roles that exist here.
     pub roles: Vec<Role>,
+    /// Directory roles of its own.
+    pub custom_roles: Vec<CustomRole>,
     /// Active assignments of directory roles to people and groups.
     pub assignments: Vec<Assignment>,
     /// Who may activate which directory role.
@@ -211,7 +214,7 @@ pub struct Assignment {
     pub id: Uuid,
     /// Object id of the holder.
     pub principal: Uuid,
-    /// Template id of the role.
+    /// Id of the role's definition.
     pub role: Uuid,
     /// The one application that it is held for, if not for the whole tenant.
     pub scope: Option<Uuid>,

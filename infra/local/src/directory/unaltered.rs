@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{
     access::AccessPolicy,
     audit::Log,
+    custom_role::CustomRole,
     principal::{Grant, ServicePrincipal},
     registration::Registration,
     tenant::{Assignment, Group, Tenant},
@@ -27,6 +28,7 @@ struct Kept {
     principals: Tracked<ServicePrincipal>,
     grants: Tracked<Grant>,
     groups: BTreeMap<Uuid, Group>,
+    custom_roles: Vec<CustomRole>,
     assignments: Vec<Assignment>,
     access_policies: Vec<AccessPolicy>,
     audits: Log,
@@ -40,6 +42,7 @@ impl Unaltered {
             principals: tenant.principals.clone(),
             grants: tenant.grants.clone(),
             groups: tenant.groups.clone(),
+            custom_roles: tenant.custom_roles.clone(),
             assignments: tenant.assignments.clone(),
             access_policies: tenant.access_policies.clone(),
             audits: tenant.audits.clone(),
@@ -55,6 +58,7 @@ impl Unaltered {
             tenant.principals.restore(&kept.principals);
             tenant.grants.restore(&kept.grants);
             tenant.groups.clone_from(&kept.groups);
+            tenant.custom_roles.clone_from(&kept.custom_roles);
             tenant.assignments.clone_from(&kept.assignments);
             tenant.access_policies.clone_from(&kept.access_policies);
             tenant.audits.clone_from(&kept.audits);

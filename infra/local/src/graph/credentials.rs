@@ -161,10 +161,9 @@ fn extensible(call: &Call<'_>) -> Result<Uuid, Refusal> {
 fn removable(call: &Call<'_>) -> Result<Uuid, Refusal> {
     let (id, owned, _) = of_caller(call)?;
     let assigned = call.look(|tenant| {
-        let remover = tenant.credential_remover();
         Ok(tenant.assignments.iter().any(|held| {
             held.principal == call.caller.object
-                && held.role == remover
+                && tenant.removes_credentials(held.role)
                 && held.scope.is_none_or(|scope| scope == id)
         }))
     })?;

@@ -166,14 +166,13 @@ pub fn definitions(call: &Call<'_>) -> Outcome {
     let all = call.look(|tenant| {
         let built_in = tenant.roles.iter().map(|role| {
             // What Entra's own roles may do is for Entra to say, and nobody here asks for it.
-            definition((role.template, &role.name, &role.description), true, &[])
+            let described = (role.name.as_str(), role.description.as_str());
+            definition((role.template, role.template), described, true, &[])
         });
-        let own = definition(
-            (tenant.credential_remover(), CREDENTIAL_REMOVER, "Removes credentials, one by one"),
-            false,
-            &["microsoft.directory/applications/credentials/update"],
-        );
-        Ok(built_in.chain([own]).collect::<Vec<_>>())
+        let custom = tenant.custom_roles.iter().map(|role| {
+            definition((role.id, role.template), (&role.name, ""), false, &role.actions)
+        });
+        Ok(built_in.chain(custom).collect::<Vec<_>>())
     })?;
     let admitted = all
         .iter()
@@ -184,14 +183,11 @@ pub fn definitions(call: &Call<'_>) -> Outcome {
     call.page(&what, admitted)
 }
 
-/// The tenant's own directory role, which removes credentials of the applications that it is
-/// assigned for.
-const CREDENTIAL_REMOVER: &str = "Airlock Credential Remover";
-
 fn definition(
-    (id, name, description): (Uuid, &str, &str),
+    (id, template): (Uuid, Uuid),
+    (name, description): (&str, &str),
     is_built_in: bool,
-    actions: &[&str],
+    actions: &[String],
 ) -> Value {
     json!({
         "id": id,
@@ -201,7 +197,7 @@ fn definition(
         "isEnabled": true,
         "resourceScopes": ["/"],
         "rolePermissions": [{ "allowedResourceActions": actions, "condition": null }],
-        "templateId": id,
+        "templateId": template,
         "version": "1",
     })
 }

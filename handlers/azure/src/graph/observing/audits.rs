@@ -1,13 +1,15 @@
-//! What a tenant's own log says was changed by service principals of Airlock's.
+//! What a tenant's own log says was changed by Airlock's objects in the directory, or of them.
 //!
 //! The log is asked for a span of time, and chosen from here. Graph can choose by client id, which
 //! entries of service principals leave out; the object id, which they have, is not among what it
-//! documents to choose by, and an empty answer would pass for a quiet tenant.
+//! documents to choose by, and an empty answer would pass for a quiet tenant. As all of a span is
+//! read for that, what was done to Airlock's objects is chosen from it as well, though Graph could
+//! be asked for a target: one reading cannot tell of the one and be blind to the other.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use airlock_core::{
-    drift::actual::DirectoryChange,
+    drift::{actual::DirectoryChange, sources::Span},
     identity::{ObjectId, TenantId},
     ports::PortError,
     time::Timestamp,
@@ -25,42 +27,42 @@ use crate::{
 /// What is read, for errors.
 const WHAT: &str = "audit log";
 
-/// The most pages of one reading, of 999 entries each.
-const MOST_PAGES: usize = 40;
+/// The most pages of one reading, of 999 entries each. A span with more is to be asked for in
+/// parts: none takes longer than a caller can wait.
+const MOST_PAGES: usize = 10;
 
-/// Pages that may be read without a pause. Graph allows reports to an app and tenant five calls
-/// in ten seconds.
-const AT_ONCE: usize = 5;
-
-/// The pause before each page after those.
+/// The pause before each page but the first. Graph allows reports to an app and tenant five calls
+/// in ten seconds, and whoever asks for one span after the other makes a call for each.
 const PAUSE: Duration = Duration::from_secs(2);
 
 impl Graph {
     pub(super) async fn read_changes(
         &self,
         tenant: TenantId,
-        principals: &[ObjectId],
-        since: Timestamp,
-    ) -> Result<Vec<DirectoryChange>, PortError> {
-        if principals.is_empty() {
-            return Ok(Vec::new());
+        objects: &BTreeSet<ObjectId>,
+        Span { from, until }: Span,
+    ) -> Result<Option<Vec<DirectoryChange>>, PortError> {
+        if objects.is_empty() {
+            return Ok(Some(Vec::new()));
         }
-        let path =
-            format!("/auditLogs/directoryAudits?$filter=activityDateTime%20ge%20{since}&$top=999");
+        let path = format!(
+            "/auditLogs/directoryAudits?$filter=activityDateTime%20ge%20{from}%20and%20\
+             activityDateTime%20le%20{until}&$top=999"
+        );
         let id = Uuid::new_v4();
         let request = self.request("GET", &path, None, id)?;
-        let ours: BTreeSet<ObjectId> = principals.iter().copied().collect();
-        let is_ours = |entry: &Value| by(entry).is_some_and(|by| ours.contains(&by));
-        let mut pages = Pages::up_to(MOST_PAGES, WHAT);
+        let is_ours = |entry: &Value| concerns(entry, objects);
+        let mut pages = Pages::up_to(MOST_PAGES + 1, WHAT);
         let response = in_time(self.send(OBSERVER, tenant, request)).await?;
         pages.add(&answer::read(&response)?)?;
         let mut read = 1;
         while let Some(next) = pages.turn()? {
+            if read >= MOST_PAGES {
+                return Ok(None);
+            }
             // A tenant's whole log is not to be held at once.
             pages.retain(is_ours);
-            if read >= AT_ONCE {
-                tokio::time::sleep(PAUSE).await;
-            }
+            tokio::time::sleep(PAUSE).await;
             in_time(self.turn_page(OBSERVER, tenant, (&mut pages, next), id)).await?;
             read += 1;
         }
@@ -72,14 +74,33 @@ impl Graph {
         changes.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
         // An entry that comes in while pages are turned moves others to the next one.
         changes.dedup();
-        Ok(changes)
+        Ok(Some(changes))
     }
 }
 
-/// Which service principal an entry is about. What people and services without one do is not
-/// ours to understand, whatever form it has.
-fn by(entry: &Value) -> Option<ObjectId> {
-    entry["initiatedBy"]["app"]["servicePrincipalId"].as_str()?.trim().parse().ok()
+/// Whether one of these objects did it, or it was done to one of them. What is in no form that an
+/// entry has does, if it could hide one: it is not understood after that.
+fn concerns(entry: &Value, objects: &BTreeSet<ObjectId>) -> bool {
+    let is_one = |id: ObjectId| objects.contains(&id);
+    let by = initiator(&entry["initiatedBy"]);
+    match &entry["targetResources"] {
+        Value::Null => by.is_some_and(is_one),
+        Value::Array(targets) => {
+            let mut targets = targets.iter().filter_map(|target| parsed(&target["id"]));
+            by.is_some_and(is_one) || targets.any(is_one)
+        }
+        _ => true,
+    }
+}
+
+/// Who did it, by object id: a service principal, or else a person. In an entry of somebody else's
+/// it may have any form.
+fn initiator(by: &Value) -> Option<ObjectId> {
+    parsed(&by["app"]["servicePrincipalId"]).or_else(|| parsed(&by["user"]["id"]))
+}
+
+fn parsed(id: &Value) -> Option<ObjectId> {
+    id.as_str()?.trim().parse().ok()
 }
 
 /// A `directoryAudit`. Whether it succeeded is not asked: what a worker tried without a request
@@ -92,22 +113,11 @@ struct Entry {
     activity_date_time: Timestamp,
     activity_display_name: String,
     correlation_id: Option<String>,
-    initiated_by: Initiator,
+    /// As anybody may have it.
+    #[serde(default)]
+    initiated_by: Value,
     #[serde(default)]
     target_resources: Option<Vec<Target>>,
-}
-
-/// An `auditActivityInitiator`.
-#[derive(Deserialize)]
-struct Initiator {
-    app: Initiating,
-}
-
-/// An `appIdentity`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Initiating {
-    service_principal_id: ObjectId,
 }
 
 /// A `targetResource`. Its names are people's.
@@ -127,7 +137,7 @@ impl From<Entry> for DirectoryChange {
         Self {
             id: entry.id,
             at: entry.activity_date_time,
-            by: entry.initiated_by.app.service_principal_id,
+            by: initiator(&entry.initiated_by),
             // None, or not one: then no request is known to have caused it.
             correlation: entry.correlation_id.and_then(|id| Uuid::try_parse(&id).ok()),
             activity: entry.activity_display_name,

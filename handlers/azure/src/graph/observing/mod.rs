@@ -25,14 +25,13 @@ use airlock_core::{
     comparing::AccessPolicy,
     drift::{
         actual::{
-            Admirer, AppRole, Delegated, DirectoryChange, DirectoryRole, Federated, Registration,
-            ServicePrincipal,
+            Admirer, AppRole, CustomRole, Delegated, DirectoryChange, DirectoryRole, Federated,
+            Registration, ServicePrincipal,
         },
-        sources::{Changed, Directories, Page, Position},
+        sources::{Changed, Directories, Page, Position, Span},
     },
     identity::{ObjectId, TenantId},
     ports::PortError,
-    time::Timestamp,
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
@@ -94,6 +93,15 @@ impl Directories for Graph {
     }
 
     /// N / 20 calls.
+    async fn identities(
+        &self,
+        tenant: TenantId,
+        principals: &[ObjectId],
+    ) -> Result<Vec<ServicePrincipal>, PortError> {
+        in_time(self.read_identities(tenant, principals)).await
+    }
+
+    /// N / 20 calls.
     async fn principal_owners(
         &self,
         tenant: TenantId,
@@ -131,6 +139,11 @@ impl Directories for Graph {
     }
 
     /// One call.
+    async fn custom_roles(&self, tenant: TenantId) -> Result<Vec<CustomRole>, PortError> {
+        in_time(self.read_custom_roles(tenant)).await
+    }
+
+    /// One call.
     async fn owned(
         &self,
         tenant: TenantId,
@@ -144,15 +157,15 @@ impl Directories for Graph {
         in_time(self.all_access_policies(tenant)).await
     }
 
-    /// One call for 999 entries that the tenant's log has since then, by whomever: after five of
-    /// them two seconds apart, each for itself in time, and 40 at most.
+    /// One call for 999 entries that the tenant's log has of that time, by whomever: two seconds
+    /// apart, each for itself in time, and ten at most.
     async fn changes(
         &self,
         tenant: TenantId,
-        principals: &[ObjectId],
-        since: Timestamp,
-    ) -> Result<Vec<DirectoryChange>, PortError> {
-        self.read_changes(tenant, principals, since).await
+        objects: &BTreeSet<ObjectId>,
+        span: Span,
+    ) -> Result<Option<Vec<DirectoryChange>>, PortError> {
+        self.read_changes(tenant, objects, span).await
     }
 
     /// One call, and one for 20 changed applications whose client id Graph leaves out.

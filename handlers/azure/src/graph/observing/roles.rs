@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use airlock_core::{
-    drift::actual::{DirectoryRole, Name},
+    drift::actual::{CustomRole, DirectoryRole, Name, Over},
     identity::{ObjectId, TenantId},
     ports::PortError,
 };
 use serde::{Deserialize, Deserializer};
+use uuid::Uuid;
 
 use super::{there, understood};
 use crate::graph::{Graph, OBSERVER, batch::Questions, pages::NotUnderstood};
@@ -17,6 +18,7 @@ use crate::graph::{Graph, OBSERVER, batch::Questions, pages::NotUnderstood};
 const ASSIGNED: &str = "directory roles";
 const GROUPS: &str = "memberships";
 const NAMES: &str = "names of directory roles";
+const CUSTOM: &str = "directory roles of a tenant's own";
 
 const GROUP: &str = "#microsoft.graph.group";
 
@@ -39,14 +41,13 @@ impl Graph {
         } else {
             self.names(tenant).await?
         };
-        // By its id, one that has no name.
-        let name = |role: &Name| known.get(role).cloned().unwrap_or_else(|| role.to_string());
-        let named = |roles: BTreeSet<(Name, Option<ObjectId>)>| {
-            let named = |(role, over)| DirectoryRole { name: name(&role), over };
-            let all: BTreeSet<DirectoryRole> = roles.into_iter().map(named).collect();
-            all.into_iter().collect()
+        let named = |(definition, over)| DirectoryRole {
+            definition,
+            over,
+            name: known.get(&definition).cloned(),
         };
-        Ok(held.into_iter().map(|(holder, roles)| (holder, named(roles))).collect())
+        let roles = |held: BTreeSet<(Uuid, Over)>| held.into_iter().map(named).collect();
+        Ok(held.into_iter().map(|(holder, held)| (holder, roles(held))).collect())
     }
 
     /// Ids of the roles that were given to each of these themselves, and what each is over.
@@ -54,7 +55,7 @@ impl Graph {
         &self,
         tenant: TenantId,
         holders: &[ObjectId],
-    ) -> Result<BTreeMap<ObjectId, BTreeSet<(Name, Option<ObjectId>)>>, PortError> {
+    ) -> Result<BTreeMap<ObjectId, BTreeSet<(Uuid, Over)>>, PortError> {
         let path = |holder| {
             format!(
                 "/roleManagement/directory/roleAssignments?$filter=principalId%20eq%20'{holder}'"
@@ -68,22 +69,42 @@ impl Graph {
                 if assigned.iter().any(|one| one.principal != holder) {
                     return Err(NotUnderstood(ASSIGNED).into());
                 }
-                let roles = assigned.iter().map(|one| (Name::new(&one.role), one.over()));
+                let roles = assigned.iter().map(|one| (one.role, one.over()));
                 Ok((holder, roles.collect()))
             })
             .collect()
     }
 
     /// Names of all roles of a tenant, by their ids.
-    async fn names(&self, tenant: TenantId) -> Result<BTreeMap<Name, String>, PortError> {
+    async fn names(&self, tenant: TenantId) -> Result<BTreeMap<Uuid, String>, PortError> {
         let paths =
             [String::from("/roleManagement/directory/roleDefinitions?$select=id,displayName")];
         let questions = Questions { application: OBSERVER, tenant, what: NAMES, paths: &paths };
         let mut answers = self.ask_for_all_of_each(questions).await?;
         let roles = answers.pop().flatten().ok_or(NotUnderstood(NAMES))?;
-        let roles: Vec<Definition> = understood(roles, NAMES)?;
-        let named = |role: Definition| Some((Name::new(&role.id), role.display_name?));
+        let roles: Vec<Named> = understood(roles, NAMES)?;
+        let named = |role: Named| Some((role.id, role.display_name?));
         Ok(roles.into_iter().filter_map(named).collect())
+    }
+
+    pub(super) async fn read_custom_roles(
+        &self,
+        tenant: TenantId,
+    ) -> Result<Vec<CustomRole>, PortError> {
+        // What Entra's own allow is a third of a megabyte, and nobody can change it.
+        let paths = [String::from(
+            "/roleManagement/directory/roleDefinitions?$filter=isBuiltIn%20eq%20false\
+             &$select=id,templateId,displayName,isBuiltIn,isEnabled,rolePermissions",
+        )];
+        let questions = Questions { application: OBSERVER, tenant, what: CUSTOM, paths: &paths };
+        let mut answers = self.ask_for_all_of_each(questions).await?;
+        let roles = answers.pop().flatten().ok_or(NotUnderstood(CUSTOM))?;
+        let roles: Vec<Definition> = understood(roles, CUSTOM)?;
+        // Else the filter meant nothing, and what is missing would not be missed.
+        if roles.iter().any(|role| role.is_built_in) {
+            return Err(NotUnderstood(CUSTOM).into());
+        }
+        Ok(roles.into_iter().map(CustomRole::from).collect())
     }
 
     /// The groups to which roles can be given and that each of these belongs to.
@@ -120,25 +141,70 @@ struct Assignment {
     #[serde(rename = "principalId")]
     principal: ObjectId,
     #[serde(rename = "roleDefinitionId")]
-    role: String,
-    #[serde(rename = "directoryScopeId")]
-    scope: String,
+    role: Uuid,
+    /// Null, if it is over a part that an application knows.
+    #[serde(rename = "directoryScopeId", deserialize_with = "there")]
+    scope: Option<String>,
+    #[serde(rename = "appScopeId", default)]
+    part: Option<String>,
 }
 
 impl Assignment {
-    /// The one object that it is over. What is not understood is taken for everything.
-    fn over(&self) -> Option<ObjectId> {
-        self.scope.strip_prefix('/')?.parse().ok()
+    /// What it is over. Only what is certainly the directory or one object is taken for it.
+    fn over(&self) -> Over {
+        let Some(scope) = &self.scope else {
+            return Over::Part(Name::new(self.part.as_deref().unwrap_or_default()));
+        };
+        let object = scope.strip_prefix('/').and_then(|rest| rest.parse().ok());
+        match object {
+            Some(object) => Over::Object(object),
+            None if scope == "/" => Over::Directory,
+            None => Over::Part(Name::new(scope)),
+        }
     }
+}
+
+/// The name of a `unifiedRoleDefinition`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Named {
+    id: Uuid,
+    #[serde(deserialize_with = "there")]
+    display_name: Option<String>,
 }
 
 /// A `unifiedRoleDefinition`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Definition {
-    id: String,
+    id: Uuid,
+    template_id: Uuid,
     #[serde(deserialize_with = "there")]
     display_name: Option<String>,
+    is_built_in: bool,
+    is_enabled: bool,
+    role_permissions: Vec<Permission>,
+}
+
+/// A `unifiedRolePermission`. Its condition only takes away, and so does what it excludes: neither
+/// is counted.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Permission {
+    allowed_resource_actions: Vec<String>,
+}
+
+impl From<Definition> for CustomRole {
+    fn from(found: Definition) -> Self {
+        let actions = found.role_permissions.iter().flat_map(|one| &one.allowed_resource_actions);
+        Self {
+            id: found.id,
+            template: found.template_id,
+            enabled: found.is_enabled,
+            actions: actions.map(|action| Name::new(action)).collect(),
+            name: found.display_name,
+        }
+    }
 }
 
 /// A group, a directory role, an administrative unit.

@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use super::{
     credentials::{self, credentials},
-    there,
+    there, understood,
 };
-use crate::graph::Graph;
+use crate::graph::{Graph, OBSERVER, batch::Questions, pages::NotUnderstood};
 
 /// What is read, for errors.
 const WHAT: &str = "service principals";
@@ -29,6 +29,28 @@ impl Graph {
         let client = |principal: &Principal| principal.app_id;
         let found = self.of_clients(tenant, which, (clients, client)).await?;
         Ok(found.into_iter().map(ServicePrincipal::from).collect())
+    }
+
+    /// Those with these object ids, as far as they are there.
+    pub(super) async fn read_identities(
+        &self,
+        tenant: TenantId,
+        principals: &[ObjectId],
+    ) -> Result<Vec<ServicePrincipal>, PortError> {
+        let path = |id: &ObjectId| format!("/servicePrincipals/{id}?$select={PROPERTIES}");
+        let paths: Vec<String> = principals.iter().map(path).collect();
+        let questions = Questions { application: OBSERVER, tenant, what: WHAT, paths: &paths };
+        let answers = self.ask_for_each(questions).await?;
+        let mut all = Vec::with_capacity(answers.len());
+        for (asked, answer) in principals.iter().zip(answers) {
+            for found in understood::<Principal>(answer.into_iter().collect(), WHAT)? {
+                if found.id != *asked {
+                    return Err(NotUnderstood(WHAT).into());
+                }
+                all.push(found.into());
+            }
+        }
+        Ok(all)
     }
 }
 

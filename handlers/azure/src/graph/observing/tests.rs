@@ -6,6 +6,7 @@ mod objects;
 mod rights;
 mod stream;
 
+use airlock_core::time::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -28,6 +29,11 @@ fn shouted(number: u128) -> String {
 
 fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
+}
+
+/// A span of time.
+fn year() -> Span {
+    Span { from: at("2026-01-01T00:00:00Z"), until: at("2026-12-31T23:59:59Z") }
 }
 
 /// The object that a path is about: its second segment.

@@ -24,7 +24,7 @@ fn judge(seen: &Tenant) -> Judged {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let policies = seen.policies.as_ref().map_err(|unread| *unread)?;
+    let policies = seen.policies.reading()?;
     let bare = wanted.iter().filter(|context| !is_backed(context, policies));
     let deviations = bare.map(|context| {
         let deviation = Deviation::of(format!("context/{}", context.as_str()));

@@ -24,7 +24,7 @@ fn judge(seen: &Deployment) -> Judged {
     for registration in registrations {
         let Some((name, declared)) = seen.desired.named(registration.client) else { continue };
         let found = federated.get(&registration.object).map_or(&[][..], Vec::as_slice);
-        let is_declared = |each: &&Federated| is_declared(each, declared, &seen.desired);
+        let is_declared = |each: &&Federated| seen.desired.is_declared(each, declared);
         let standing = found.iter().filter(is_declared).count();
         for extra in found.iter().filter(|each| !is_declared(each)) {
             all.push(undeclared(name, registration, declared, extra, &seen.desired));
@@ -37,12 +37,6 @@ fn judge(seen: &Deployment) -> Judged {
         }
     }
     Ok(all)
-}
-
-fn is_declared(found: &Federated, declared: &Application, desired: &Desired) -> bool {
-    declared.trusts.is_some_and(|principal| found.subject == principal.to_string())
-        && found.issuer == desired.issuer
-        && found.audiences.iter().eq([desired.audience])
 }
 
 fn undeclared(

@@ -1,17 +1,18 @@
-//! Each application holds the application permissions that were declared, and no other.
+//! Each application holds the application permissions that were declared, and no other; and each
+//! managed identity the app roles of what it calls.
 
 use std::collections::BTreeSet;
 
-use super::{Check, Deviation, Judge, Judged, Severity, Tenant, listed};
+use super::{Check, Deployment, Deviation, Judge, Judged, Severity, Tenant, listed};
 use crate::{drift::actual::AppRole, identity::ObjectId};
 
 pub(super) const CHECK: Check = Check {
     name: "application-permission",
     severity: Severity::Critical,
-    explanation: "An application of Airlock's holds a permission that was not declared, or lacks \
-                  one that was.",
+    explanation: "An application or managed identity of Airlock's holds a permission that was not \
+                  declared, or lacks one that was.",
     remediation: "Remove the app role assignment, or grant the declared one again.",
-    judge: Judge::Tenant(judge),
+    judge: Judge::Both(of_identities, judge),
     lasting: false,
 };
 
@@ -24,22 +25,37 @@ fn judge(seen: &Tenant) -> Judged {
     let mut all = Vec::new();
     for principal in principals {
         let Some((name, declared)) = seen.desired.named(principal.client) else { continue };
-        let none = Vec::new();
-        let held = app_roles.get(&principal.object).unwrap_or(&none);
-        let of_graph: BTreeSet<&String> =
-            held.iter().filter(|each| each.resource == GRAPH).map(|each| &each.role).collect();
-        for AppRole { resource, role } in held {
-            if *resource == GRAPH && declared.permissions.contains(role) {
-                continue;
-            }
-            let deviation = Deviation::of(format!("principal/{name}/permission/{resource}/{role}"));
-            all.push(deviation.declared(listed(&declared.permissions)).found(role));
-        }
-        for missing in declared.permissions.iter().filter(|each| !of_graph.contains(each)) {
-            let thing = format!("principal/{name}/permission/{GRAPH}/{missing}");
-            let deviation = Deviation::of(thing).declared(missing).found("not granted");
-            all.push(deviation.as_bad_as(Severity::Medium));
-        }
+        let role = |role: &String| AppRole { resource: GRAPH, role: role.clone() };
+        let declared = declared.permissions.iter().map(role).collect();
+        let held = app_roles.get(&principal.object).map_or(&[][..], Vec::as_slice);
+        all.extend(compared(&format!("principal/{name}"), &declared, held));
     }
     Ok(all)
+}
+
+fn of_identities(seen: &Deployment) -> Judged {
+    let principals = seen.identities.principals.as_ref().map_err(|unread| *unread)?;
+    let app_roles = seen.identities.app_roles.as_ref().map_err(|unread| *unread)?;
+    let (mut all, none) = (Vec::new(), BTreeSet::new());
+    for principal in principals {
+        let Some(app) = seen.desired.identity(principal.object) else { continue };
+        let declared = seen.desired.calls.get(&app).unwrap_or(&none);
+        let held = app_roles.get(&principal.object).map_or(&[][..], Vec::as_slice);
+        all.extend(compared(&format!("identity/{app}"), declared, held));
+    }
+    Ok(all)
+}
+
+fn compared(whose: &str, declared: &BTreeSet<AppRole>, held: &[AppRole]) -> Vec<Deviation> {
+    let held: BTreeSet<AppRole> = held.iter().cloned().collect();
+    let of = |AppRole { resource, role }: &AppRole| {
+        Deviation::of(format!("{whose}/permission/{resource}/{role}"))
+    };
+    let roles = || listed(declared.iter().map(|each| &each.role));
+    let extra = held.difference(declared);
+    let extra = extra.map(|each| of(each).declared(roles()).found(&each.role));
+    let missing = declared
+        .difference(&held)
+        .map(|each| of(each).declared(&each.role).found("not granted").as_bad_as(Severity::Medium));
+    extra.chain(missing).collect()
 }

@@ -1,6 +1,10 @@
 //! Whatever Airlock's service principals change, a claim accounts for.
 
 use super::{Check, Deviation, Judge, Judged, Severity, Tenant, listed};
+use crate::drift::{
+    actual::DirectoryChange,
+    seen::{Unaccounted, Why},
+};
 
 pub(super) const CHECK: Check = Check {
     name: "change-without-receipt",
@@ -15,10 +19,20 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(seen: &Tenant) -> Judged {
     let unaccounted = seen.unaccounted.as_ref().map_err(|unread| *unread)?;
-    let deviations = unaccounted.iter().map(|change| {
-        let deviation = Deviation::of(format!("change/{}", change.id.to_lowercase()));
-        let what = format!("{} of {} at {}", change.activity, listed(&change.targets), change.at);
-        deviation.declared("a claim").found(what)
+    let without = unaccounted.iter().filter(|each| each.why != Why::Stranger);
+    let deviations = without.map(|Unaccounted { change, why }| {
+        let found = format!("{}: {}", told(change), why.words());
+        of(change).declared("a claim").found(found)
     });
     Ok(deviations.collect())
+}
+
+/// The finding of a change.
+pub(super) fn of(change: &DirectoryChange) -> Deviation {
+    Deviation::of(format!("change/{}", change.id.to_lowercase()))
+}
+
+/// A change in a line.
+pub(super) fn told(DirectoryChange { activity, targets, at, .. }: &DirectoryChange) -> String {
+    format!("{activity} of {} at {at}", listed(targets))
 }

@@ -1,14 +1,17 @@
-//! A tenant has the service principals of Airlock's own applications, and they are enabled.
+//! A tenant has the service principals of Airlock's own applications, and they are enabled; and so
+//! are those of its managed identities.
 
-use super::{Check, Deviation, Judge, Judged, Severity, Tenant};
+use super::{Check, Deployment, Deviation, Judge, Judged, Severity, Tenant};
+use crate::identity::App;
 
 pub(super) const CHECK: Check = Check {
     name: "service-principal",
     severity: Severity::Medium,
     explanation: "A service principal of Airlock's is missing in the tenant, disabled, or not that \
-                  of the registration that it names.",
-    remediation: "Consent to the application again, or enable its service principal.",
-    judge: Judge::Tenant(judge),
+                  of the registration that it names; or that of a managed identity is missing or \
+                  disabled.",
+    remediation: "Consent to the application again, or enable the service principal.",
+    judge: Judge::Both(of_identities, judge),
     lasting: false,
 };
 
@@ -30,6 +33,22 @@ fn judge(seen: &Tenant) -> Judged {
                 all.push(of().declared("enabled").found("disabled"));
             }
             Some(_) => {}
+        }
+    }
+    Ok(all)
+}
+
+fn of_identities(seen: &Deployment) -> Judged {
+    let principals = seen.identities.principals.as_ref().map_err(|unread| *unread)?;
+    let mut all = Vec::new();
+    for (app, principal) in &seen.desired.principals {
+        let of = || Deviation::of(format!("identity/{app}"));
+        match principals.iter().find(|each| each.object == *principal) {
+            Some(found) if found.enabled => {}
+            Some(_) => all.push(of().declared("enabled").found("disabled")),
+            // The admin plane can be a person.
+            None if *app == App::Admin => {}
+            None => all.push(of().declared("a managed identity").found("none")),
         }
     }
     Ok(all)

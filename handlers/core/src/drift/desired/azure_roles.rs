@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Declared, Identity, NotDesired};
+use super::{Declared, DeclaredIdentity, NotDesired};
 use crate::{
     drift::actual::{Name, RoleAssignment},
     identity::{App, ObjectId},
@@ -24,13 +24,13 @@ pub(super) fn assignments(
     let mut all = BTreeSet::new();
     for (app, identity) in &declared.identities {
         for (right, scope) in rights(identity, manifest) {
-            let role = declared.azure_roles.get(right);
+            let role = declared.azure_roles.get(right).map(|role| role.id.to_string());
             let role = role.ok_or_else(|| NotDesired::Unknown(format!("the right {right}")))?;
             let principal = principals.get(app).copied();
             let principal = principal.ok_or_else(|| NotDesired::Unknown(app.to_string()))?;
             all.insert(RoleAssignment {
                 scope: Name::new(&scope),
-                role: Name::new(role),
+                role: Name::new(&role),
                 principal,
             });
         }
@@ -38,7 +38,7 @@ pub(super) fn assignments(
     Ok(all)
 }
 
-fn rights(identity: &Identity, manifest: &Manifest) -> Vec<(&'static str, String)> {
+fn rights(identity: &DeclaredIdentity, manifest: &Manifest) -> Vec<(&'static str, String)> {
     let vault = format!("/providers/Microsoft.KeyVault/vaults/{}", host(&manifest.vault));
     let bus = format!("/providers/Microsoft.ServiceBus/namespaces/{}", host(&manifest.bus));
     let cosmos =

@@ -1,11 +1,18 @@
 //! A finding from when it is first seen until it is seen to be gone.
 
+mod accepted;
+mod flood;
+mod listed;
+mod place;
+mod spoilt;
+
 use super::*;
 use crate::{
     binding::{Accepted, Producer, SignedBy},
     drift::{
         actual::{Credential, CredentialKind},
         mending::OPERATION,
+        seen::Source,
     },
     jws::Signed,
     producer::{self, Event},
@@ -96,24 +103,26 @@ async fn what_the_terms_accept_is_not_open_and_nothing_is_asked_for_it() {
     let stage = Stage::new().await;
     registered(&stage).await;
     planted(&stage);
-    stage.drift();
-    let thing = format!("application/airlock-worker-passwords/password/{}", Uuid::from_u128(7));
-    let check = "secretless-application";
-    let finding = super::super::findings::fingerprint(&Partition::platform(), check, &thing);
-    let until = stage.world.now().plus_s(3600);
-    let accepted = Accepted { finding, reason: "an exercise".to_owned(), until };
+    stage.round().await;
+    let about = async || {
+        let mut standing = stage.standing().await.into_iter();
+        standing.find(|each| each.check == "secretless-application").unwrap()
+    };
+    let (finding, evidence) = (about().await.fingerprint, about().await.evidence());
+    assert_eq!(asked(&stage).len(), 1);
+    let until = stage.world.now().plus_s(7200);
+    let accepted = Accepted { finding, evidence, reason: "an exercise".to_owned(), until };
     stage.world.change_terms(CONTOSO, |terms| terms.accepted.push(accepted)).await;
     stage.world.seal().await;
 
     stage.round().await;
-    let standing = stage.standing().await;
-    assert_eq!(standing[0].state, State::Accepted { reason: "an exercise".to_owned(), until });
-    assert_eq!(asked(&stage).len(), 0);
-
-    stage.world.pass(3600).await;
-    stage.round().await;
-    assert!(matches!(stage.standing().await[0].state, State::Remediating { attempt: 1, .. }));
+    assert_eq!(about().await.state, State::Accepted { reason: "an exercise".to_owned(), until });
     assert_eq!(asked(&stage).len(), 1);
+
+    stage.world.pass(7200).await;
+    stage.round().await;
+    assert!(matches!(about().await.state, State::Remediating { attempt: 1, .. }));
+    assert_eq!(asked(&stage).len(), 2);
 }
 
 #[tokio::test]

@@ -5,13 +5,13 @@ use super::*;
 use crate::{
     drift::{
         actual::{
-            AppRole, Credential, CredentialKind, Delegated, DirectoryRole, Federated, Function,
-            Name, RoleAssignment, Route, Settings,
+            AppRole, AzureRole, Credential, CredentialKind, CustomRole, Delegated, DirectoryRole,
+            Federated, Function, IdentityTrust, Name, Over, RoleAssignment, Route, Settings,
         },
-        desired::CREDENTIAL_REMOVER,
         severity::Severity::{self, Critical, High, Medium},
     },
     memory::actual::{GRAPH, Is, object, principal},
+    time::Timestamp,
 };
 
 const PASSWORDS: &str = "airlock-worker-passwords";
@@ -51,8 +51,55 @@ fn site(is: &mut Is, app: App) -> &mut crate::drift::actual::Site {
     is.sites.iter_mut().find(|site| site.app == Some(app)).unwrap()
 }
 
-fn whole(name: &str) -> DirectoryRole {
-    DirectoryRole { name: name.to_owned(), over: None }
+/// Of Entra's own: Global Administrator.
+const ADMINISTRATOR: Uuid = uuid::uuid!("62e90394-69f5-4237-9190-012177145e10");
+
+fn whole(definition: Uuid, name: &str) -> DirectoryRole {
+    DirectoryRole { definition, over: Over::Directory, name: Some(name.to_owned()) }
+}
+
+/// Roles of the worker that resets passwords: User Administrator alone.
+fn roles(is: &mut Is) -> &mut Vec<DirectoryRole> {
+    is.directory_roles.get_mut(&at_contoso()).unwrap()
+}
+
+/// Roles of the application that takes credentials away.
+fn removing(is: &mut Is) -> &mut Vec<DirectoryRole> {
+    is.directory_roles.get_mut(&principal(CONTOSO, id(0xc010 + 7))).unwrap()
+}
+
+fn remover(is: &mut Is) -> &mut CustomRole {
+    &mut is.custom_roles[0]
+}
+
+/// The role in Azure that creates blobs.
+fn creator(is: &mut Is) -> &mut AzureRole {
+    let id = Name::new("8a3a3f6e-63d0-4a2b-9c39-7d0c6f3a1e04");
+    is.azure_roles.iter_mut().find(|each| each.id == id).unwrap()
+}
+
+/// Principal id of an app's identity.
+fn identity(app: App) -> ObjectId {
+    let index = APPS.into_iter().chain([App::Admin]).position(|each| each == app).unwrap();
+    id(0xa000 + index as u128)
+}
+
+fn identified(is: &mut Is, app: App) -> &mut crate::drift::actual::ServicePrincipal {
+    is.identities.iter_mut().find(|each| each.object == identity(app)).unwrap()
+}
+
+fn managed(is: &mut Is, app: App) -> &mut crate::drift::actual::ManagedIdentity {
+    is.managed.iter_mut().find(|each| each.principal == identity(app)).unwrap()
+}
+
+/// Somebody whom an identity is made to trust.
+fn pipeline(subject: Option<&str>) -> IdentityTrust {
+    IdentityTrust {
+        name: Name::new("ci"),
+        issuer: "https://token.actions.example".to_owned(),
+        subject: subject.map(str::to_owned),
+        audiences: ["api://AzureADTokenExchange".to_owned()].into(),
+    }
 }
 
 fn credential(kind: CredentialKind) -> Credential {
@@ -70,10 +117,10 @@ fn route(is: &mut Is, change: fn(&mut Route)) {
     is.routes.insert(route);
 }
 
-fn grant(is: &mut Is, scope: &str, person: Option<ObjectId>) {
+fn grant(is: &mut Is, of: ObjectId, scope: &str, person: Option<ObjectId>) {
     let scopes = [scope.to_owned()].into();
     let grant = Delegated { id: "g1".to_owned(), resource: GRAPH, scopes, person };
-    is.delegated.entry(at_contoso()).or_default().push(grant);
+    is.delegated.entry(of).or_default().push(grant);
 }
 
 #[rustfmt::skip]
@@ -136,13 +183,128 @@ const ROWS: &[Row] = &[
     ("a permission more", |is| is.app_roles.get_mut(&at_contoso()).unwrap().push(AppRole { resource: GRAPH, role: "Directory.ReadWrite.All".to_owned() }), "application-permission", Critical),
     ("a permission over another interface", |is| is.app_roles.get_mut(&at_contoso()).unwrap().push(AppRole { resource: id(0x777), role: "full_access".to_owned() }), "application-permission", Critical),
     ("a permission less", |is| is.app_roles.get_mut(&at_contoso()).unwrap().clear(), "application-permission", Medium),
-    ("a grant for everybody", |is| grant(is, "Mail.Read", None), "delegated-grant", Critical),
-    ("a grant for one", |is| grant(is, "Mail.Read", Some(id(0x5))), "delegated-grant", High),
-    ("a directory role more", |is| is.directory_roles.get_mut(&at_contoso()).unwrap().push(whole("Global Administrator")), "directory-role", Critical),
-    ("a role over more than was declared", |is| { let all = is.directory_roles.get_mut(&principal(CONTOSO, id(0xc010 + 7))).unwrap(); all.push(whole(CREDENTIAL_REMOVER)); }, "directory-role", Critical),
-    ("a directory role less", |is| is.directory_roles.get_mut(&at_contoso()).unwrap().clear(), "directory-role", Medium),
+    ("a grant for everybody", |is| grant(is, at_contoso(), "Mail.Read", None), "delegated-grant", Critical),
+    ("a grant for one", |is| grant(is, at_contoso(), "Mail.Read", Some(id(0x5))), "delegated-grant", High),
+    ("a directory role more", |is| roles(is).push(whole(ADMINISTRATOR, "Global Administrator")), "directory-role", Critical),
+    ("a directory role that is called like the declared one", |is| roles(is).push(whole(Uuid::from_u128(0xbad), "User Administrator")), "directory-role", Critical),
+    ("another directory role by the declared name", |is| roles(is)[0].definition = ADMINISTRATOR, "directory-role", Critical),
+    ("a role over more than was declared", |is| { let role = removing(is)[0].clone(); removing(is).push(DirectoryRole { over: Over::Directory, ..role }); }, "directory-role", Critical),
+    ("a role over an application that was not declared", |is| { let rotator = object(id(0xc010 + 6)); removing(is)[0].over = Over::Object(rotator); }, "directory-role", Critical),
+    ("a role over a part of the directory, instead", |is| roles(is)[0].over = Over::Part(Name::new("/administrativeUnits/1")), "directory-role", Critical),
+    ("a directory role less", |is| roles(is).clear(), "directory-role", Medium),
+    ("a role over an application less", |is| { removing(is).pop(); }, "directory-role", Medium),
+    ("a role of our own allows more", |is| { remover(is).actions.insert(Name::new("microsoft.directory/applications/owners/update")); }, "directory-role-definition", Critical),
+    ("a role of our own allows something else", |is| remover(is).actions = [Name::new("microsoft.directory/users/password/update")].into(), "directory-role-definition", Critical),
+    ("a role of our own exists twice, and once allows more", |is| { let more = CustomRole { id: Uuid::from_u128(0xbad), actions: [Name::new("microsoft.directory/applications/allProperties/allTasks")].into(), ..remover(is).clone() }; is.custom_roles.push(more); }, "directory-role-definition", Critical),
+    ("a role of our own allows less", |is| remover(is).actions.clear(), "directory-role-definition", Medium),
+    ("a role of our own is switched off", |is| remover(is).enabled = false, "directory-role-definition", Medium),
+    ("a role of our own in Azure allows more", |is| { creator(is).data_actions.insert(Name::new("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write")); }, "azure-role-definition", Critical),
+    ("a role of our own in Azure allows everything", |is| creator(is).actions = [Name::new("*")].into(), "azure-role-definition", Critical),
+    ("a role of our own in Azure takes something out", |is| { let action = creator(is).data_actions.first().unwrap().clone(); creator(is).excluded.insert(action); }, "azure-role-definition", Medium),
+    ("a role of our own in Azure allows less", |is| creator(is).data_actions.clear(), "azure-role-definition", Medium),
+    ("a role of our own in Azure can be assigned elsewhere", |is| { creator(is).assignable.insert(Name::new("/subscriptions/1")); }, "azure-role-definition", Medium),
+    ("a role of our own in Azure is gone", |is| { is.azure_roles.pop(); }, "azure-role-definition", Medium),
+    ("an identity holds a permission", |is| is.app_roles.get_mut(&identity(App::Execute)).unwrap().push(AppRole { resource: GRAPH, role: "User.Read.All".to_owned() }), "application-permission", Critical),
+    ("an identity calls another application", |is| is.app_roles.get_mut(&identity(App::Signin)).unwrap().push(AppRole { resource: id(0x777), role: "Confirmations.Ask".to_owned() }), "application-permission", Critical),
+    ("an inner app calls intake", |is| { let asks = is.app_roles[&identity(App::Signin)].clone(); is.app_roles.get_mut(&identity(App::Drift)).unwrap().extend(asks); }, "application-permission", Critical),
+    ("an identity may not call what it calls", |is| is.app_roles.get_mut(&identity(App::Signin)).unwrap().clear(), "application-permission", Medium),
+    ("an identity holds a directory role", |is| { is.directory_roles.insert(identity(App::Rotate), vec![whole(ADMINISTRATOR, "Global Administrator")]); }, "directory-role", Critical),
+    ("an identity holds a role of our own", |is| { let role = removing(is)[0].clone(); is.directory_roles.insert(identity(App::Rotate), vec![role]); }, "directory-role", Critical),
+    ("an identity acts for everybody", |is| grant(is, identity(App::Intake), "Mail.Read", None), "delegated-grant", Critical),
+    ("an identity acts for one", |is| grant(is, identity(App::Intake), "openid", Some(id(0x5))), "delegated-grant", High),
+    ("an identity is owned", |is| { is.owners.insert(identity(App::Drift), vec![id(0x999)]); }, "principal-owner", High),
+    ("an identity has a password", |is| identified(is, App::Execute).credentials.push(credential(CredentialKind::Password)), "secretless-principal", Critical),
+    ("an identity has a certificate that does not end", |is| identified(is, App::Admin).credentials.push(credential(CredentialKind::Key)), "secretless-principal", Critical),
+    ("an identity has a certificate for a year", |is| identified(is, App::Signin).credentials[0].ends = Some(Timestamp::from_unix_s(crate::tests::world::NOON + 365 * 86_400)), "secretless-principal", Critical),
+    ("an identity is disabled", |is| identified(is, App::Intake).enabled = false, "service-principal", Medium),
+    ("an identity is gone", |is| is.identities.retain(|each| each.object != identity(App::Signin)), "service-principal", Medium),
+    ("an identity trusts a pipeline", |is| managed(is, App::Execute).trusts.push(pipeline(Some("repo:evil/evil"))), "identity-trust", Critical),
+    ("the admin plane's identity trusts by a pattern", |is| managed(is, App::Admin).trusts.push(pipeline(None)), "identity-trust", Critical),
+    ("an identity is in no group of ours", |is| is.managed.retain(|each| each.principal != identity(App::Drift)), "identity-trust", Medium),
     ("the rotator owns a worker", |is| { is.owned.insert(principal(CONTOSO, id(0xc010 + 6)), vec![object(client())]); }, "rotator-ownership", Critical),
 ];
+
+#[tokio::test]
+async fn whatever_is_planted_on_any_identity_is_found() {
+    type Planting = (&'static str, fn(&mut Is, App));
+    let plantings: [Planting; 6] = [
+        ("application-permission", |is, app| {
+            let role = AppRole { resource: GRAPH, role: "User.Read.All".to_owned() };
+            is.app_roles.entry(identity(app)).or_default().push(role);
+        }),
+        ("directory-role", |is, app| {
+            is.directory_roles.insert(identity(app), vec![whole(ADMINISTRATOR, "any")]);
+        }),
+        ("delegated-grant", |is, app| grant(is, identity(app), "User.Read", None)),
+        ("principal-owner", |is, app| drop(is.owners.insert(identity(app), vec![id(0x999)]))),
+        ("secretless-principal", |is, app| {
+            identified(is, app).credentials.push(credential(CredentialKind::Password));
+        }),
+        ("identity-trust", |is, app| managed(is, app).trusts.push(pipeline(Some("repo:x")))),
+    ];
+    let stage = Stage::new().await;
+    let declared = stage.actual.is.lock().unwrap().clone();
+    let drift = stage.drift();
+    for app in APPS.into_iter().chain([App::Admin]) {
+        for (_, plant) in plantings {
+            plant(&mut stage.actual.is.lock().unwrap(), app);
+        }
+        drift.round().await.unwrap();
+        stage.world.seal().await;
+
+        let standing = stage.standing().await;
+        let mut found: Vec<_> =
+            standing.iter().map(|each| (each.check.as_str(), each.severity)).collect();
+        found.sort_unstable();
+        let mut expected = plantings.map(|(check, _)| match check {
+            "principal-owner" => (check, High),
+            check => (check, Critical),
+        });
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{app}");
+        let whose = format!("/identity/{app}/");
+        let open =
+            |each: &Finding| each.drift.as_ref().is_some_and(|each| each.state == State::Open);
+        for finding in stage.all().await.iter().filter(|each| open(each)) {
+            assert!(finding.subject.contains(&whose), "{}", finding.subject);
+        }
+
+        *stage.actual.is.lock().unwrap() = declared.clone();
+        drift.round().await.unwrap();
+        stage.world.seal().await;
+        assert_eq!(stage.standing().await, [], "{app}");
+    }
+}
+
+#[tokio::test]
+async fn a_role_is_known_by_its_id_whatever_it_is_called_or_nobody_knows_its_name() {
+    let stage = Stage::new().await;
+    {
+        let mut is = stage.actual.is.lock().unwrap();
+        for role in is.directory_roles.values_mut().flatten() {
+            role.name = None;
+        }
+        remover(&mut is).name = Some("Harmless".to_owned());
+    }
+
+    stage.round().await;
+
+    assert_eq!(stage.standing().await, []);
+}
+
+#[tokio::test]
+async fn the_admin_plane_can_be_a_person() {
+    let stage = Stage::new().await;
+    {
+        let mut is = stage.actual.is.lock().unwrap();
+        is.identities.retain(|each| each.object != identity(App::Admin));
+        is.managed.retain(|each| each.principal != identity(App::Admin));
+    }
+
+    stage.round().await;
+
+    assert_eq!(stage.standing().await, []);
+}
 
 #[tokio::test]
 async fn each_single_change_is_found_by_the_right_check_and_no_other() {

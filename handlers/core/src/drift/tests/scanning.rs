@@ -118,3 +118,95 @@ async fn a_removed_application_trusts_nobody() {
 
     assert_eq!(foreign(&stage).await, []);
 }
+
+/// Applications of others on twenty pages, of which each takes so long to read.
+async fn of_pages(takes_s: i64) -> Stage {
+    let (stage, execute) = of_many().await;
+    {
+        let mut is = stage.actual.is.lock().unwrap();
+        is.changed = (0..400).map(stranger).collect();
+        trusts(&mut is, 390, execute);
+    }
+    let slow = (stage.world.clock.clone(), takes_s);
+    stage.actual.slow.lock().unwrap().insert(Source::Applications, slow);
+    stage
+}
+
+#[tokio::test]
+async fn a_scan_that_has_no_more_time_goes_on_from_there_in_another_process() {
+    let quick = of_pages(0).await;
+    quick.round().await;
+    let slow = of_pages(4).await;
+
+    let mut rounds = 1;
+    while slow.round().await.unreadable > 0 {
+        assert_eq!(foreign(&slow).await, [], "not before everything was looked at");
+        rounds += 1;
+        assert!(rounds < 20);
+    }
+
+    assert!(rounds > 3, "{rounds}");
+    assert_eq!(foreign(&slow).await.len(), 2);
+    // A page more in each tenant and round: that nothing is left.
+    let (needed, read) = (reads(&quick), reads(&slow));
+    assert!(read <= needed + 2 * rounds, "{read} of {needed} in {rounds} rounds");
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_looks_at_a_few_pages_twice() {
+    let quick = of_pages(0).await;
+    quick.round().await;
+    let stage = of_pages(0).await;
+    // Some reads into the scan of the first tenant nothing answers any more, as if it were dead.
+    stage.actual.broken_after.lock().unwrap().insert(Source::Applications, 25);
+    stage.round().await;
+    stage.actual.broken_after.lock().unwrap().clear();
+
+    stage.round().await;
+
+    assert_eq!(foreign(&stage).await.len(), 2);
+    let again = reads(&stage) - reads(&quick);
+    assert!(again <= 2 * 5 + 2, "{again} reads for nothing");
+}
+
+#[tokio::test]
+async fn tenants_that_there_is_no_time_for_come_first_next_time_and_are_told_of_after_an_hour() {
+    let stage = Stage::new().await;
+    stage.round().await;
+    let overlooked = async || {
+        let all = stage.all().await.into_iter().filter(|finding| {
+            let drifted = finding.drift.as_ref().unwrap();
+            drifted.check == "tenant-not-looked-at"
+                && !matches!(drifted.state, State::Resolved { .. })
+        });
+        all.map(|finding| finding.subject.rsplit('/').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    // Whoever is looked at takes all the time of a round.
+    let slow = (stage.world.clock.clone(), 400);
+    stage.actual.slow.lock().unwrap().insert(Source::DirectoryAudits, slow);
+    let drift = stage.drift();
+
+    let mut looked_at = Vec::new();
+    for _ in 0..4 {
+        stage.actual.spans.lock().unwrap().clear();
+        assert_eq!(drift.round().await.unwrap().left, 1);
+        stage.world.seal().await;
+        looked_at.extend(stage.actual.spans.lock().unwrap().first().map(|(tenant, _)| *tenant));
+    }
+    assert_eq!(looked_at[0], looked_at[2]);
+    assert_eq!(looked_at[1], looked_at[3]);
+    assert_ne!(looked_at[0], looked_at[1]);
+    assert_eq!(overlooked().await, [] as [String; 0]);
+
+    // Longer than an hour.
+    stage.world.pass(4000).await;
+    drift.round().await.unwrap();
+    stage.world.seal().await;
+    assert_eq!(overlooked().await.len(), 2);
+    stage.actual.slow.lock().unwrap().clear();
+    drift.round().await.unwrap();
+    stage.world.seal().await;
+    drift.round().await.unwrap();
+    assert_eq!(overlooked().await, [] as [String; 0]);
+}

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    binding::Conditions,
     drift::{
         actual::{Credential, CredentialKind},
         findings::{STALE_S, UNREADABLE},
@@ -10,9 +11,10 @@ use crate::{
     },
     finding::Verdict,
     ports::PortError,
+    step_up::Context,
 };
 
-const READ: [Source; 18] = [
+const READ: [Source; 22] = [
     Source::Registrations,
     Source::FederatedCredentials,
     Source::ApplicationOwners,
@@ -21,6 +23,8 @@ const READ: [Source; 18] = [
     Source::AppRoles,
     Source::DelegatedGrants,
     Source::DirectoryRoles,
+    Source::Identities,
+    Source::CustomRoles,
     Source::OwnedApplications,
     Source::DirectoryAudits,
     Source::Applications,
@@ -29,6 +33,8 @@ const READ: [Source; 18] = [
     Source::Functions,
     Source::Stores,
     Source::RoleAssignments,
+    Source::AzureRoles,
+    Source::ManagedIdentities,
     Source::FrontDoor,
     Source::Packages,
 ];
@@ -117,5 +123,77 @@ async fn what_no_tenant_rests_on_is_not_read() {
     let reads = stage.actual.reads.lock().unwrap();
     assert_eq!(reads.get(&Source::AccessPolicies), None);
     assert_eq!(reads.get(&Source::Registrations), Some(&1), "the deployment's, once");
-    assert_eq!(reads.get(&Source::AppRoles), Some(&2), "once in each tenant");
+    assert_eq!(
+        reads.get(&Source::AppRoles),
+        Some(&3),
+        "once in each tenant, and of the identities"
+    );
+}
+
+/// What is told of as unreadable in the deployment.
+async fn unread(stage: &Stage) -> Vec<String> {
+    let all = stage.all().await.into_iter();
+    let mut all: Vec<String> = all
+        .filter(|finding| matches!(finding.verdict, Verdict::Unreadable | Verdict::Stale))
+        .map(|finding| finding.subject)
+        .collect();
+    all.sort_unstable();
+    all
+}
+
+#[tokio::test]
+async fn each_of_two_sources_that_one_check_needs_is_told_of_and_neither_hides_the_other() {
+    let stage = Stage::new().await;
+    let broken = |sources: &[Source]| {
+        let broken: BTreeMap<Source, fn() -> PortError> =
+            sources.iter().map(|source| (*source, denied as fn() -> PortError)).collect();
+        *stage.actual.broken.lock().unwrap() = broken;
+    };
+
+    broken(&[Source::Stores, Source::FrontDoor]);
+    let round = stage.round().await;
+    assert_eq!(round.unreadable, 2);
+    assert_eq!(unread(&stage).await, ["unreadable/source/front-door", "unreadable/source/stores"]);
+
+    broken(&[Source::Stores]);
+    stage.round().await;
+    assert_eq!(unread(&stage).await, ["unreadable/source/stores"]);
+
+    // What needs another source that cannot be read was not looked at: it is not readable again.
+    broken(&[Source::AppSettings]);
+    stage.round().await;
+    broken(&[Source::Sites]);
+    stage.round().await;
+    let said = unread(&stage).await;
+    assert_eq!(said, ["unreadable/source/app-settings", "unreadable/source/sites"]);
+
+    broken(&[]);
+    stage.round().await;
+    assert_eq!(unread(&stage).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_a_tenant_rests_on_is_read_once_in_a_round_for_whoever_judges_and_whoever_decides() {
+    let stage = Stage::new().await;
+    let c1 = Context::try_from("c1".to_owned()).unwrap();
+    let conditions = Conditions { step_up: Some(c1), ..Conditions::default() };
+    stage
+        .world
+        .change_terms(CONTOSO, |terms| {
+            terms.operations.insert("account.disable".to_owned(), conditions);
+        })
+        .await;
+    stage.world.seal().await;
+
+    let round = stage.round().await;
+
+    assert_eq!(stage.actual.reads.lock().unwrap().get(&Source::AccessPolicies), Some(&1));
+    // One finding says so to approvals, another one to people.
+    assert_eq!((round.backing, round.detected, round.failed), (1, 1, 0));
+    // As long as it cannot be read, what was said stands; what nobody may read shows nothing.
+    for (error, backing) in [(later as fn() -> PortError, 0), (denied, 1), (denied, 0)] {
+        stage.actual.broken.lock().unwrap().insert(Source::AccessPolicies, error);
+        let round = stage.round().await;
+        assert_eq!((round.backing, round.unreadable, round.failed), (backing, 1, 0));
+    }
 }

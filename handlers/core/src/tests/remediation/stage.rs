@@ -19,7 +19,7 @@ use crate::{
     drift::{
         actual::Federated,
         check::Mend,
-        desired::{Application, Desired},
+        desired::{self, Application, Desired},
         severity::Severity,
     },
     execution::{Tools, Worker},
@@ -94,7 +94,7 @@ fn declared(client: ObjectId, mendable: bool) -> Application {
         client,
         trusts: Some(IDENTITY),
         permissions: none(),
-        directory_roles: none(),
+        directory_roles: BTreeSet::new(),
         scopes: none(),
         app_roles: none(),
         redirects: none(),
@@ -115,14 +115,21 @@ fn desired() -> Desired {
         principals: BTreeMap::new(),
         issuer: ISSUER.to_owned(),
         audience: AUDIENCE,
+        calls: BTreeMap::new(),
+        credential_remover: desired::Role {
+            name: "Airlock Credential Remover".to_owned(),
+            template: Uuid::from_u128(0xf005),
+            actions: Some(BTreeSet::new()),
+        },
         sites: BTreeMap::new(),
         role_assignments: BTreeSet::new(),
+        azure_roles: Vec::new(),
     }
 }
 
 fn remediator(registered: Arc<Registered>) -> Arc<Remediator> {
     let own = BTreeSet::from([METHODS_CLIENT, ROTATOR_CLIENT]);
-    Arc::new(Remediator::new(registered, &desired(), &own))
+    Arc::new(Remediator::new(registered, desired(), &own))
 }
 
 /// What takes credentials away where there is nothing.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::{
     claim,
     decision::Verdict,
+    drift::{self, looks, scan},
     erasure, finding,
     identity::{
         App, ObjectId, PersonId,
@@ -148,6 +149,8 @@ impl Stage {
         recorder.handle(&told.body, None).await.unwrap();
         names.push(("event", crate::recording::document_id(started.digest())));
 
+        // How far drift has looked.
+        Box::pin(drift::tests::looked_at(&world)).await;
         let revoked = revoke(&world, [&april, &harriet]).await;
         let published = publish(&world).await;
         world.change_terms(CONTOSO, |terms| "Contoso".clone_into(&mut terms.name)).await;
@@ -203,6 +206,8 @@ impl Stage {
             self.add(name, &contoso, id, other);
         }
         self.add("data key", &contoso, first("data-key-", 0).unwrap(), None);
+        self.add("look at a tenant", &contoso, looks::KIND.to_owned(), None);
+        self.add("scan of applications", &contoso, scan::KIND.to_owned(), None);
         self.add("finding", &contoso, first("finding-", 0).unwrap(), None);
         self.add("outbox message", &contoso, first("outbox-", 0).unwrap(), first("outbox-", 1));
         self.add("marker", &contoso, first("once-", 0).unwrap(), None);

@@ -10,7 +10,8 @@ use crate::openapi::forms::{Digest, ObjectId, TenantId, Timestamp, UniqueId};
 pub struct Finding {
     /// Names it, for as long as it deviates and ever after.
     pub fingerprint: Digest,
-    /// The check that found it; `unreadable`, if it is about a source.
+    /// The check that found it; `unreadable`, if it is about a source; `stored-finding`, if it is
+    /// about a stored finding that is not what `drift` wrote.
     pub check: String,
     /// What it is about.
     pub subject: String,
@@ -18,11 +19,11 @@ pub struct Finding {
     pub verdict: FindingVerdict,
     /// How bad it is.
     pub severity: Severity,
-    /// What that means. Absent for a source.
+    /// What that means. Absent if the check is no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     pub explanation: Option<String>,
-    /// What mends it. Absent for a source.
+    /// What mends it. Absent if the check is no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     pub remediation: Option<String>,
@@ -34,6 +35,9 @@ pub struct Finding {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     pub found: Option<String>,
+    /// Names all of that. The tenant's terms accept a finding together with this: what becomes of
+    /// the thing later is open again.
+    pub evidence: Digest,
     /// When it was first seen, since it was last seen to be gone.
     pub first_seen: Timestamp,
     /// When it was last written down that it was seen.
@@ -175,6 +179,7 @@ mod tests {
                 remediation: mend.is_none().then_some("what mends it"),
                 declared: Some("none".to_owned()),
                 found: None,
+                evidence: Sha256::of(&[b"what was seen"]),
                 first_seen: at,
                 last_seen: at,
                 state,

@@ -9,9 +9,14 @@ use crate::foreign::{Quoted, Word};
 
 /// A list of findings.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the list is called so in the API")]
 pub struct Findings {
     /// The worst first.
     pub findings: Vec<FindingView>,
+    /// Stored documents that lie where findings do and are not what `drift` wrote.
+    pub violations: Vec<String>,
+    /// Whether there are more than these.
+    pub more: bool,
 }
 
 /// Something that deviates from what was declared, or a source that could not be read.
@@ -39,6 +44,8 @@ pub struct FindingView {
     /// What is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
+    /// Names all of that, for whoever accepts it.
+    pub evidence: String,
     /// When it was first seen.
     pub first_seen: Timestamp,
     /// When it was last written down that it was seen.
@@ -79,22 +86,33 @@ pub struct Mend {
 }
 
 /// As a table.
-pub struct Table<'a>(&'a [FindingView]);
+pub struct Table<'a>(&'a Findings);
 
 /// As what would be changed.
-pub struct Plan<'a>(&'a [FindingView]);
+pub struct Plan<'a>(&'a Findings);
+
+/// What the list does not show.
+struct Besides<'a>(&'a Findings);
 
 impl Findings {
     /// What was found.
     #[must_use]
     pub fn table(&self) -> Table<'_> {
-        Table(&self.findings)
+        Table(self)
     }
 
     /// What would mend it.
     #[must_use]
     pub fn plan(&self) -> Plan<'_> {
-        Plan(&self.findings)
+        Plan(self)
+    }
+
+    /// Whether somebody has to look: whoever watches wants to find nothing that nobody accepted,
+    /// and to see everything.
+    #[must_use]
+    pub fn is_alarming(&self) -> bool {
+        let is_open = |each: &FindingView| each.state != "accepted";
+        self.more || !self.violations.is_empty() || self.findings.iter().any(is_open)
     }
 }
 
@@ -131,7 +149,7 @@ impl FindingView {
             )
         });
         let by_people = || {
-            let text = self.remediation.as_deref().unwrap_or("See why the source cannot be read.");
+            let text = self.remediation.as_deref().unwrap_or("What found it is no more.");
             format!("by hand: {}", said(text))
         };
         match self.state.as_str() {
@@ -167,11 +185,12 @@ fn said(text: &str) -> String {
 /// A table.
 impl fmt::Display for Table<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return formatter.write_str("no findings");
+        let Findings { findings, .. } = self.0;
+        if findings.is_empty() {
+            return write!(formatter, "no findings{}", Besides(self.0));
         }
         let head = COLUMNS.map(str::to_owned);
-        let rows = self.0.iter().map(FindingView::cells);
+        let rows = findings.iter().map(FindingView::cells);
         let rows: Vec<[String; 6]> = std::iter::once(head).chain(rows).collect();
         let widest = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
         let widths: Vec<usize> = (0..COLUMNS.len()).filter_map(widest).collect();
@@ -181,22 +200,38 @@ impl fmt::Display for Table<'_> {
             let end = if index == 0 { "" } else { "\n" };
             write!(formatter, "{end}{}", line.trim_end())?;
         }
-        Ok(())
+        write!(formatter, "{}", Besides(self.0))
     }
 }
 
 /// One finding after the other.
 impl fmt::Display for Plan<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return formatter.write_str("nothing would be changed");
+        let Findings { findings, .. } = self.0;
+        if findings.is_empty() {
+            return write!(formatter, "nothing would be changed{}", Besides(self.0));
         }
-        for (index, finding) in self.0.iter().enumerate() {
+        for (index, finding) in findings.iter().enumerate() {
             let end = if index == 0 { "" } else { "\n" };
-            let FindingView { severity, subject, fingerprint, .. } = finding;
+            let FindingView { severity, subject, fingerprint, evidence, .. } = finding;
             write!(formatter, "{end}{} {}", word(severity), thing(subject))?;
             write!(formatter, "\n  finding {}", word(fingerprint))?;
+            write!(formatter, "\n  evidence {}", word(evidence))?;
             write!(formatter, "\n  {}", finding.remedy())?;
+        }
+        write!(formatter, "{}", Besides(self.0))
+    }
+}
+
+/// A line for each, below the list.
+impl fmt::Display for Besides<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Findings { violations, more, .. } = self.0;
+        for document in violations {
+            write!(formatter, "\nnot what drift wrote: {}", thing(document))?;
+        }
+        if *more {
+            formatter.write_str("\nthere are more, which are not shown")?;
         }
         Ok(())
     }
@@ -214,23 +249,46 @@ mod tests {
             "subject": "secretless-application/application/x/password/1", "verdict": "drift",
             "severity": "critical", "declared": "none", "found": "a password",
             "remediation": "Remove it.", "first_seen": 1_700_000_000, "last_seen": 1_700_000_000,
-            "state": "open", "signed": "a.b.c",
+            "state": "open", "signed": "a.b.c", "evidence": "def",
         });
         let more = more.as_object().unwrap().clone();
         finding.as_object_mut().unwrap().extend(more);
         serde_json::from_value(finding).unwrap()
     }
 
+    fn found(findings: Vec<FindingView>) -> Findings {
+        Findings { findings, violations: Vec::new(), more: false }
+    }
+
     #[test]
     fn a_table_tells_what_is_wrong_since_when() {
         let findings = vec![finding(&json!({ "found": "a pass\u{202e}word" }))];
-        let told = Findings { findings }.table().to_string();
+        let told = found(findings).table().to_string();
         let (head, line) = told.split_once('\n').unwrap();
         assert!(head.starts_with("severity  verdict  state  since                 what"), "{head}");
         let begin = "critical  drift    open   2023-11-14T22:13:20Z  secretless-application/";
         assert!(line.starts_with(begin), "{line}");
         assert!(line.ends_with(r#""none" -> "a pass\u{202e}word""#), "{line}");
-        assert_eq!(Findings { findings: Vec::new() }.table().to_string(), "no findings");
+        assert_eq!(found(Vec::new()).table().to_string(), "no findings");
+    }
+
+    #[test]
+    fn what_is_left_out_or_not_genuine_is_told_below_and_is_an_alarm() {
+        let violations = vec!["finding-abc".to_owned(), "x\ny".to_owned()];
+        let accepted = || vec![finding(&json!({ "state": "accepted", "reason": "known" }))];
+        assert!(found(vec![finding(&json!({}))]).is_alarming());
+        assert!(!found(accepted()).is_alarming());
+
+        let spoilt = Findings { violations, ..found(accepted()) };
+        let below = "\nnot what drift wrote: finding-abc\nnot what drift wrote: \"x\\u{a}y\"";
+        assert!(spoilt.table().to_string().ends_with(below), "{}", spoilt.table());
+        assert!(spoilt.is_alarming());
+
+        let left_out = Findings { more: true, ..found(accepted()) };
+        assert!(left_out.plan().to_string().ends_with("\nthere are more, which are not shown"));
+        assert!(left_out.is_alarming());
+        let none = Findings { more: true, ..found(Vec::new()) };
+        assert_eq!(none.table().to_string(), "no findings\nthere are more, which are not shown");
     }
 
     #[test]
@@ -242,10 +300,14 @@ mod tests {
             finding(&json!({ "mend": mend, "state": "remediating", "attempt": 2 })),
             finding(&json!({ "state": "accepted", "reason": "an exercise" })),
         ];
-        let told = Findings { findings }.plan().to_string();
+        let told = found(findings).plan().to_string();
+        assert!(told.starts_with(
+            "critical secretless-application/application/x/password/1\n  finding abc\n  evidence def"
+        ));
         let remedies: Vec<&str> = told
             .lines()
-            .filter(|line| line.starts_with("  ") && !line.contains("finding "))
+            .filter(|line| line.starts_with("  ") && !line.starts_with("  finding "))
+            .filter(|line| !line.starts_with("  evidence "))
             .collect();
         assert_eq!(
             remedies,
@@ -256,7 +318,7 @@ mod tests {
                 "  nothing, it is accepted: \"an exercise\"",
             ]
         );
-        let none = Findings { findings: Vec::new() }.plan().to_string();
+        let none = found(Vec::new()).plan().to_string();
         assert_eq!(none, "nothing would be changed");
     }
 }

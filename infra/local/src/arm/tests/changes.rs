@@ -44,6 +44,28 @@ async fn an_assignment_is_over_what_its_id_says() {
 }
 
 #[tokio::test]
+async fn whoever_an_identity_trusts_is_listed_below_it() {
+    let world = World::of("drift");
+    let identity = "providers/Microsoft.ManagedIdentity/userAssignedIdentities/airlock-execute";
+    let trusted = format!("~/{identity}/federatedIdentityCredentials?api-version=2024-11-30");
+    assert_eq!(world.list(&trusted).await, [] as [Value; 0]);
+
+    let body = json!({ "properties": {
+        "issuer": "https://token.actions.githubusercontent.com",
+        "subject": "repo:evil/evil:ref:refs/heads/main",
+        "audiences": ["api://AzureADTokenExchange"],
+    } });
+    let id = format!("{identity}/federatedIdentityCredentials/ci");
+    world.change(json!({ "id": id, "create": body })).unwrap();
+
+    let found = world.list(&trusted).await;
+    assert_eq!(names(&found), ["ci"]);
+    assert_eq!(found[0]["properties"], body["properties"]);
+    let other = trusted.replace("airlock-execute", "airlock-drift");
+    assert_eq!(world.list(&other).await, [] as [Value; 0]);
+}
+
+#[tokio::test]
 async fn what_is_deleted_is_gone_with_what_is_below_it() {
     let world = World::of("drift");
     let site = "providers/Microsoft.Web/sites/airlock-local-execute";

@@ -182,6 +182,51 @@ async fn nobody_but_drift_reads_anything_and_nobody_writes() {
 }
 
 #[tokio::test]
+async fn every_role_that_is_assigned_is_defined_and_azures_own_are_not_custom() {
+    let world = World::of("drift");
+    let all = "~/providers/Microsoft.Authorization";
+    let version = format!("api-version={ROLES}");
+
+    let assigned = world.list(&format!("{all}/roleAssignments?{version}")).await;
+    let defined = world.list(&format!("{all}/roleDefinitions?{version}")).await;
+
+    let ids: Vec<&str> = defined.iter().map(|one| one["id"].as_str().unwrap()).collect();
+    for one in &assigned {
+        let role = one["properties"]["roleDefinitionId"].as_str().unwrap();
+        assert!(ids.contains(&role), "{role}");
+        assert_eq!(world.get(&format!("{role}?{version}")).await["id"], role);
+    }
+    let own = "$filter=type%20eq%20'CustomRole'";
+    let custom = world.list(&format!("{all}/roleDefinitions?{version}&{own}")).await;
+    assert!(custom.len() < defined.len());
+    assert!(custom.iter().all(|one| one["properties"]["type"] == "CustomRole"));
+}
+
+#[tokio::test]
+async fn nobody_is_handed_a_key_to_anything() {
+    let stores = [
+        ("Microsoft.Storage/storageAccounts/airlocklocal/listKeys", "2026-04-01"),
+        ("Microsoft.DocumentDB/databaseAccounts/airlock-local/listKeys", "2026-03-15"),
+        (
+            "Microsoft.ServiceBus/namespaces/airlock-local/AuthorizationRules/a/listKeys",
+            "2026-01-01",
+        ),
+        ("Microsoft.Web/sites/airlock-local-intake/host/default/listkeys", WEB),
+    ];
+    for identity in ["drift", "intake", "admin"] {
+        let world = World::of(identity);
+        for (path, version) in stores {
+            let path = format!("~/providers/{path}?api-version={version}");
+
+            let asked = world.refused(Method::POST, &path).await;
+            assert_eq!(asked, refusal(403, "AuthorizationFailed"), "{identity}: {path}");
+            let read = world.refused(Method::GET, &path).await;
+            assert_eq!(read, refusal(405, "MethodNotAllowed"), "{identity}: {path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_token_for_another_service_is_not_accepted() {
     let sites = format!("~/providers/Microsoft.Web/sites?api-version={WEB}");
 

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Alteration, NotAltered, credentials, grants};
+use super::{Alteration, NotAltered, Owner, credentials, grants};
 use crate::{
     directory::{
         Propagation, Tenant,
-        audit::{Activity, Draft, target},
+        audit::{Activity, By, Draft, target},
         own::scope_id,
         principal::ServicePrincipal,
         registration::{AppRole, Registration, Scope},
@@ -88,6 +88,10 @@ impl Alteration {
             Self::RemoveDirectoryRole { from, role } => {
                 grants::take_role(scene.tenant()?, &from, &role)
             }
+            Self::SetRoleActions { role, actions } => {
+                grants::allow(scene.tenant()?, &role, actions)
+            }
+            Self::RemoveRole { role } => grants::define_no_more(scene.tenant()?, &role),
             Self::AddToGroup { service_principal, group } => {
                 grants::join(scene.tenant()?, &service_principal, &group)
             }
@@ -99,11 +103,10 @@ impl Alteration {
                 }
                 Ok(json!({}))
             }
-            Self::WriteAudit { service_principal, activity, person, correlation, seconds_ago } => {
+            Self::WriteAudit { by, activity, target, correlation, seconds_ago } => {
                 let at = now - Duration::seconds(i64::from(seconds_ago.unwrap_or_default()));
                 let correlation = correlation.unwrap_or_else(Uuid::new_v4);
-                let who = (service_principal.as_str(), person.as_deref());
-                write_audit(scene.tenant()?, who, activity, (at, correlation))
+                write_audit(scene.tenant()?, (&by, target.as_deref()), activity, (at, correlation))
             }
             Self::RemoveApplication { application } => scene.remove_application(&application),
             policy @ (Self::SetAccessPolicy { .. } | Self::RemoveAccessPolicy { .. }) => {
@@ -291,18 +294,31 @@ pub(super) fn principal<'t>(
         .ok_or_else(|| absent(named))
 }
 
+/// The person, registration or service principal of this name or id.
+fn object(tenant: &Tenant, named: &str) -> Result<Uuid, NotAltered> {
+    let person = tenant.person(named).map(|person| person.id);
+    person
+        .or_else(|| registration(tenant, named).ok().map(|one| one.id))
+        .map_or_else(|| principal(tenant, named).map(|one| one.id), Ok)
+}
+
 fn write_audit(
     tenant: &mut Tenant,
-    (by, person): (&str, Option<&str>),
+    (by, done_to): (&Owner, Option<&str>),
     activity: String,
     (at, correlation): (OffsetDateTime, Uuid),
 ) -> Outcome {
-    let by = principal(tenant, by)?;
-    let by = (by.id, by.name.clone());
-    let person = person
-        .map(|name| tenant.person(name).ok_or_else(|| absent(name)))
-        .transpose()?
-        .map(|person| target(tenant, person.id));
+    let by = match by {
+        Owner::ServicePrincipal(named) => {
+            let by = principal(tenant, named)?;
+            By::Application(by.id, by.name.clone())
+        }
+        Owner::Person(named) => {
+            let by = tenant.person(named).ok_or_else(|| absent(named))?;
+            By::Person(by.id, by.user_principal_name.clone())
+        }
+    };
+    let done_to = done_to.map(|named| object(tenant, named)).transpose()?;
     tenant.audits.add(Draft {
         at,
         correlation,
@@ -314,7 +330,7 @@ fn write_audit(
             reason: String::new(),
         },
         by,
-        targets: person.into_iter().collect(),
+        targets: done_to.into_iter().map(|id| target(tenant, id)).collect(),
         agent: None,
     });
     Ok(json!({ "correlation": correlation }))

@@ -93,20 +93,36 @@ pub(super) fn give_role(
 ) -> Outcome {
     let to = principal(tenant, to)?.id;
     let scope = application.map(|name| registration(tenant, name).map(|one| one.id)).transpose()?;
-    if !tenant.roles.iter().any(|known| known.name == role) {
-        return Err(absent(role));
-    }
+    tenant.role_named(role).ok_or_else(|| absent(role))?;
     let id = tenant.assign(to, role, scope).ok_or_else(|| standing(role))?;
     Ok(json!({ "id": id }))
 }
 
 pub(super) fn take_role(tenant: &mut Tenant, from: &str, role: &str) -> Outcome {
     let from = principal(tenant, from)?.id;
-    let known = tenant.roles.iter().find(|known| known.name == role);
-    let template = known.ok_or_else(|| absent(role))?.template;
+    let definition = tenant.role_named(role).ok_or_else(|| absent(role))?;
     let before = tenant.assignments.len();
-    tenant.assignments.retain(|held| (held.principal, held.role) != (from, template));
+    tenant.assignments.retain(|held| (held.principal, held.role) != (from, definition));
     if before == tenant.assignments.len() { Err(absent(role)) } else { Ok(json!({})) }
+}
+
+/// Changes what a directory role of the tenant's own allows.
+pub(super) fn allow(tenant: &mut Tenant, role: &str, actions: Vec<String>) -> Outcome {
+    let found = tenant.custom_roles.iter_mut().find(|known| known.name == role);
+    let found = found.ok_or_else(|| absent(role))?;
+    if found.actions == actions {
+        return Err(standing(role));
+    }
+    found.actions = actions;
+    Ok(json!({ "id": found.id }))
+}
+
+/// Deletes a directory role of the tenant's own, and with it whatever was assigned of it.
+pub(super) fn define_no_more(tenant: &mut Tenant, role: &str) -> Outcome {
+    let found = tenant.custom_roles.iter().position(|known| known.name == role);
+    let removed = tenant.custom_roles.remove(found.ok_or_else(|| absent(role))?);
+    tenant.assignments.retain(|held| held.role != removed.id);
+    Ok(json!({ "id": removed.id }))
 }
 
 /// Makes a service principal a member of a group.

@@ -24,9 +24,10 @@ fn shown(directory: &Directory) -> String {
             let grants: Vec<_> = tenant.grants.values().collect();
             let (roles, policies) = (&tenant.assignments, &tenant.access_policies);
             let audits: Vec<_> = tenant.audits.since(None).collect();
-            let groups = &tenant.groups;
+            let (groups, custom) = (&tenant.groups, &tenant.custom_roles);
             format!(
-                "{groups:?}{registrations:?}{principals:?}{grants:?}{roles:?}{policies:?}{audits:?}"
+                "{groups:?}{custom:?}{registrations:?}{principals:?}{grants:?}{roles:?}\
+                 {policies:?}{audits:?}"
             )
         })
         .unwrap()
@@ -69,6 +70,11 @@ fn all() -> Vec<Value> {
             "application": "airlock-observer" }),
         json!({ "kind": "remove_directory_role", "from": "airlock-worker-passwords",
             "role": "User Administrator" }),
+        json!({ "kind": "add_directory_role", "to": "airlock-drift",
+            "role": "Airlock Credential Remover", "application": "airlock-observer" }),
+        json!({ "kind": "set_role_actions", "role": "Airlock Credential Remover",
+            "actions": ["microsoft.directory/applications/allProperties/allTasks"] }),
+        json!({ "kind": "remove_role", "role": "Airlock Credential Remover" }),
         json!({ "kind": "add_to_group", "service_principal": WORKER,
             "group": "Helpdesk Tier 2" }),
         json!({ "kind": "set_lock", "application": WORKER, "enabled": false }),
@@ -82,7 +88,7 @@ fn all() -> Vec<Value> {
         json!({ "kind": "set_access_policy", "policy": step_up, "excluded_groups": ["Finance"] }),
         json!({ "kind": "set_access_policy", "policy": step_up, "controls": ["block"] }),
         json!({ "kind": "remove_access_policy", "policy": step_up }),
-        json!({ "kind": "write_audit", "service_principal": WORKER, "activity": "Update user" }),
+        json!({ "kind": "write_audit", "by": { "service_principal": WORKER }, "activity": "Update user" }),
         json!({ "kind": "remove_application", "application": "payroll" }),
     ]
 }

@@ -100,28 +100,56 @@ fn entries_are_found_by_time_and_by_who_did_it_newest_first() {
     let world = World::new();
     for seconds_ago in [7_200, 3_600, 60] {
         world.alter(json!({
-            "kind": "write_audit", "service_principal": ACCOUNTS, "activity": "Disable account",
-            "person": "nina@contoso.example", "seconds_ago": seconds_ago,
+            "kind": "write_audit", "by": { "service_principal": ACCOUNTS },
+            "activity": "Disable account",
+            "target": "nina@contoso.example", "seconds_ago": seconds_ago,
         }));
     }
     world.alter(json!({
-        "kind": "write_audit", "service_principal": "payroll", "activity": "Update user",
+        "kind": "write_audit", "by": { "person": "sven@contoso.example" },
+        "activity": "Update application", "target": ACCOUNTS,
     }));
-    let id = service_principal_id(ACCOUNTS, contoso());
-    let hour_ago = OffsetDateTime::now_utc() - time::Duration::minutes(61);
-    let since = crate::directory::written(hour_ago);
+    let ago = |minutes| {
+        crate::directory::written(OffsetDateTime::now_utc() - time::Duration::minutes(minutes))
+    };
+    let (from, until) = (ago(61), ago(-1));
 
     let all = world.audits("?$top=1");
-    let recent = world.audits(&format!(
-        "?$filter=activityDateTime+ge+{since}+and+initiatedBy/app/servicePrincipalId+eq+'{id}'&$top=1"
-    ));
+    let of_span = |by: &str| {
+        let span = format!("activityDateTime+ge+{from}+and+activityDateTime+le+{until}");
+        world.audits(&format!("?$filter={span}+and+initiatedBy/{by}&$top=1"))
+    };
+    let recent = of_span(&format!("app/displayName+eq+'{ACCOUNTS}'"));
+    let by_person = of_span("user/userPrincipalName+eq+'sven@contoso.example'");
 
-    assert_eq!((all.len(), recent.len()), (4, 2));
+    assert_eq!((all.len(), recent.len(), by_person.len()), (4, 2, 1));
+    assert_eq!(by_person[0]["initiatedBy"]["user"]["id"], json!(user("sven")));
+    assert_eq!(by_person[0]["targetResources"][0]["type"], "Application");
     let times: Vec<&str> =
         all.iter().map(|one| one["activityDateTime"].as_str().unwrap()).collect();
     assert!(times.is_sorted_by(|newer, older| newer >= older), "{times:?}");
     assert!(recent.iter().all(|one| one["initiatedBy"]["app"]["displayName"] == ACCOUNTS));
     assert_eq!(world.get(OBSERVER, "/v1.0/auditLogs/directoryAudits?$skiptoken=x").0, 400);
+}
+
+#[test]
+fn the_log_is_filtered_by_what_graph_documents_and_by_nothing_else() {
+    let world = World::new();
+    let id = service_principal_id(ACCOUNTS, contoso());
+    let since = "2031-02-03T12:00:00Z";
+
+    for filter in [
+        format!("initiatedBy/app/servicePrincipalId+eq+'{id}'"),
+        "category+eq+'UserManagement'".to_owned(),
+        format!("activityDateTime+gt+{since}"),
+        format!("activityDateTime+ge+{since}+and+activityDateTime+lt+{since}"),
+        "activityDisplayName+in+('Update+user')".to_owned(),
+        "startswith(initiatedBy/app/displayName,'airlock')".to_owned(),
+    ] {
+        let path = format!("/v1.0/auditLogs/directoryAudits?$filter={filter}");
+        assert_eq!(world.get(OBSERVER, &path).0, 400, "{filter}");
+    }
+    world.audits("?$filter=startswith(activityDisplayName,'Update')");
 }
 
 #[test]

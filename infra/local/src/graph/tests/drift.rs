@@ -267,6 +267,63 @@ fn each_read_wants_a_permission() {
 }
 
 #[test]
+fn a_managed_identity_is_read_by_its_id_with_the_platforms_own_certificate_and_what_it_holds() {
+    let world = World::new();
+    let of =
+        |relation: &str| format!("/v1.0/servicePrincipals/{}{relation}", principal_id("signin"));
+
+    let shown = world.one(&of("?$select=id,accountEnabled,passwordCredentials,keyCredentials"));
+    let held = world.all(OBSERVER, &of("/appRoleAssignments"));
+
+    assert_eq!(shown["id"], principal_id("signin").to_string());
+    assert_eq!(shown["passwordCredentials"], json!([]));
+    assert_eq!(shown["keyCredentials"].as_array().unwrap().len(), 1);
+    let intake = service_principal_id("airlock-intake", contoso());
+    assert_eq!(held.len(), 1);
+    assert_eq!(held[0]["resourceId"], intake.to_string());
+    for relation in ["/owners", "/oauth2PermissionGrants", "/transitiveMemberOf"] {
+        assert_eq!(world.all(OBSERVER, &of(relation)), [] as [Value; 0], "{relation}");
+    }
+}
+
+#[test]
+fn roles_of_the_deployments_own_allow_what_was_declared_until_somebody_changes_them() {
+    let world = World::new();
+    let custom = || {
+        let path = "/v1.0/roleManagement/directory/roleDefinitions?$filter=isBuiltIn%20eq%20false";
+        world.all(OBSERVER, path)
+    };
+
+    let before = custom();
+    assert_eq!(before.len(), 1);
+    let declared = &world.identities.directory_roles["Airlock Credential Remover"];
+    assert_eq!(before[0]["templateId"], declared.template.to_string());
+    assert_ne!(before[0]["id"], before[0]["templateId"], "its id is this tenant's");
+    let allowed = |role: &Value| role["rolePermissions"][0]["allowedResourceActions"].clone();
+    assert_eq!(allowed(&before[0]), json!(declared.actions));
+
+    let more = ["microsoft.directory/applications/allProperties/allTasks"];
+    let role = "Airlock Credential Remover";
+    world.alter(json!({ "kind": "set_role_actions", "role": role, "actions": more }));
+    assert_eq!(allowed(&custom()[0]), json!(more));
+
+    world.alter(json!({ "kind": "remove_role", "role": role }));
+    assert_eq!(custom(), [] as [Value; 0]);
+}
+
+#[test]
+fn the_templates_that_are_declared_are_those_that_tenants_know() {
+    let world = World::new();
+
+    let known = world.all(OBSERVER, "/v1.0/roleManagement/directory/roleDefinitions");
+    for (name, declared) in &world.identities.directory_roles {
+        let role = known.iter().find(|role| role["displayName"] == **name).unwrap();
+        assert_eq!(role["templateId"], declared.template.to_string(), "{name}");
+        assert_eq!(role["isBuiltIn"], declared.actions.is_none(), "{name}");
+    }
+}
+
+#[test]
 fn another_order_and_spelling_tells_the_same() {
     let world = World::new();
     let read = || {

@@ -7,7 +7,7 @@ use super::*;
 type Reading = for<'a> fn(&'a Graph) -> BoxFuture<'a, Result<(), PortError>>;
 
 /// Every method, each asked for enough that it has more than one answer to wait for.
-const READINGS: [(&str, Reading); 13] = [
+const READINGS: [(&str, Reading); 14] = [
     ("registrations", |graph| {
         Box::pin(async { graph.registrations(tenant(), &two()).await.map(drop) })
     }),
@@ -26,14 +26,13 @@ const READINGS: [(&str, Reading); 13] = [
     ("directory_roles", |graph| {
         Box::pin(async { graph.directory_roles(tenant(), &two()).await.map(drop) })
     }),
+    ("custom_roles", |graph| Box::pin(async { graph.custom_roles(tenant()).await.map(drop) })),
     ("owned", |graph| Box::pin(async { graph.owned(tenant(), id(2)).await.map(drop) })),
     ("access_policies", |graph| {
         Box::pin(async { Directories::access_policies(graph, tenant()).await.map(drop) })
     }),
     ("changes", |graph| {
-        Box::pin(async {
-            graph.changes(tenant(), &two(), at("2026-01-01T00:00:00Z")).await.map(drop)
-        })
+        Box::pin(async { graph.changes(tenant(), &two().into(), year()).await.map(drop) })
     }),
     ("changed_applications", |graph| {
         Box::pin(async { graph.changed_applications(tenant(), None).await.map(drop) })
@@ -138,8 +137,9 @@ async fn half_a_page_is_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_collection_without_end_is_not_read_for_ever() {
-    for (name, reading) in READINGS.into_iter().filter(|(name, _)| *name != "changed_applications")
-    {
+    // These give what they have and say that there is more.
+    let by_turns = ["changed_applications", "changes"];
+    for (name, reading) in READINGS.into_iter().filter(|(name, _)| !by_turns.contains(name)) {
         let canned = Canned::new(|_| {
             let next = format!("{ORIGIN}/v1.0/next");
             Reply::ok(json!({ "value": [], "@odata.nextLink": next }))

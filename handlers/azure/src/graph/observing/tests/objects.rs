@@ -94,7 +94,7 @@ async fn nobody_is_asked_about_nothing() {
     assert!(graph.app_roles(tenant(), &[]).await.unwrap().is_empty());
     assert!(graph.directory_roles(tenant(), &[]).await.unwrap().is_empty());
     assert!(graph.admirers(tenant(), &[], &[id(1)]).await.unwrap().is_empty());
-    assert!(graph.changes(tenant(), &[], at("2026-01-01T00:00:00Z")).await.unwrap().is_empty());
+    assert_eq!(graph.changes(tenant(), &BTreeSet::new(), year()).await.unwrap(), Some(Vec::new()));
 }
 
 #[tokio::test]
@@ -271,6 +271,44 @@ async fn service_principals_tell_their_own_credentials_and_their_home() {
     assert!(!read(principal(json!(false), Value::Null)).await.unwrap().enabled);
     assert!(read(principal(Value::Null, Value::Null)).await.unwrap().enabled);
     assert!(read(principal(json!("no"), Value::Null)).await.is_err());
+}
+
+#[tokio::test]
+async fn identities_are_read_by_their_ids_and_one_that_is_gone_is_left_out() {
+    let principal = |number: u128| {
+        json!({
+            "id": shouted(number), "appId": shouted(100 + number), "accountEnabled": true,
+            "appOwnerOrganizationId": null, "passwordCredentials": [],
+            "keyCredentials": [{ "keyId": shouted(7), "endDateTime": "2026-07-01T10:00:00Z" }],
+        })
+    };
+    let canned = Canned::new(move |path| {
+        let asked = about(path);
+        if asked == id(2).to_string() {
+            return Reply::refused(404, "Request_ResourceNotFound");
+        }
+        let number = if asked == id(1).to_string() { 1 } else { 4 };
+        Reply::ok(principal(number))
+    });
+
+    let found = canned.graph.identities(tenant(), &[id(1), id(2)]).await.unwrap();
+
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].object, found[0].home), (id(1), None));
+    assert_eq!(found[0].credentials[0].kind, CredentialKind::Key);
+    assert_eq!(canned.calls().len(), 1);
+    assert!(canned.graph.identities(tenant(), &[]).await.unwrap().is_empty());
+    // Another one is not taken for it.
+    assert!(canned.graph.identities(tenant(), &[id(3)]).await.is_err());
+}
+
+#[tokio::test]
+async fn an_identity_that_cannot_be_read_is_not_gone() {
+    for (status, code) in [(403, "Authorization_RequestDenied"), (503, "serviceNotAvailable")] {
+        let canned = Canned::new(move |_| Reply::refused(status, code));
+
+        assert!(canned.graph.identities(tenant(), &[id(1)]).await.is_err(), "{status}");
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@ use std::{
     time::Duration,
 };
 
+use airlock_core::drift::actual::{Name, Over};
+
 use super::*;
 
 const READ: u128 = 0x51;
@@ -153,28 +155,32 @@ async fn a_grant_is_in_everybodys_name_unless_it_is_certainly_one_persons() {
     assert_eq!(canned.calls().len(), 2);
 }
 
-const ADMINISTRATOR: &str = "62e90394-69f5-4237-9190-012177145e10";
-const OF_USERS: &str = "fe930be7-5e62-47db-91af-98c3a49a38b1";
+const ADMINISTRATOR: Uuid = uuid::uuid!("62e90394-69f5-4237-9190-012177145e10");
+const OF_USERS: Uuid = uuid::uuid!("fe930be7-5e62-47db-91af-98c3a49a38b1");
+/// A role that was made since the names were read, and one that has none.
+const NEW: Uuid = uuid::uuid!("aaaaaaaa-0000-4000-8000-000000000001");
+const NAMELESS: Uuid = uuid::uuid!("aaaaaaaa-0000-4000-8000-000000000002");
 
-fn holds(principal: u128, role: &str) -> Value {
+fn holds(principal: u128, role: Uuid) -> Value {
     json!({
         "id": "x", "principalId": shouted(principal), "directoryScopeId": "/", "appScopeId": null,
-        "roleDefinitionId": role,
+        "roleDefinitionId": role.to_string().to_uppercase(),
     })
 }
 
-/// The same role over one application alone.
-fn over_one() -> Value {
+/// The same role over something else.
+fn over(directory: Value, part: Value) -> Value {
     let mut assigned = holds(1, OF_USERS);
-    assigned["directoryScopeId"] = format!("/{}", shouted(77)).into();
+    assigned["directoryScopeId"] = directory;
+    assigned["appScopeId"] = part;
     assigned
 }
 
 fn names() -> Reply {
     Reply::all(json!([
         { "id": ADMINISTRATOR, "displayName": "Global Administrator" },
-        { "id": OF_USERS.to_uppercase(), "displayName": "User Administrator" },
-        { "id": "nameless", "displayName": null },
+        { "id": OF_USERS.to_string().to_uppercase(), "displayName": "User Administrator" },
+        { "id": NAMELESS, "displayName": null },
     ]))
 }
 
@@ -203,21 +209,88 @@ async fn directory_roles_are_those_given_to_it_and_to_its_groups() {
         assert!(!is_for(41) && !is_for(42), "a group that can hold no role was asked for");
         Reply::all(match () {
             () if is_for(1) => {
-                json!([holds(1, OF_USERS), holds(1, OF_USERS), holds(1, "NEW"), over_one()])
+                let one = over(format!("/{}", shouted(77)).into(), Value::Null);
+                json!([holds(1, OF_USERS), holds(1, OF_USERS), holds(1, NEW), one])
             }
-            () if is_for(40) => json!([holds(40, ADMINISTRATOR), holds(40, "nameless")]),
+            () if is_for(40) => json!([holds(40, ADMINISTRATOR), holds(40, NAMELESS)]),
             () => json!([]),
         })
     });
 
     let held = canned.graph.directory_roles(tenant(), &[id(1), id(2), id(3)]).await.unwrap();
 
-    let whole = |name: &str| DirectoryRole { name: name.to_owned(), over: None };
-    let one = DirectoryRole { over: Some(id(77)), ..whole("User Administrator") };
-    assert_eq!(held[&id(1)], [whole("User Administrator"), one, whole("new")]);
-    assert_eq!(held[&id(2)], [whole("Global Administrator"), whole("nameless")]);
+    let whole = |definition: Uuid, name: Option<&str>| DirectoryRole {
+        definition,
+        over: Over::Directory,
+        name: name.map(str::to_owned),
+    };
+    let user = whole(OF_USERS, Some("User Administrator"));
+    let one = DirectoryRole { over: Over::Object(id(77)), ..user.clone() };
+    assert_eq!(held[&id(1)], [whole(NEW, None), user, one]);
+    let administrator = whole(ADMINISTRATOR, Some("Global Administrator"));
+    assert_eq!(held[&id(2)], [administrator, whole(NAMELESS, None)]);
     assert!(held[&id(3)].is_empty());
     assert_eq!(canned.calls().len(), 4);
+}
+
+#[tokio::test]
+async fn only_what_is_certainly_the_directory_or_one_object_is_taken_for_it() {
+    let unit = format!("/administrativeUnits/{}", shouted(9));
+    for (directory, part, expected) in [
+        (json!("/"), Value::Null, Over::Directory),
+        (json!(format!("/{}", shouted(7))), Value::Null, Over::Object(id(7))),
+        (json!(unit), Value::Null, Over::Part(Name::new(&unit))),
+        (json!(shouted(7)), Value::Null, Over::Part(Name::new(&shouted(7)))),
+        (json!(""), Value::Null, Over::Part(Name::new(""))),
+        (Value::Null, json!("/Catalog/1"), Over::Part(Name::new("/catalog/1"))),
+        (Value::Null, Value::Null, Over::Part(Name::new(""))),
+    ] {
+        let assigned = over(directory.clone(), part);
+        let canned = Canned::new(move |path| {
+            if path.contains("roleDefinitions") {
+                return names();
+            }
+            let none = path.contains("transitiveMemberOf");
+            Reply::all(if none { json!([]) } else { json!([assigned]) })
+        });
+
+        let held = canned.graph.directory_roles(tenant(), &[id(1)]).await.unwrap();
+
+        assert_eq!(held[&id(1)][0].over, expected, "{directory}");
+    }
+}
+
+#[tokio::test]
+async fn roles_of_a_tenants_own_are_told_with_all_that_they_allow() {
+    let role = |built_in: bool, permissions: Value| {
+        json!({
+            "id": shouted(1), "templateId": shouted(2), "displayName": "Remover",
+            "isBuiltIn": built_in, "isEnabled": true, "rolePermissions": permissions,
+        })
+    };
+    let read = async |role: Value| {
+        let canned = Canned::new(move |path| {
+            let asked = "/roleManagement/directory/roleDefinitions?$filter=isBuiltIn%20eq%20false&";
+            assert!(path.starts_with(asked), "{path}");
+            Reply::all(json!([role]))
+        });
+        canned.graph.custom_roles(tenant()).await
+    };
+
+    let permissions = json!([
+        { "allowedResourceActions": ["microsoft.directory/Users/standard/read"], "condition": null },
+        { "allowedResourceActions": ["a/b", "a/c"], "condition": "$ResourceIsSelf" },
+    ]);
+    let found = read(role(false, permissions)).await.unwrap().remove(0);
+
+    assert_eq!((found.id, found.template), (id(1).uuid(), id(2).uuid()));
+    assert_eq!((found.name.as_deref(), found.enabled), (Some("Remover"), true));
+    let actions: Vec<&str> = found.actions.iter().map(Name::as_str).collect();
+    assert_eq!(actions, ["a/b", "a/c", "microsoft.directory/users/standard/read"]);
+    // A filter that meant nothing, and a role that does not say what it allows.
+    assert!(read(role(true, json!([]))).await.is_err());
+    assert!(read(role(false, Value::Null)).await.is_err());
+    assert!(read(role(false, json!([{}]))).await.is_err());
 }
 
 #[tokio::test]

@@ -1,0 +1,188 @@
+//! When each tenant was last looked at to the end.
+//!
+//! It is kept beside the tenant's findings, together with how far its audit log was read, once
+//! these were settled: after every round that told of something, else every [`KEPT_S`]. So a
+//! process that dies, or that the host ends, goes on from there. Whoever was begun with longest ago
+//! comes first in a round: a tenant that takes long, or fails, keeps no other from being looked at.
+
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::{
+    Drift,
+    accounts::{Log, Read},
+    kept::NotKept,
+};
+use crate::{
+    identity::TenantId, keyset::Trust, ports::Partition, tenancy::TenantScope, time::Timestamp,
+};
+
+/// `kind`, and id, of the document that says it.
+pub const KIND: &str = "look";
+
+/// How old what is kept may become while there is nothing to tell, in seconds.
+const KEPT_S: i64 = 1800;
+
+/// How long ago a tenant may have been looked at before that is told, in seconds.
+pub const OVERLOOKED_S: i64 = 3600;
+
+/// What is remembered of tenants.
+#[derive(Default)]
+pub(super) struct Looks(Mutex<BTreeMap<TenantId, Known>>);
+
+/// What is remembered of one tenant.
+pub(super) struct Known {
+    /// When this process began to look at it for the last time.
+    begun: Option<Timestamp>,
+    /// When it was looked at to the end, at the latest; or its terms were signed, if never.
+    done: Timestamp,
+    /// As it is kept.
+    kept: Option<Look>,
+    /// How far its log was read, and is settled.
+    pub log: Log,
+    /// How far it will have been, once the findings of this round are settled.
+    pub next: Option<Log>,
+    /// What was made of each entry that the log may tell of again.
+    pub judged: BTreeMap<String, Read>,
+    /// What each request has changed, and when for the first time.
+    pub targets: BTreeMap<Uuid, (BTreeSet<String>, Timestamp)>,
+}
+
+/// What is kept of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Look {
+    /// When it was looked at to the end.
+    at: Timestamp,
+    /// How far its audit log was read then.
+    log: Log,
+}
+
+/// A tenant that was not looked at for long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overlooked {
+    /// Which.
+    pub tenant: TenantId,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Looks {
+    pub(super) async fn lock(&self) -> tokio::sync::MutexGuard<'_, BTreeMap<TenantId, Known>> {
+        self.0.lock().await
+    }
+
+    /// Tenants that were not looked at for [`OVERLOOKED_S`].
+    pub(super) async fn overlooked(&self, tenants: &[TenantId], now: Timestamp) -> Vec<Overlooked> {
+        let known = self.0.lock().await;
+        let since = |tenant: &TenantId| {
+            let since = known.get(tenant)?.done;
+            Some(Overlooked { tenant: *tenant, since })
+        };
+        let late = tenants.iter().filter_map(since);
+        late.filter(|late| now.since_s(late.since) >= OVERLOOKED_S).collect()
+    }
+}
+
+impl Drift {
+    /// Those first that were begun with longest ago, or never.
+    ///
+    /// Remote calls: a read for each tenant that nothing is remembered of.
+    pub(super) async fn in_turn(&self, trust: &Trust, mut tenants: Vec<TenantId>) -> Vec<TenantId> {
+        let now = self.ports.clock.now();
+        let mut looks = self.looks.lock().await;
+        for tenant in &tenants {
+            // One that cannot be entered is told of as a binding that is not what was published.
+            let Ok(scope) = self.trust.scope_as_signed(trust, *tenant).await else { continue };
+            if let Err(error) = self.known(&mut looks, trust, &scope, now).await {
+                let error = &error as &(dyn std::error::Error + 'static);
+                tracing::warn!(%tenant, error, "when it was looked at is not known");
+            }
+        }
+        // What is kept tells the order to a process that has looked at none.
+        tenants.sort_by_key(|tenant| {
+            let known = looks.get(tenant)?;
+            Some((known.begun, known.done))
+        });
+        tenants
+    }
+
+    /// Notes that a tenant is being looked at.
+    pub(super) async fn begins(&self, tenant: TenantId, now: Timestamp) {
+        if let Some(known) = self.looks.lock().await.get_mut(&tenant) {
+            known.begun = Some(now);
+        }
+    }
+
+    /// Notes that a tenant was looked at, and that what was found is settled.
+    ///
+    /// Remote calls: a read and a commit, if there was something to tell or it was long ago.
+    pub(super) async fn looked(
+        &self,
+        trust: &Trust,
+        tenant: TenantId,
+        partition: &Partition,
+    ) -> Result<(), NotKept> {
+        let now = self.ports.clock.now();
+        let mut looks = self.looks.lock().await;
+        // Not remembered: its position could not be read, and is told of as unreadable.
+        let Some(known) = looks.get_mut(&tenant) else { return Ok(()) };
+        let read = known.next.take();
+        // Where the log was not read, or not judged, nothing of it was told either.
+        let is_told = read.is_some();
+        let log = read.unwrap_or_else(|| known.log.clone());
+        let must_tell = |read: &Read| read.why.is_some() && !read.is_settled;
+        let has_told = is_told && known.judged.values().any(must_tell);
+        let must_keep = |kept: &Look| {
+            now.since_s(kept.at) >= KEPT_S
+                || log.at().since_s(kept.log.at()) >= KEPT_S
+                || log.ours != kept.log.ours
+        };
+        if has_told || known.kept.as_ref().is_none_or(must_keep) {
+            let look = Look { at: now, log: log.clone() };
+            let before = self.kept::<Look>(KIND, trust, partition, now).await?;
+            self.keep(KIND, trust, partition, before.as_ref(), &look, now).await?;
+            known.kept = Some(look);
+        }
+        known.done = now;
+        known.log = log;
+        for read in known.judged.values_mut().filter(|_| is_told) {
+            read.is_settled = true;
+        }
+        Ok(())
+    }
+
+    /// What is remembered of a tenant, or else was kept.
+    pub(super) async fn known<'k>(
+        &self,
+        looks: &'k mut BTreeMap<TenantId, Known>,
+        trust: &Trust,
+        scope: &TenantScope,
+        now: Timestamp,
+    ) -> Result<&'k mut Known, NotKept> {
+        match looks.entry(scope.tenant()) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let partition = Partition::tenant(scope);
+                let kept = self.kept::<Look>(KIND, trust, &partition, now).await?;
+                let kept = kept.map(|document| document.body);
+                Ok(place.insert(Known::of(kept, scope.binding().iat, now)))
+            }
+        }
+    }
+}
+
+impl Known {
+    fn of(kept: Option<Look>, signed: Timestamp, now: Timestamp) -> Self {
+        let (done, log) = match &kept {
+            // It may have been looked at since, without a word.
+            Some(kept) => (kept.at.plus_s(KEPT_S).min(now), kept.log.clone().again()),
+            None => (signed, Log::unread(now, signed)),
+        };
+        let (judged, targets) = (BTreeMap::new(), BTreeMap::new());
+        Self { begun: None, done, kept, log, next: None, judged, targets }
+    }
+}
