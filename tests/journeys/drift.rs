@@ -309,3 +309,38 @@ async fn a_finding_that_somebody_alters_in_the_store_is_told_of_and_hides_no_oth
     checks.sort();
     assert_eq!(checks, ["federated-credential", "redirect-uri"]);
 }
+
+#[tokio::test]
+async fn what_no_permit_accounts_for_is_told_and_stands_and_what_one_does_is_not_told() {
+    let world = World::start().await;
+    let harriet = world.person("harriet").await;
+    let drifts = Drifts::of(&world).await;
+    let asking = harriet.ask("sessions.revoke", &world.who("nina")).await;
+    harriet.wait_for(&asking.id, "succeeded").await;
+    let nobody_permitted = json!({
+        "kind": "write_audit", "by": { "service_principal": WORKER },
+        "activity": "Update user", "target": "nina@contoso.example",
+    });
+    let somebody_else = json!({
+        "kind": "write_audit", "by": { "person": "sven@contoso.example" },
+        "activity": "Update application", "target": WORKER,
+    });
+
+    drifts.round().await;
+    assert_eq!(checks(&drifts).await, [""; 0], "{}", drifts.log().await);
+    drifts.alter(&nobody_permitted).await;
+    drifts.alter(&somebody_else).await;
+    drifts.round().await;
+    let told = checks(&drifts).await;
+    drifts.round().await;
+
+    assert_eq!(told, ["change-by-others", "change-without-receipt"], "{}", drifts.log().await);
+    assert_eq!(checks(&drifts).await, told, "what has happened stays so");
+}
+
+/// The checks that something deviates from.
+async fn checks(drifts: &Drifts<'_>) -> Vec<String> {
+    let mut checks: Vec<_> = drifts.standing().await.into_iter().map(|it| it.check).collect();
+    checks.sort();
+    checks
+}

@@ -25,6 +25,8 @@ mod stored;
 
 use std::sync::Arc;
 
+use tokio::sync::Mutex;
+
 use crate::{
     comparing::Comparer, data_keys::DataKeys, identity::App, ledger::Ledger, ports::Ports,
     trust::TrustStore,
@@ -46,6 +48,8 @@ pub struct Drift {
     resources: Arc<dyn Resources>,
     looks: Looks,
     asks: Asks,
+    /// Held by the round that goes on.
+    alone: Mutex<()>,
 }
 
 /// What came of a round.
@@ -92,6 +96,7 @@ impl Drift {
             resources,
             looks: Looks::default(),
             asks: Asks::default(),
+            alone: Mutex::default(),
         }
     }
 }

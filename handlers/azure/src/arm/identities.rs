@@ -32,11 +32,27 @@ struct Federated {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Trust {
     issuer: String,
-    /// Null, if a pattern says whose tokens are taken.
+    /// Null, if an expression says whose tokens are taken.
     subject: Option<String>,
+    claims_matching_expression: Option<Expression>,
     audiences: BTreeSet<String>,
+}
+
+#[derive(Deserialize)]
+struct Expression {
+    value: Option<String>,
+}
+
+impl Trust {
+    /// Whose tokens are taken, by all that says so.
+    fn whose(subject: Option<String>, expression: Option<Expression>) -> Option<String> {
+        let expression = expression.and_then(|expression| expression.value);
+        let all: Vec<String> = subject.into_iter().chain(expression).collect();
+        (!all.is_empty()).then(|| all.join(" "))
+    }
 }
 
 impl Listed {
@@ -49,7 +65,8 @@ impl Listed {
     pub(super) fn read(self, federated: Vec<Value>) -> Result<ManagedIdentity, NotUnderstood> {
         let federated: Vec<Federated> = words::understood("identities' federation", federated)?;
         let trusts = federated.into_iter().map(|Federated { name, properties }| {
-            let Trust { issuer, subject, audiences } = properties;
+            let Trust { issuer, subject, claims_matching_expression, audiences } = properties;
+            let subject = Trust::whose(subject, claims_matching_expression);
             IdentityTrust { name: Name::new(&name), issuer, subject, audiences }
         });
         Ok(ManagedIdentity {
@@ -98,6 +115,11 @@ mod tests {
         assert_eq!(read.trusts[0].issuer, "https://Issuer.example");
         let subjects = read.trusts.iter().map(|one| one.subject.as_deref());
         assert!(subjects.eq([Some("repo:x"), None]));
+        let mut by_expression = trust(Value::Null);
+        by_expression["properties"]["claimsMatchingExpression"] =
+            json!({ "value": "claims['sub'] matches 'repo:a/*'", "languageVersion": 1 });
+        let read = listed().read(vec![by_expression]).unwrap();
+        assert_eq!(read.trusts[0].subject.as_deref(), Some("claims['sub'] matches 'repo:a/*'"));
         assert!(listed().read(Vec::new()).unwrap().trusts.is_empty());
     }
 

@@ -1,8 +1,10 @@
 //! Vaults, databases, buses and storage: who can open them, and from where.
 
+use std::collections::BTreeSet;
+
 use airlock_core::{
     claim,
-    drift::actual::{Name, Resource, ResourceKind},
+    drift::actual::{Name, Resource, ResourceKind, Way},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -29,8 +31,13 @@ impl<P> Store<P> {
 /// What is told of each alike.
 struct Judged {
     public: bool,
-    keyed: bool,
+    keyed: BTreeSet<Way>,
     kept: bool,
+}
+
+/// The ways of which it does not say that they are closed.
+fn open<const N: usize>(ways: [(bool, Way); N]) -> BTreeSet<Way> {
+    ways.into_iter().filter_map(|(is_closed, way)| (!is_closed).then_some(way)).collect()
 }
 
 /// What is not told is not taken for closed: without it, the network outside is let in.
@@ -53,7 +60,7 @@ pub(super) fn vaults(listed: Vec<Value>) -> Result<Vec<Resource>, NotUnderstood>
         vault.read(ResourceKind::Vault, |vault| Judged {
             public: is_public(vault.public_network_access.as_ref()),
             // Else access policies of its own decide.
-            keyed: vault.enable_rbac_authorization != Some(true),
+            keyed: open([(vault.enable_rbac_authorization == Some(true), Way::AccessPolicies)]),
             // Soft delete cannot be switched off any more, and is not always told.
             kept: vault.enable_purge_protection == Some(true)
                 && vault.enable_soft_delete != Some(false),
@@ -75,8 +82,13 @@ pub(super) fn databases(listed: Vec<Value>) -> Result<Vec<Resource>, NotUndersto
     let read = listed.into_iter().map(|database| {
         database.read(ResourceKind::Database, |database| Judged {
             public: is_public(database.public_network_access.as_ref()),
-            keyed: database.disable_local_auth != Some(true)
-                || database.disable_key_based_metadata_write_access != Some(true),
+            keyed: open([
+                (database.disable_local_auth == Some(true), Way::SharedKeys),
+                (
+                    database.disable_key_based_metadata_write_access == Some(true),
+                    Way::MetadataByKey,
+                ),
+            ]),
             kept: true,
         })
     });
@@ -95,7 +107,7 @@ pub(super) fn buses(listed: Vec<Value>) -> Result<Vec<Resource>, NotUnderstood> 
     let read = listed.into_iter().map(|bus| {
         bus.read(ResourceKind::Bus, |bus| Judged {
             public: is_public(bus.public_network_access.as_ref()),
-            keyed: bus.disable_local_auth != Some(true),
+            keyed: open([(bus.disable_local_auth == Some(true), Way::SharedKeys)]),
             kept: true,
         })
     });
@@ -158,7 +170,16 @@ impl Account {
     ) -> Result<Resource, NotUnderstood> {
         let containers: Vec<Container> = words::understood("containers", containers.to_owned())?;
         let properties = &self.properties;
-        let opened = containers.iter().any(Container::is_open);
+        let opened = containers.iter().filter(|container| container.is_open());
+        let opened = opened.map(|container| Way::OpenContainer(Name::new(&container.name)));
+        let mut keyed = open([
+            // What is not told is allowed: shared keys are, unless somebody forbids them.
+            (properties.allow_shared_key_access == Some(false), Way::SharedKeys),
+            (properties.allow_blob_public_access == Some(false), Way::Anonymous),
+            // Of this, the contrary.
+            (properties.is_local_user_enabled != Some(true), Way::LocalUsers),
+        ]);
+        keyed.extend(opened);
         let (kind, must_keep) = if Name::new(&self.name) == *anchors {
             (ResourceKind::Anchors, ANCHORS)
         } else {
@@ -168,11 +189,7 @@ impl Account {
             kind,
             id: Name::new(&self.id),
             public: is_public(properties.public_network_access.as_ref()),
-            // What is not told is allowed: shared keys are, unless somebody forbids them.
-            keyed: properties.allow_shared_key_access != Some(false)
-                || properties.allow_blob_public_access != Some(false)
-                || properties.is_local_user_enabled == Some(true)
-                || opened,
+            keyed,
             kept: containers.iter().any(|container| container.keeps(must_keep)),
         })
     }
@@ -234,7 +251,7 @@ mod tests {
     }
 
     fn judged(resource: &Resource) -> (bool, bool, bool) {
-        (resource.public, resource.keyed, resource.kept)
+        (resource.public, !resource.keyed.is_empty(), resource.kept)
     }
 
     fn of_vault(name: &str, value: Value) -> (bool, bool, bool) {
@@ -264,10 +281,14 @@ mod tests {
 
         assert_eq!(database(closed.clone()), (false, false, true));
         assert_eq!(bus(closed.clone()), (false, false, true));
+        let ways = |resource: Value| {
+            let (database, bus) = (databases(vec![resource.clone()]), buses(vec![resource]));
+            (database.unwrap()[0].keyed.clone(), bus.unwrap()[0].keyed.clone())
+        };
         let keyed = with(closed.clone(), "disableLocalAuth", json!(null));
-        assert!(database(keyed.clone()).1 && bus(keyed).1);
+        assert_eq!(ways(keyed), ([Way::SharedKeys].into(), [Way::SharedKeys].into()));
         let metadata = with(closed, "disableKeyBasedMetadataWriteAccess", json!(false));
-        assert!(database(metadata.clone()).1 && !bus(metadata).1);
+        assert_eq!(ways(metadata), ([Way::MetadataByKey].into(), BTreeSet::new()));
     }
 
     fn of_account(account: Value, containers: &[Value]) -> Resource {
@@ -280,16 +301,23 @@ mod tests {
         let read = |account| judged(&of_account(account, &[container()]));
 
         assert_eq!(read(account()), (false, false, true));
-        for (name, value) in [
-            ("allowSharedKeyAccess", json!(null)),
-            ("allowSharedKeyAccess", json!(true)),
-            ("allowBlobPublicAccess", json!(true)),
-            ("isLocalUserEnabled", json!(true)),
+        let ways = |account, containers: &[Value]| of_account(account, containers).keyed;
+        for (name, value, way) in [
+            ("allowSharedKeyAccess", json!(null), Way::SharedKeys),
+            ("allowSharedKeyAccess", json!(true), Way::SharedKeys),
+            ("allowBlobPublicAccess", json!(true), Way::Anonymous),
+            ("isLocalUserEnabled", json!(true), Way::LocalUsers),
         ] {
-            assert!(read(with(account(), name, value)).1, "{name}");
+            let ways = ways(with(account(), name, value), &[container()]);
+            assert_eq!(ways, [way].into(), "{name}");
         }
         let open = with(container(), "publicAccess", json!("blob"));
-        assert!(of_account(account(), &[container(), open]).keyed);
+        let keyed = with(account(), "allowSharedKeyAccess", json!(true));
+        assert_eq!(
+            ways(keyed, &[container(), open]),
+            [Way::SharedKeys, Way::OpenContainer(Name::new("anchors"))].into(),
+            "each is told, and of a container which"
+        );
     }
 
     #[test]

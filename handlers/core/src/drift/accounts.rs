@@ -5,7 +5,9 @@
 //! ([`correlation`](crate::request::correlation)), and the log tells it. So a change is accounted
 //! for by the [claim](claimed) of that request. One request changes one thing: a second thing under
 //! the same name is accounted for by nothing. The rotator's scheduled work is no request's: it
-//! touches what is bound, or nothing. No other service principal of Airlock's changes anything.
+//! touches what is bound, or nothing; what it does to that is not told apart, so a rotator that was
+//! taken over can give what is bound another credential unseen here. No other service principal of
+//! Airlock's changes anything.
 //!
 //! Who else changes a registration, service principal or managed identity of Airlock's is told of
 //! even if all is as declared again. The admin plane's identity is not; whoever deploys by hand is,
@@ -17,30 +19,26 @@
 //! is [kept](super::looks). Whatever dies in between is read again; nothing is left out.
 
 mod claimed;
+mod hands;
 mod log;
+mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Drift,
     actual::{DirectoryChange, ServicePrincipal},
-    desired::{Desired, ROTATOR},
     looks::Known,
     seen::{Reading, Source, Unaccounted, Unread, Why},
     stored::told,
 };
 use crate::{
-    identity::{App, ObjectId, TenantId},
-    keyset::Trust,
-    ports::Partition,
-    tenancy::TenantScope,
-    time::Timestamp,
+    identity::ObjectId, keyset::Trust, ports::Partition, tenancy::TenantScope, time::Timestamp,
 };
+use hands::{Hand, hands, ours};
+use log::CLAIM_S;
 pub(super) use log::{Log, Read};
-
-/// Changes that are told of in one round, of one tenant. The next round goes on from there, so
-/// that a flood of them becomes findings one after the other and none is left out.
-const MOST_TOLD: usize = 50;
+use telling::Telling;
 
 /// Where a log is read, and whose changes are looked for.
 pub(super) struct Place<'a> {
@@ -55,22 +53,11 @@ pub(super) struct Place<'a> {
     pub bound: &'a BTreeSet<ObjectId>,
 }
 
-/// What one of Airlock's identities may change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hand {
-    /// What this app claims.
-    Worker(App),
-    /// What is bound.
-    Rotator,
-    /// What it likes: it declares.
-    Admin,
-    /// Nothing.
-    None,
-}
-
 impl Drift {
     /// Changes of a tenant that nothing accounts for and no finding tells of yet. Reads on until
-    /// the deadline, and the call then begun.
+    /// the deadline, and the call then begun: at the least one call, and of what it gives the
+    /// changes of one second. Where that ends is remembered, and told of as
+    /// [not looked at](super::looks) when it is more than an hour ago.
     ///
     /// Remote calls: those of the log; for each change of a worker's that was not seen before, a
     /// list, and for each claim that begins alike a read and a query.
@@ -80,7 +67,6 @@ impl Drift {
         deadline: Timestamp,
     ) -> Reading<Vec<Unaccounted>> {
         let now = self.ports.clock.now();
-        let tenant = place.scope.tenant();
         let mut looks = self.looks.lock().await;
         let known = self.known(&mut looks, place.trust, place.scope, now).await;
         let known = known.map_err(|error| told(Source::DirectoryAudits, &error))?;
@@ -90,41 +76,61 @@ impl Drift {
             known.forget(start);
         }
         let ours = ours(place, self.desired.home)?;
-        let hands = hands(&self.desired, tenant, log.ours.iter().chain(&ours));
+        let named = log.named().chain(ours.iter().map(|(object, client)| (*object, *client)));
+        let hands = hands(&self.desired, place.scope.tenant(), named);
+        let mut telling = Telling::default();
+        let read = self.read_on(place, &hands, known, (&mut log, &mut telling), deadline).await;
+        // Else each round would find out anew how little can be read at once.
+        known.log.reads_as_much_as(&log);
+        read?;
+        log.saw(ours, now);
+        known.next = Some(log);
+        Ok(telling.told(&hands))
+    }
+
+    async fn read_on(
+        &self,
+        place: &Place<'_>,
+        hands: &BTreeMap<ObjectId, Hand>,
+        known: &mut Known,
+        (log, telling): (&mut Log, &mut Telling),
+        deadline: Timestamp,
+    ) -> Reading<()> {
+        let (tenant, now) = (place.scope.tenant(), self.ports.clock.now());
         let asked: BTreeSet<ObjectId> = hands.keys().copied().collect();
-        let mut found = Vec::new();
-        let mut has_read = false;
-        'reading: while let Some(span) = log.next().filter(|_| !has_read || self.has_time(deadline))
-        {
-            let read = self.directories.changes(tenant, &asked, span).await;
-            let changes = match read.map(|changes| changes.ok_or_else(|| log.shorten())) {
-                Ok(Ok(changes)) => changes,
-                Ok(Err(true)) => continue,
+        let (mut has_asked, mut has_read) = (false, false);
+        while let Some(span) = log.next().filter(|_| !has_asked || self.has_time(deadline)) {
+            has_asked = true;
+            let changes = match self.directories.changes(tenant, &asked, span).await {
+                Ok(Some(changes)) => changes,
+                Ok(None) if log.shorten() => continue,
                 // What was read is told of; who cannot read on says so when nothing was.
-                Ok(Err(false)) | Err(_) if has_read => break,
-                Ok(Err(false)) => return Err(Unread(Source::DirectoryAudits)),
+                Ok(None) | Err(_) if has_read => return Ok(()),
+                Ok(None) => return Err(Unread(Source::DirectoryAudits)),
                 Err(error) => return Err(told(Source::DirectoryAudits, &error)),
             };
+            let mut second = span.from;
             for change in changes {
                 // Both ends of a span are within: what is there is read twice.
-                if found.iter().any(|each: &Unaccounted| each.change.id == change.id) {
+                if telling.has(&change) {
                     continue;
                 }
-                if found.len() >= MOST_TOLD || (has_read && !self.has_time(deadline)) {
-                    log.read_until(change.at);
-                    break 'reading;
+                // Within a second there is no place to go on from.
+                let may_end = has_read && change.at > second;
+                if telling.is_full() || (may_end && !self.has_time(deadline)) {
+                    log.read_in_part(change.at);
+                    return Ok(());
                 }
-                if let Some(why) = self.why(place, &hands, known, (&change, &log), now).await? {
-                    found.push(Unaccounted { change, why });
+                second = change.at;
+                if let Some(why) = self.why(place, hands, known, (&change, log), now).await? {
+                    telling.add(change, why);
                 }
                 has_read = true;
             }
             log.read_until(span.until);
             has_read = true;
         }
-        log.ours = ours;
-        known.next = Some(log);
-        Ok(found)
+        Ok(())
     }
 
     fn has_time(&self, deadline: Timestamp) -> bool {
@@ -168,55 +174,15 @@ impl Known {
         *targets == change.targets
     }
 
-    /// Forgets what the log is not read for again.
+    /// Forgets what the log is not read for again. What a request has changed is remembered for as
+    /// long as its claim may account for another change.
     fn forget(&mut self, start: Timestamp) {
         self.judged.retain(|_, read| read.at >= start);
-        self.targets.retain(|_, (_, at)| *at >= start);
+        self.targets.retain(|_, (_, at)| *at >= start.plus_s(-CLAIM_S));
     }
 }
 
 fn is_bound(change: &DirectoryChange, bound: &BTreeSet<ObjectId>) -> bool {
     let is_its = |target: &String| target.parse().is_ok_and(|target| bound.contains(&target));
     !change.targets.is_empty() && change.targets.iter().all(is_its)
-}
-
-/// Airlock's objects that a tenant's log may name, with their client ids.
-fn ours(place: &Place<'_>, home: TenantId) -> Reading<BTreeMap<ObjectId, ObjectId>> {
-    let mut ours: BTreeMap<ObjectId, ObjectId> =
-        place.principals.iter().map(|each| (each.object, each.client)).collect();
-    // Registrations are known to the log of the tenant that they are in.
-    if place.scope.tenant() == home {
-        let registered = place.registered.as_ref().map_err(|unread| *unread)?;
-        ours.extend(registered.iter().map(|(client, object)| (*object, *client)));
-    }
-    Ok(ours)
-}
-
-/// What each of these objects may change. One that is no more is asked about as well: who removes
-/// one and makes another gives that another id.
-fn hands<'o>(
-    desired: &Desired,
-    tenant: TenantId,
-    ours: impl Iterator<Item = (&'o ObjectId, &'o ObjectId)>,
-) -> BTreeMap<ObjectId, Hand> {
-    let of_client = |client: ObjectId| match desired.named(client) {
-        Some((ROTATOR, _)) => Hand::Rotator,
-        Some((_, application)) => [App::Execute, App::Rotate]
-            .into_iter()
-            .find(|app| {
-                let worker = desired.principals.get(app);
-                worker.is_some() && worker == application.trusts.as_ref()
-            })
-            .map_or(Hand::None, Hand::Worker),
-        None => Hand::None,
-    };
-    let mut hands: BTreeMap<ObjectId, Hand> =
-        ours.map(|(object, client)| (*object, of_client(*client))).collect();
-    // A managed identity has its service principal in the deployment's own tenant.
-    if tenant == desired.home {
-        hands.extend(desired.principals.iter().map(|(app, principal)| {
-            (*principal, if *app == App::Admin { Hand::Admin } else { Hand::None })
-        }));
-    }
-    hands
 }

@@ -17,7 +17,7 @@ use crate::{
 
 pub use azure::{
     AzureRole, FrontDoor, Function, IdentityTrust, ManagedIdentity, Resource, ResourceKind,
-    RoleAssignment, Route, Running, Settings, Site,
+    RoleAssignment, Route, Running, Settings, Site, Way,
 };
 
 /// A name or id whose case means nothing: of an Azure resource, of a permission, of a host.

@@ -7,16 +7,28 @@
 //! repeated, cut off or doubled at any point: it compares what it sees with what stands, and of
 //! two that write at once one finds that the document has changed.
 //!
-//! Bounds: nobody silences a place by making much deviate in it. Findings that stand are read
-//! [page by page](pages), however many they are. Of one check at most [`MOST_NEW`] are new in a
-//! round, the worst first; how many more deviate tells one collective finding ([`MORE`]), until
-//! later rounds have come to them. Of those that stand at most [`MOST_CHANGED`] change in a round:
-//! the others do in the next ones, half a minute later each.
+//! What a [lasting](check::Check::lasting) check sees has happened and is seen once: while it has
+//! no finding of its own, as when somebody else wrote in its place at that moment, it is
+//! [to be shown again](Settled::must_see_again).
+//!
+//! Bounds: nobody silences a place by making much deviate in it. Of one check at most [`MOST_NEW`]
+//! are new in a round, the worst first; how many more deviate tells one collective finding
+//! ([`MORE`]), until later rounds have come to them. Nobody can accept that one: it is of things
+//! that nobody has seen yet. Of those that stand at most [`MOST_CHANGED`] change in a round, first
+//! those that worsened or are accepted no more, then those that were written down longest ago: the
+//! others do in the next ones, half a minute later each. What a lasting check found stands for
+//! ever: once [`MOST_LASTING`] of it stand that nobody accepted, the collective finding alone tells
+//! of others, until people have been through them. Findings that stand are read [page by
+//! page](pages), [`MOST_COMPARED`] of a place in a round: 500 queries, and two verifications of a
+//! signature each, which call nobody.
 //!
 //! A stored finding that is not what `drift` wrote is evidence: it is not written over. It is a
 //! finding of its own ([`NOT_GENUINE`]), which tells the deviation that it should have told of,
-//! and keeps no other from being told.
+//! and keeps no other from being told. One that was deleted, or is found by another hint, is not
+//! seen here: the ledger names each document with what it is found by, and the
+//! [audit](crate::sealing) of its tree tells that one is missing or is not as it was written.
 
+mod changing;
 mod next;
 mod pages;
 mod settling;
@@ -38,8 +50,7 @@ use crate::{
     time::Timestamp,
 };
 pub use next::{AGAIN_S, STALE_S};
-#[cfg(test)]
-pub(super) use pages::PAGE;
+use pages::PAGE;
 pub use pages::Pages;
 
 /// The check that findings about unreadable sources bear.
@@ -62,6 +73,28 @@ pub const MOST_NEW: usize = 100;
 
 /// Findings of one place that stand and change in one round.
 pub const MOST_CHANGED: usize = 200;
+
+/// Findings of one lasting check in one place that stand and that nobody accepted.
+pub const MOST_LASTING: usize = 1000;
+
+/// Findings of one place that stand and are compared in one round, the newest. No more stand
+/// unless much has deviated for hours, or somebody else writes to the store: either is told.
+pub const MOST_COMPARED: usize = 50_000;
+
+/// What a round does at the most in one place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// [`MOST_NEW`].
+    pub new: usize,
+    /// [`MOST_CHANGED`].
+    pub changed: usize,
+    /// [`MOST_LASTING`].
+    pub lasting: usize,
+    /// [`MOST_COMPARED`].
+    pub compared: usize,
+    /// [`PAGE`].
+    pub page: usize,
+}
 
 /// What was seen of one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +132,9 @@ pub(super) struct Settled {
     /// Whether something that has happened, and is not seen for ever, has no finding of its own
     /// yet: it must be shown again.
     pub must_see_again: bool,
+    /// Stored findings that are not genuine and that nothing tells of: what would tell of them is
+    /// not genuine either.
+    pub untold: usize,
 }
 
 /// A finding that Airlock shall be asked to mend.
@@ -129,10 +165,6 @@ pub enum NotSettled {
     /// It has no JSON form.
     #[error("finding not written as JSON")]
     Form(#[from] serde_json::Error),
-    /// In the place of the finding that tells of findings that are not genuine lies one that is
-    /// not. All others are settled.
-    #[error("nothing left to tell by that stored findings are not genuine")]
-    Untold,
 }
 
 /// A stored finding is not believed.
@@ -169,6 +201,25 @@ enum Lies {
     Genuine(Box<Kept>),
     /// Not what `drift` wrote.
     Spoilt,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            new: MOST_NEW,
+            changed: MOST_CHANGED,
+            lasting: MOST_LASTING,
+            compared: MOST_COMPARED,
+            page: PAGE,
+        }
+    }
+}
+
+impl Kept {
+    /// Whether it tells of what deviates besides.
+    fn is_collective(&self) -> bool {
+        self.subject == subject(&self.drifted.check, MORE)
+    }
 }
 
 impl Observed {
@@ -213,11 +264,19 @@ pub fn meaning(check: &str) -> Option<(&'static str, &'static str)> {
         )),
         NOT_GENUINE => Some((
             "A stored finding is not what drift wrote: somebody else writes to the store.",
-            "Find out who does. What the finding told of stands here for as long as it deviates; \
-             to let drift write it down again, remove the document once it is secured as evidence.",
+            "Find out who does, and secure the document as evidence. What the finding told of \
+             stands here for as long as it deviates. Once the document is removed, drift writes \
+             down again what deviates still; not what happened once, such as a change that an \
+             audit log told of: that stands here for good. That the document is missing is told \
+             as well.",
         )),
         check => check::named(check).map(|check| (check.explanation, check.remediation)),
     }
+}
+
+/// Whether what this check finds has happened, and is not seen for ever.
+fn is_lasting(check: &str) -> bool {
+    check::named(check).is_some_and(|check| check.lasting)
 }
 
 /// What a finding says that it is about.

@@ -3,7 +3,11 @@
 //! It is kept beside the tenant's findings, together with how far its audit log was read, once
 //! these were settled: after every round that told of something, else every [`KEPT_S`]. So a
 //! process that dies, or that the host ends, goes on from there. Whoever was begun with longest ago
-//! comes first in a round: a tenant that takes long, or fails, keeps no other from being looked at.
+//! comes first in a round, and a process that has begun with none begins anywhere: a tenant that
+//! takes long, or fails, or gets the process killed, keeps no other from being looked at.
+//!
+//! A tenant is looked at to the end when its log was. Where that is behind, the tenant counts as
+//! looked at up to where the log was read.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
@@ -31,16 +35,21 @@ pub const OVERLOOKED_S: i64 = 3600;
 
 /// What is remembered of tenants.
 #[derive(Default)]
-pub(super) struct Looks(Mutex<BTreeMap<TenantId, Known>>);
+pub(super) struct Looks {
+    known: Mutex<BTreeMap<TenantId, Known>>,
+    /// When this process began to look at each for the last time: also at those of which nothing
+    /// else could be known.
+    begun: Mutex<BTreeMap<TenantId, Timestamp>>,
+}
 
 /// What is remembered of one tenant.
 pub(super) struct Known {
-    /// When this process began to look at it for the last time.
-    begun: Option<Timestamp>,
     /// When it was looked at to the end, at the latest; or its terms were signed, if never.
     done: Timestamp,
     /// As it is kept.
     kept: Option<Look>,
+    /// When it was kept, at the latest.
+    kept_at: Timestamp,
     /// How far its log was read, and is settled.
     pub log: Log,
     /// How far it will have been, once the findings of this round are settled.
@@ -72,12 +81,12 @@ pub struct Overlooked {
 
 impl Looks {
     pub(super) async fn lock(&self) -> tokio::sync::MutexGuard<'_, BTreeMap<TenantId, Known>> {
-        self.0.lock().await
+        self.known.lock().await
     }
 
     /// Tenants that were not looked at for [`OVERLOOKED_S`].
     pub(super) async fn overlooked(&self, tenants: &[TenantId], now: Timestamp) -> Vec<Overlooked> {
-        let known = self.0.lock().await;
+        let known = self.known.lock().await;
         let since = |tenant: &TenantId| {
             let since = known.get(tenant)?.done;
             Some(Overlooked { tenant: *tenant, since })
@@ -88,7 +97,8 @@ impl Looks {
 }
 
 impl Drift {
-    /// Those first that were begun with longest ago, or never.
+    /// Those first that this process has never begun with, from anywhere on; then those that it
+    /// began with longest ago.
     ///
     /// Remote calls: a read for each tenant that nothing is remembered of.
     pub(super) async fn in_turn(&self, trust: &Trust, mut tenants: Vec<TenantId>) -> Vec<TenantId> {
@@ -102,19 +112,26 @@ impl Drift {
                 tracing::warn!(%tenant, error, "when it was looked at is not known");
             }
         }
-        // What is kept tells the order to a process that has looked at none.
-        tenants.sort_by_key(|tenant| {
-            let known = looks.get(tenant)?;
-            Some((known.begun, known.done))
-        });
+        let first = self.anywhere(tenants.len());
+        tenants.rotate_left(first);
+        let begun = self.looks.begun.lock().await;
+        tenants.sort_by_key(|tenant| begun.get(tenant).copied());
         tenants
+    }
+
+    /// A place among so many, by chance: nobody can be the first one each time.
+    fn anywhere(&self, many: usize) -> usize {
+        let mut chance = [0; 2];
+        if let Err(error) = self.ports.entropy.fill(&mut chance) {
+            let error = &error as &(dyn std::error::Error + 'static);
+            tracing::warn!(error, "no chance to choose by: tenants are looked at as listed");
+        }
+        usize::from(u16::from_le_bytes(chance)) % many.max(1)
     }
 
     /// Notes that a tenant is being looked at.
     pub(super) async fn begins(&self, tenant: TenantId, now: Timestamp) {
-        if let Some(known) = self.looks.lock().await.get_mut(&tenant) {
-            known.begun = Some(now);
-        }
+        self.looks.begun.lock().await.insert(tenant, now);
     }
 
     /// Notes that a tenant was looked at, and that what was found is settled.
@@ -136,18 +153,22 @@ impl Drift {
         let log = read.unwrap_or_else(|| known.log.clone());
         let must_tell = |read: &Read| read.why.is_some() && !read.is_settled;
         let has_told = is_told && known.judged.values().any(must_tell);
+        // Where it could not be read that is told of; where it was, or was behind, this counts.
+        let is_up_to = is_told || !log.is_at_end();
+        let done = if is_up_to { known.done.max(log.at()) } else { now };
         let must_keep = |kept: &Look| {
-            now.since_s(kept.at) >= KEPT_S
+            now.since_s(known.kept_at) >= KEPT_S
                 || log.at().since_s(kept.log.at()) >= KEPT_S
-                || log.ours != kept.log.ours
+                || !log.knows_the_same_as(&kept.log)
         };
         if has_told || known.kept.as_ref().is_none_or(must_keep) {
-            let look = Look { at: now, log: log.clone() };
+            let look = Look { at: done, log: log.clone() };
             let before = self.kept::<Look>(KIND, trust, partition, now).await?;
             self.keep(KIND, trust, partition, before.as_ref(), &look, now).await?;
             known.kept = Some(look);
+            known.kept_at = now;
         }
-        known.done = now;
+        known.done = done;
         known.log = log;
         for read in known.judged.values_mut().filter(|_| is_told) {
             read.is_settled = true;
@@ -178,11 +199,15 @@ impl Drift {
 impl Known {
     fn of(kept: Option<Look>, signed: Timestamp, now: Timestamp) -> Self {
         let (done, log) = match &kept {
-            // It may have been looked at since, without a word.
-            Some(kept) => (kept.at.plus_s(KEPT_S).min(now), kept.log.clone().again()),
+            Some(kept) => {
+                // It may have been looked at since, without a word, unless its log was behind.
+                let since_s = if kept.log.is_at_end() { KEPT_S } else { 0 };
+                (kept.at.plus_s(since_s).min(now), kept.log.clone().again())
+            }
             None => (signed, Log::unread(now, signed)),
         };
+        let kept_at = kept.as_ref().map_or(now, |kept| kept.at);
         let (judged, targets) = (BTreeMap::new(), BTreeMap::new());
-        Self { begun: None, done, kept, log, next: None, judged, targets }
+        Self { kept_at, done, kept, log, next: None, judged, targets }
     }
 }

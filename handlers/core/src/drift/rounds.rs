@@ -29,10 +29,17 @@ impl Drift {
     /// trouble keeps none of the others from being looked at: those that are not come to are the
     /// next round's first ones, and told of after an hour.
     ///
+    /// One round goes on at a time. A second one, that began before the first has come to its end,
+    /// looks at nothing and returns at once: it would take for settled what the first one has read.
+    ///
     /// # Errors
     ///
     /// [`NotTrusted`] if the tenants could not be told at all.
     pub async fn round(&self) -> Result<Round, NotTrusted> {
+        let Ok(_alone) = self.alone.try_lock() else {
+            tracing::warn!("another round goes on");
+            return Ok(Round::default());
+        };
         let now = self.ports.clock.now();
         let until = now.plus_s(RUN_S);
         let trust = self.trust.trust().await?;
@@ -148,6 +155,7 @@ impl Round {
             Ok(settled) => {
                 self.detected += settled.detected;
                 self.resolved += settled.resolved;
+                self.failed += usize::from(settled.untold > 0);
             }
             Err(error) => {
                 self.failed += 1;

@@ -415,6 +415,8 @@ pub enum Why {
     Forbidden,
     /// Somebody else has changed what is Airlock's.
     Stranger,
+    /// Others have changed what is Airlock's, so often that this stands for several changes.
+    Strangers,
 }
 
 impl Why {
@@ -433,7 +435,14 @@ impl Why {
             Self::Unbound => "the rotator is not bound to change it",
             Self::Forbidden => "the application changes nothing",
             Self::Stranger => "it was not made by Airlock",
+            Self::Strangers => "they were not made by Airlock",
         }
+    }
+
+    /// Whether others made it, and not an identity of Airlock's.
+    #[must_use]
+    pub const fn is_of_others(self) -> bool {
+        matches!(self, Self::Stranger | Self::Strangers)
     }
 }
 

@@ -297,7 +297,7 @@ impl Is {
                 kind,
                 id: Name::new(id),
                 public: false,
-                keyed: false,
+                keyed: BTreeSet::new(),
                 kept: true,
             })
             .into();

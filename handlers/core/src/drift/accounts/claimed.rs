@@ -3,7 +3,8 @@
 //! It does if three apps say so, each with its own key: `intake` permitted the request, by a leaf
 //! of the tenant's tree; the worker that the service principal's application trusts claimed it, by
 //! another; and the claim itself stands in a blob that nobody can change, is about this request and
-//! tenant, and was in force when the log says that the change was made. A revoked key's word
+//! tenant, and was in force when the log says that the change was made. No claim is in force for
+//! longer than a worker may resume it, and none is told of at another time. A revoked key's word
 //! counts where it was anchored before, and nowhere else.
 //!
 //! What was changed cannot be told from any of them: claim and permit hold a hash of the operation
@@ -16,7 +17,7 @@ use std::borrow::Cow;
 use super::{Place, log::SKEW_S};
 use crate::{
     base64url,
-    claim::{CONTAINER, Claim, claim_blob},
+    claim::{CONTAINER, Claim, RESUME_S, claim_blob},
     digest::Digest,
     drift::{
         Drift,
@@ -53,8 +54,9 @@ const MOST_LEAVES: u32 = 200;
 struct Leaves<'t> {
     /// Whether `intake` permitted it.
     permitted: bool,
-    /// By whose word the worker claimed it: the keys that count for it.
-    claimed: Option<Cow<'t, Trust>>,
+    /// By whose word the worker claimed it, for the first time: the keys that count for it, and
+    /// when that was.
+    claimed: Option<(Cow<'t, Trust>, Timestamp)>,
 }
 
 impl Drift {
@@ -100,16 +102,19 @@ impl Drift {
         if !permitted {
             return Ok(Some(Why::Unpermitted));
         }
-        let trust = claimed.as_deref().unwrap_or(place.trust);
+        let trust = claimed.as_ref().map_or(place.trust, |(trust, _)| trust);
         let Ok(claim) = trust.open(&signed, now) else { return Ok(Some(Why::NotGenuine)) };
-        if claim.tnt != tenant || claim.req != request || claim.void {
+        let over = claim.iat.plus_s(RESUME_S);
+        if claim.tnt != tenant || claim.req != request || claim.void || claim.resume_until > over {
             return Ok(Some(Why::NotGenuine));
         }
         if claim.iss != worker {
             return Ok(Some(Why::OtherWorker));
         }
-        if claimed.is_none() {
-            return Ok(Some(Why::Untold));
+        let Some((_, told)) = claimed else { return Ok(Some(Why::Untold)) };
+        // An attempt that dies between the two is followed by others, which tell of it later.
+        if told < claim.iat.plus_s(-SKEW_S) || told > over.plus_s(SKEW_S) {
+            return Ok(Some(Why::NotGenuine));
         }
         let was_in_force = claim.iat.plus_s(-SKEW_S) <= change.at
             && change.at <= claim.resume_until.plus_s(SKEW_S);
@@ -164,7 +169,8 @@ impl Drift {
                     leaves.permitted = true;
                 }
                 Happened::Claimed | Happened::Resumed if statement.iss == worker => {
-                    leaves.claimed = Some(about);
+                    // Newest first: the last one that is met is the first that was told.
+                    leaves.claimed = Some((about, statement.iat));
                 }
                 _ => {}
             }

@@ -25,7 +25,7 @@ const LATE_S: i64 = 3600;
 
 /// For how long one claim's changes can go on, in seconds. A process that does not remember what
 /// was read reads as much again, to see all that was changed under one name.
-const CLAIM_S: i64 = RESUME_S + 2 * SKEW_S;
+pub(super) const CLAIM_S: i64 = RESUME_S + 2 * SKEW_S;
 
 /// How far the directory's clock and ours may be apart, in seconds, and for how long a call may
 /// go on that was begun while its claim was in force.
@@ -48,10 +48,23 @@ pub(in crate::drift) struct Log {
     /// From when on it is told what others did to Airlock's objects.
     pub(in crate::drift) since: Timestamp,
     /// Airlock's objects as they were then, with their client ids.
-    pub(in crate::drift) ours: BTreeMap<ObjectId, ObjectId>,
+    ours: BTreeMap<ObjectId, ObjectId>,
+    /// Those that are no more. The log tells later who removed them, and what they did last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    gone: BTreeMap<ObjectId, Gone>,
     /// How much is read at once, in seconds.
     #[serde(skip, default = "longest")]
     span_s: i64,
+}
+
+/// One of Airlock's objects that was there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Gone {
+    /// Its client id.
+    client: ObjectId,
+    /// When it was missed.
+    missed: Timestamp,
 }
 
 /// What was made of an entry.
@@ -72,7 +85,8 @@ impl Log {
     /// One that was never read, of a tenant whose terms were signed at `signed`.
     pub(in crate::drift) fn unread(now: Timestamp, signed: Timestamp) -> Self {
         let at = now.plus_s(-FIRST_S);
-        Self { at, until: now, since: at.max(signed), ours: BTreeMap::new(), span_s: LONGEST_S }
+        let (ours, gone) = (BTreeMap::new(), BTreeMap::new());
+        Self { at, until: now, since: at.max(signed), ours, gone, span_s: LONGEST_S }
     }
 
     /// As it was kept, for a process that remembers nothing of what was read.
@@ -87,9 +101,39 @@ impl Log {
         self.at
     }
 
+    /// Whether the pass has come to its end.
+    pub(in crate::drift) fn is_at_end(&self) -> bool {
+        self.at >= self.until
+    }
+
+    /// Whether it knows the same objects of Airlock's.
+    pub(in crate::drift) fn knows_the_same_as(&self, other: &Self) -> bool {
+        self.ours == other.ours && self.gone == other.gone
+    }
+
+    /// Objects that it may name as Airlock's, with their client ids: those that were there, and
+    /// those that are no more.
+    pub(super) fn named(&self) -> impl Iterator<Item = (ObjectId, ObjectId)> {
+        let gone = self.gone.iter().map(|(object, gone)| (*object, gone.client));
+        self.ours.iter().map(|(object, client)| (*object, *client)).chain(gone)
+    }
+
+    /// Notes which of Airlock's objects are there now. One that is there no more is asked about
+    /// until a pass has ended that began more than [`LATE_S`] after it was missed.
+    pub(super) fn saw(&mut self, ours: BTreeMap<ObjectId, ObjectId>, now: Timestamp) {
+        let before = std::mem::replace(&mut self.ours, ours);
+        let missed =
+            before.into_iter().map(|(object, client)| (object, Gone { client, missed: now }));
+        self.gone.extend(missed);
+        // A pass has its end where it was begun.
+        let ended = self.is_at_end().then_some(self.until);
+        let is_told = |gone: &Gone| ended.is_some_and(|begun| begun.since_s(gone.missed) > LATE_S);
+        self.gone.retain(|object, gone| !self.ours.contains_key(object) && !is_told(gone));
+    }
+
     /// Begins the next pass, if the one before has come to its end: gives where.
     pub(super) fn begin(&mut self, now: Timestamp) -> Option<Timestamp> {
-        if self.at < self.until {
+        if !self.is_at_end() {
             return None;
         }
         self.at = self.until.plus_s(-LATE_S);
@@ -107,6 +151,17 @@ impl Log {
     pub(super) fn read_until(&mut self, at: Timestamp) {
         self.at = self.at.max(at);
         self.span_s = self.span_s.saturating_mul(2).min(LONGEST_S);
+    }
+
+    /// Everything before that second was read. What is read at once stays as it is: that a part
+    /// of it was come to says nothing of how much can be read.
+    pub(super) fn read_in_part(&mut self, at: Timestamp) {
+        self.at = self.at.max(at);
+    }
+
+    /// Reads as much at once as another.
+    pub(super) const fn reads_as_much_as(&mut self, other: &Self) {
+        self.span_s = other.span_s;
     }
 
     /// Reads less at once. False: less cannot be asked for.

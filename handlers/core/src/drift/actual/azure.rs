@@ -58,11 +58,28 @@ pub struct Resource {
     pub id: Name,
     /// Whether the network outside reaches it.
     pub public: bool,
-    /// Whether it can be opened without Entra: by a key, a policy of its own, or by anybody.
-    pub keyed: bool,
+    /// How it can be opened without Entra. Each is told: who takes one as it is takes no other.
+    pub keyed: BTreeSet<Way>,
     /// Whether what is deleted there can be got back, and for good deleted by nobody. Asked of
     /// Key Vault and of the account of anchors (a locked or unlocked immutability policy) alone.
     pub kept: bool,
+}
+
+/// A way into a store that leads past Entra.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// Keys or connection strings of its own.
+    SharedKeys,
+    /// Keys that change what it consists of, such as containers and throughput.
+    MetadataByKey,
+    /// Access policies of its own.
+    AccessPolicies,
+    /// Users of its own, with passwords or SSH keys.
+    LocalUsers,
+    /// Nobody is asked, where a container says so.
+    Anonymous,
+    /// This container says so.
+    OpenContainer(Name),
 }
 
 /// Kinds of stores.
@@ -98,7 +115,7 @@ pub struct IdentityTrust {
     pub name: Name,
     /// Who issues the tokens.
     pub issuer: String,
-    /// Whose they are. None: a pattern says so, which is not told here.
+    /// Whose they are: the subject, or the expression that it must match. None: neither is told.
     pub subject: Option<String>,
     /// For whom they are.
     pub audiences: BTreeSet<String>,
@@ -162,6 +179,19 @@ pub struct Running {
     pub app: App,
     /// Digest of its files.
     pub package: Digest,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SharedKeys => formatter.write_str("shared keys"),
+            Self::MetadataByKey => formatter.write_str("metadata by key"),
+            Self::AccessPolicies => formatter.write_str("access policies"),
+            Self::LocalUsers => formatter.write_str("local users"),
+            Self::Anonymous => formatter.write_str("anonymous access allowed"),
+            Self::OpenContainer(name) => write!(formatter, "anybody to container {name}"),
+        }
+    }
 }
 
 /// Names no value.

@@ -28,7 +28,7 @@ fn judge(seen: &Deployment) -> Judged {
         for IdentityTrust { name, issuer, subject, audiences } in
             standing.flat_map(|each| &each.trusts)
         {
-            let subject = subject.as_deref().unwrap_or("by a pattern");
+            let subject = subject.as_deref().unwrap_or("not told");
             let audiences = listed(audiences);
             let found = format!("issuer {issuer}, subject {subject}, audience {audiences}");
             let deviation = Deviation::of(format!("identity/{app}/federated/{name}"));

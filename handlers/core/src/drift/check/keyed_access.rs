@@ -1,6 +1,6 @@
 //! Everything is opened by Entra, and by nothing else.
 
-use super::{Check, Deployment, Deviation, Judge, Judged, Severity};
+use super::{Check, Deployment, Deviation, Judge, Judged, Severity, listed};
 
 pub(super) const CHECK: Check = Check {
     name: "keyed-access",
@@ -15,10 +15,10 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(seen: &Deployment) -> Judged {
     let stores = seen.stores.as_ref().map_err(|unread| *unread)?;
-    let keyed = stores.iter().filter(|store| store.keyed);
+    let keyed = stores.iter().filter(|store| !store.keyed.is_empty());
     let deviations = keyed.map(|store| {
         let deviation = Deviation::of(format!("store{}/access", store.id));
-        deviation.declared("Entra alone").found("keys, policies or anybody")
+        deviation.declared("Entra alone").found(listed(&store.keyed))
     });
     Ok(deviations.collect())
 }

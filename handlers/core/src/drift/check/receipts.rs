@@ -1,10 +1,7 @@
 //! Whatever Airlock's service principals change, a claim accounts for.
 
 use super::{Check, Deviation, Judge, Judged, Severity, Tenant, listed};
-use crate::drift::{
-    actual::DirectoryChange,
-    seen::{Unaccounted, Why},
-};
+use crate::drift::{actual::DirectoryChange, seen::Unaccounted};
 
 pub(super) const CHECK: Check = Check {
     name: "change-without-receipt",
@@ -19,7 +16,7 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(seen: &Tenant) -> Judged {
     let unaccounted = seen.unaccounted.as_ref().map_err(|unread| *unread)?;
-    let without = unaccounted.iter().filter(|each| each.why != Why::Stranger);
+    let without = unaccounted.iter().filter(|each| !each.why.is_of_others());
     let deviations = without.map(|Unaccounted { change, why }| {
         let found = format!("{}: {}", told(change), why.words());
         of(change).declared("a claim").found(found)

@@ -17,10 +17,14 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(seen: &Tenant) -> Judged {
     let unaccounted = seen.unaccounted.as_ref().map_err(|unread| *unread)?;
-    let strange = unaccounted.iter().filter(|each| each.why == Why::Stranger);
+    let strange = unaccounted.iter().filter(|each| each.why.is_of_others());
     let deviations = strange.map(|each| {
-        let by = each.change.by.map_or_else(|| "an unnamed one".to_owned(), |by| by.to_string());
-        let found = format!("{} by {by}", receipts::told(&each.change));
+        let by = match each.change.by {
+            _ if each.why == Why::Strangers => "and later, by several".to_owned(),
+            Some(by) => format!("by {by}"),
+            None => "by an unnamed one".to_owned(),
+        };
+        let found = format!("{} {by}", receipts::told(&each.change));
         receipts::of(&each.change).declared("changes by Airlock alone").found(found)
     });
     Ok(deviations.collect())

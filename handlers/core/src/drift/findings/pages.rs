@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Findings that are read at once.
-pub(in crate::drift) const PAGE: usize = 100;
+pub(super) const PAGE: usize = 100;
 
 /// Findings of one second that are read at once. A round writes fewer; more are there only if
 /// somebody else writes to the store, and those are passed over.
@@ -25,6 +25,7 @@ pub struct Pages<'a> {
     documents: &'a dyn Documents,
     partition: &'a Partition,
     hint: &'static str,
+    size: usize,
     /// Where the next page begins: the second of the last finding that came.
     not_after: i64,
     /// What came of that second already.
@@ -41,11 +42,18 @@ impl<'a> Pages<'a> {
             documents,
             partition,
             hint,
+            size: PAGE,
             not_after: LATEST,
             seen: BTreeSet::new(),
             ended: false,
             passed_over: false,
         }
+    }
+
+    /// So many at once.
+    pub(super) const fn by(mut self, size: usize) -> Self {
+        self.size = size;
+        self
     }
 
     /// The next page. None: all have come. Remote calls: one query.
@@ -58,7 +66,7 @@ impl<'a> Pages<'a> {
             return Ok(None);
         }
         // What came of the last second comes again, in whatever order: beyond it a page more.
-        let limit = PAGE + self.seen.len();
+        let limit = self.size + self.seen.len();
         let query = Query {
             kind: KIND,
             equals: Some(("hint", self.hint.to_owned())),

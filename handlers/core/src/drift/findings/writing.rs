@@ -1,8 +1,8 @@
 //! Reading a finding that was written down, and writing down what becomes of it.
 
 use super::{
-    Book, Kept, Lies, NOT_GENUINE, NotOpened, NotSettled, RESOLVED, STALE_S, STANDING, Settled,
-    ToMend, UNREADABLE, check,
+    Book, Kept, Lies, MORE, NOT_GENUINE, NotOpened, NotSettled, RESOLVED, STALE_S, STANDING,
+    Settled, ToMend, UNREADABLE, check,
     next::{Look, Under, happened, next},
     open,
 };
@@ -16,44 +16,58 @@ use crate::{
     time::Timestamp,
 };
 
+/// What came of writing one down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// It is as it was, and stands.
+    Same,
+    /// It was written down.
+    Anew,
+    /// Not: somebody else wrote there in that moment.
+    Conflict,
+}
+
 /// For how long a finding can be read after it was last written down, in seconds: ten years. It is
 /// evidence, and stands in the way of nobody's reading of others.
 const READABLE_S: i64 = 10 * 365 * 86_400;
 
 impl Book<'_> {
+    /// What a finding is after this round. None: as it was.
+    pub(super) fn after(&self, before: Option<&Kept>, look: Look<'_>) -> Option<Drifted> {
+        let is_collective = match look {
+            Look::Seen(observed) => observed.deviation.thing == MORE,
+            Look::Gone | Look::Unknown => before.is_some_and(Kept::is_collective),
+        };
+        // Who accepts it has not seen what it stands for.
+        let accepted = if is_collective { &[] } else { self.accepted };
+        let under = Under { accepted, may_mend: self.may_mend, now: self.now };
+        next(before.map(|before| &before.drifted), look, under)
+    }
+
     /// Moves one finding on, if what is known now makes another of it. Remote calls: none, or a
     /// signature and a commit.
-    ///
-    /// With `may_change`, one that stands is changed; else that waits for the next round. Tells
-    /// whether it was, or would have been.
     pub(super) async fn keep(
         &self,
         before: Option<Kept>,
         look: Look<'_>,
-        may_change: bool,
         settled: &mut Settled,
-    ) -> Result<bool, NotSettled> {
-        let drifted = before.as_ref().map(|before| &before.drifted);
-        let under = Under { accepted: self.accepted, may_mend: self.may_mend, now: self.now };
-        let Some(after) = next(drifted, look, under) else {
+    ) -> Result<Written, NotSettled> {
+        let Some(after) = self.after(before.as_ref(), look) else {
             // What nobody saw is not asked for: it may be gone.
             if let (Some(before), Look::Seen(_)) = (before, look) {
                 settled.to_mend.extend(to_mend(&before.drifted, before.document.body.finding));
             }
-            return Ok(false);
+            return Ok(Written::Same);
         };
-        if before.is_some() && !may_change {
-            return Ok(true);
-        }
-        let happened = happened(drifted, &after);
+        let happened = happened(before.as_ref().map(|before| &before.drifted), &after);
         let about = match (look, &before) {
             (Look::Seen(observed), _) => observed.subject(),
             (_, Some(before)) => before.subject.clone(),
-            (_, None) => return Ok(false),
+            (_, None) => return Ok(Written::Same),
         };
         let document = before.map(|before| before.document);
         let Some(signed) = self.commit(document, &after, about, happened).await? else {
-            return Ok(true);
+            return Ok(Written::Conflict);
         };
         tracing::info!(
             partition = self.partition.key(),
@@ -66,10 +80,10 @@ impl Book<'_> {
         settled.detected += usize::from(happened == Happened::DriftDetected);
         settled.resolved += usize::from(happened == Happened::DriftResolved);
         settled.to_mend.extend(to_mend(&after, signed));
-        Ok(true)
+        Ok(Written::Anew)
     }
 
-    /// None: somebody else was faster, and the next round sees what they wrote.
+    /// None: somebody else wrote there first, whoever that is.
     async fn commit(
         &self,
         before: Option<Document<StoredFinding>>,

@@ -1,5 +1,7 @@
 //! What changes in a directory by Airlock, or of Airlock's, a claim accounts for, or it is told of.
 
+mod behind;
+
 use super::*;
 use crate::{
     claim::{CONTAINER, Claim, RESUME_S, claim_blob},
@@ -132,6 +134,19 @@ async fn a_change_with_a_claim_is_accounted_for_and_any_other_is_not() {
     assert_eq!(stage.unaccounted().await, expected);
 }
 
+fn far_off() -> Timestamp {
+    Timestamp::parse("9999-12-31T00:00:00Z").unwrap()
+}
+
+fn lasts(claim: &mut Claim, seconds: i64) {
+    claim.resume_until = claim.iat.plus_s(seconds);
+}
+
+fn earlier(claim: &mut Claim, seconds: i64) {
+    claim.iat = claim.iat.plus_s(-seconds);
+    lasts(claim, RESUME_S);
+}
+
 const NOT_GENUINE: Option<&str> = Some("the claim of the request that it names is not genuine");
 const OTHER_WORKER: Option<&str> = Some("another worker claimed the request that it names");
 const OTHER_TIME: Option<&str> = Some("the claim was not in force at that time");
@@ -139,11 +154,15 @@ const OTHER_TIME: Option<&str> = Some("the claim was not in force at that time")
 #[tokio::test]
 async fn a_claim_accounts_for_a_change_if_it_is_the_workers_own_and_of_this_request() {
     type Spoil = fn(&mut Claim);
-    let rows: [(&str, App, Spoil, Option<&str>); 7] = [
+    let rows: [(&str, App, Spoil, Option<&str>); 11] = [
         ("as it was", App::Execute, |_| {}, None),
         ("another tenant", App::Execute, |claim| claim.tnt = FABRIKAM, NOT_GENUINE),
         ("another request", App::Execute, |claim| claim.req = Digest::of(&[b"other"]), NOT_GENUINE),
         ("void", App::Execute, |claim| claim.void = true, NOT_GENUINE),
+        ("for ever", App::Execute, |claim| claim.resume_until = far_off(), NOT_GENUINE),
+        ("a second too long", App::Execute, |claim| lasts(claim, RESUME_S + 1), NOT_GENUINE),
+        ("signed when the first attempt died", App::Execute, |claim| earlier(claim, 600), None),
+        ("told of when it was over", App::Execute, |claim| earlier(claim, 961), NOT_GENUINE),
         ("by an app that claims nothing", App::Intake, |_| {}, NOT_GENUINE),
         ("in another's name", App::Rotate, |_| {}, NOT_GENUINE),
         ("another worker's", App::Rotate, |claim| claim.iss = App::Rotate, OTHER_WORKER),
@@ -356,6 +375,51 @@ async fn one_that_was_removed_is_known_by_what_was_kept_of_it() {
     stage.round().await;
 
     assert_eq!(stage.names("change-by-others").await, ["removed"]);
+}
+
+#[tokio::test]
+async fn one_that_was_removed_is_asked_about_until_the_log_can_tell_of_it_no_more() {
+    let stage = Stage::new().await;
+    let drift = stage.drift();
+    let round = async || {
+        let round = drift.round().await.unwrap();
+        assert_eq!((round.failed, round.unreadable), (0, 0), "{round:?}");
+        stage.world.pass(60).await;
+    };
+    round().await;
+    let gone = of(ACCOUNTS);
+    for principals in stage.actual.is.lock().unwrap().principals.values_mut() {
+        principals.retain(|each| each.object != gone);
+    }
+    let removed = DirectoryChange {
+        by: Some(id(0x7777)),
+        ..change(&stage, "removed", None, &gone.to_string())
+    };
+    let last = change(&stage, "its last", None, "nina");
+    // Two rounds miss it before the log tells of anything.
+    round().await;
+    round().await;
+    stage.logs(removed);
+    stage.logs(last);
+    round().await;
+
+    assert_eq!(stage.names("change-by-others").await, ["removed"]);
+    assert_eq!(stage.names("change-without-receipt").await, ["its last"]);
+
+    // Another process knows it too, from what was kept.
+    stage.logs(DirectoryChange {
+        by: Some(id(0x7777)),
+        ..change(&stage, "told late", None, &gone.to_string())
+    });
+    stage.round().await;
+    assert_eq!(stage.names("change-by-others").await, ["removed", "told late"]);
+
+    // More than an hour later nothing is asked about it any more.
+    stage.world.pass(3700).await;
+    round().await;
+    stage.logs(change(&stage, "nobody's", None, "nina"));
+    round().await;
+    assert_eq!(stage.names("change-without-receipt").await, ["its last"]);
 }
 
 #[tokio::test]

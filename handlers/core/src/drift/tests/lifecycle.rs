@@ -2,6 +2,7 @@
 
 mod accepted;
 mod flood;
+mod lasting;
 mod listed;
 mod place;
 mod spoilt;

@@ -6,7 +6,7 @@ use crate::{
     drift::{
         actual::{
             AppRole, AzureRole, Credential, CredentialKind, CustomRole, Delegated, DirectoryRole,
-            Federated, Function, IdentityTrust, Name, Over, RoleAssignment, Route, Settings,
+            Federated, Function, IdentityTrust, Name, Over, RoleAssignment, Route, Settings, Way,
         },
         severity::Severity::{self, Critical, High, Medium},
     },
@@ -164,8 +164,8 @@ const ROWS: &[Row] = &[
     ("a setting that moves trust", |is| set(is, App::Execute, "AZURE_AUTHORITY_HOST", "https://evil.example"), "app-setting", Critical),
     ("a setting that nobody knows", |is| set(is, App::Drift, "DEBUG_MODE", "1"), "app-setting", High),
     ("another package runs", |is| is.running[0].package = Digest::of(&[b"other"]), "package", Critical),
-    ("the database takes keys", |is| is.stores[1].keyed = true, "keyed-access", Critical),
-    ("storage takes keys", |is| is.stores[3].keyed = true, "keyed-access", Critical),
+    ("the database takes keys", |is| is.stores[1].keyed = [Way::SharedKeys].into(), "keyed-access", Critical),
+    ("storage takes keys", |is| is.stores[3].keyed = [Way::LocalUsers].into(), "keyed-access", Critical),
     ("keys can be purged", |is| is.stores[0].kept = false, "retention", High),
     ("anchors can be deleted", |is| is.stores[4].kept = false, "retention", High),
     ("a role more", |is| { let first = is.role_assignments[0].clone(); is.role_assignments.push(RoleAssignment { principal: id(0x999), ..first }); }, "azure-role", Critical),

@@ -1,8 +1,10 @@
 //! Applications of others: everything once, and then what has changed.
 
+use serde_json::json;
+
 use super::*;
 use crate::{
-    drift::{actual::Federated, seen::Source, sources::Changed},
+    drift::{actual::Federated, looks, seen::Source, sources::Changed},
     memory::actual::Is,
     ports::PortError,
 };
@@ -209,4 +211,62 @@ async fn tenants_that_there_is_no_time_for_come_first_next_time_and_are_told_of_
     stage.world.seal().await;
     drift.round().await.unwrap();
     assert_eq!(overlooked().await, [] as [String; 0]);
+}
+
+/// A stage on which there is time for one tenant in a round.
+async fn of_one_each_round() -> Stage {
+    let stage = Stage::new().await;
+    let slow = (stage.world.clock.clone(), 400);
+    stage.actual.slow.lock().unwrap().insert(Source::ServicePrincipals, slow);
+    stage
+}
+
+#[tokio::test]
+async fn whoever_gets_the_process_killed_is_not_the_first_one_each_time() {
+    let stage = Stage::new().await;
+    let trust = stage.world.trust().await;
+    let mut first = std::collections::BTreeSet::new();
+
+    // By chance one of two is the first one of so many only once in ten million times.
+    for _ in 0..24 {
+        // Each process dies before anything is kept.
+        let turns = stage.drift().in_turn(&trust, vec![CONTOSO, FABRIKAM]).await;
+        first.insert(turns[0]);
+    }
+
+    assert_eq!(first.len(), 2);
+}
+
+#[tokio::test]
+async fn one_of_which_nothing_can_be_remembered_takes_its_turn_like_any_other() {
+    let stage = of_one_each_round().await;
+    stage.round().await;
+    stage.round().await;
+    let partition = stage.partition(Some(CONTOSO)).await;
+    let spoilt = json!({ "id": looks::KIND, "kind": looks::KIND, "at": 0 });
+    stage.world.documents.overwrite(&partition, looks::KIND, spoilt);
+    stage.actual.spans.lock().unwrap().clear();
+    let drift = stage.drift();
+
+    for _ in 0..4 {
+        drift.round().await.unwrap();
+    }
+
+    // Its log is not read: nobody knows from where on.
+    let read: Vec<_> =
+        stage.actual.spans.lock().unwrap().iter().map(|(tenant, _)| *tenant).collect();
+    assert_eq!(read, [FABRIKAM, FABRIKAM]);
+}
+
+#[tokio::test]
+async fn a_second_round_at_the_same_time_looks_at_nothing() {
+    let stage = Stage::new().await;
+    let drift = stage.drift();
+    let alone = drift.alone.lock().await;
+
+    assert_eq!(drift.round().await.unwrap(), Round::default());
+    assert!(stage.actual.reads.lock().unwrap().is_empty());
+
+    drop(alone);
+    assert!(drift.round().await.unwrap().judged > 0);
 }

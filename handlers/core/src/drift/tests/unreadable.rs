@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     binding::Conditions,
     drift::{
-        actual::{Credential, CredentialKind},
+        actual::{Credential, CredentialKind, Way},
         findings::{STALE_S, UNREADABLE},
         seen::Source,
         severity::Severity,
@@ -59,7 +59,7 @@ async fn each_source_in_turn_is_unreadable_alone() {
             let mut is = stage.actual.is.lock().unwrap();
             let kind = CredentialKind::Password;
             is.registrations[0].credentials.push(Credential { id: Uuid::nil(), kind, ends: None });
-            is.stores[1].keyed = true;
+            is.stores[1].keyed = [Way::SharedKeys].into();
         }
 
         stage.round().await;
@@ -90,10 +90,10 @@ async fn each_source_in_turn_is_unreadable_alone() {
 #[tokio::test]
 async fn what_was_found_stands_while_its_source_cannot_be_read() {
     let stage = Stage::new().await;
-    stage.actual.is.lock().unwrap().stores[1].keyed = true;
+    stage.actual.is.lock().unwrap().stores[1].keyed = [Way::SharedKeys].into();
     stage.round().await;
     // It is mended, and nobody can see it.
-    stage.actual.is.lock().unwrap().stores[1].keyed = false;
+    stage.actual.is.lock().unwrap().stores[1].keyed.clear();
     stage.actual.broken.lock().unwrap().insert(Source::Stores, denied);
 
     stage.round().await;

@@ -5,7 +5,12 @@ use super::{
     *,
 };
 use crate::{
-    drift::{check::Deviation, findings::STALE_S, severity::Severity},
+    drift::{
+        actual::{Name, Way},
+        check::Deviation,
+        findings::STALE_S,
+        severity::Severity,
+    },
     ledger::Happened,
 };
 
@@ -83,6 +88,20 @@ async fn an_acceptance_ends_though_nothing_can_be_read() {
     assert_eq!(place.state(subject).await, "open");
 }
 
+#[tokio::test]
+async fn what_nobody_has_seen_yet_cannot_be_accepted() {
+    let (mut place, more) = (Place::small().await, "network-access/more");
+    place.bounds.new = 1;
+    place.settle(&says("network-access", things(0..2))).await.unwrap();
+    place.accept(more).await;
+    place.bounds.new = 0;
+
+    place.settle(&says("network-access", things(0..2))).await.unwrap();
+    assert_eq!(place.state(more).await, "open");
+    place.settle(&unread("network-access", Source::Sites)).await.unwrap();
+    assert_eq!(place.state(more).await, "open");
+}
+
 #[test]
 fn evidence_names_all_that_is_accepted() {
     let drifted = Drifted {
@@ -118,4 +137,27 @@ fn evidence_names_all_that_is_accepted() {
         drifted.evidence(),
         "of what was seen, not of how it is dealt with"
     );
+}
+
+#[tokio::test]
+async fn who_takes_one_way_into_a_store_takes_no_other() {
+    let stage = Stage::new().await;
+    let mut evidence = std::collections::BTreeSet::new();
+    let rows: [(&[Way], &str); 3] = [
+        (&[Way::SharedKeys], "shared keys"),
+        (&[Way::SharedKeys, Way::LocalUsers], "local users, shared keys"),
+        (
+            &[Way::SharedKeys, Way::OpenContainer(Name::new("Claims"))],
+            "anybody to container claims, shared keys",
+        ),
+    ];
+    for (ways, found) in rows {
+        stage.actual.is.lock().unwrap().stores[3].keyed = ways.iter().cloned().collect();
+        stage.round().await;
+        let standing = stage.standing().await;
+        assert_eq!(standing.len(), 1);
+        assert_eq!(standing[0].found.as_deref(), Some(found));
+        evidence.insert(standing[0].evidence());
+    }
+    assert_eq!(evidence.len(), 3);
 }

@@ -1,15 +1,11 @@
 //! However much deviates, and however much stands: all goes on.
 
 use super::{
-    place::{Place, says, things, unread},
+    place::{Place, SMALL, says, things, unread},
     *,
 };
 use crate::{
-    drift::{
-        check::Deviation,
-        findings::{MOST_CHANGED, MOST_NEW, PAGE},
-        severity::Severity,
-    },
+    drift::{check::Deviation, severity::Severity},
     ledger::Happened,
 };
 
@@ -17,15 +13,15 @@ const CHECK: &str = "network-access";
 
 #[tokio::test]
 async fn a_flood_is_told_little_by_little_and_each_other_thing_at_once() {
-    let place = Place::new().await;
-    let many = MOST_NEW + PAGE + 50;
+    let place = Place::small().await;
+    let many = SMALL.new + SMALL.page + 5;
 
     let first = place.settle(&says(CHECK, things(0..many))).await.unwrap();
 
-    assert_eq!(first.detected, MOST_NEW + 1);
-    assert_eq!(place.leaves(Happened::DriftDetected), MOST_NEW + 1);
+    assert_eq!(first.detected, SMALL.new + 1);
+    assert_eq!(place.leaves(Happened::DriftDetected), SMALL.new + 1);
     let more = place.about("network-access/more").await.unwrap();
-    assert_eq!(more.found, Some(format!("{} more", many - MOST_NEW)));
+    assert_eq!(more.found, Some(format!("{} more", many - SMALL.new)));
 
     // Another check is not kept waiting; nor is what is worse.
     let mut both = says(CHECK, things(0..many));
@@ -36,10 +32,10 @@ async fn a_flood_is_told_little_by_little_and_each_other_thing_at_once() {
     assert!(place.about("binding/thing/0000").await.is_some());
     assert!(place.about("network-access/zzz").await.is_some());
     let more = place.about("network-access/more").await.unwrap();
-    assert_eq!(more.found, Some(format!("{} more", many - 2 * MOST_NEW + 1)));
+    assert_eq!(more.found, Some(format!("{} more", many - 2 * SMALL.new + 1)));
 
     // More stand than one page holds: each is known, and none told again.
-    for _ in 0..many.div_ceil(MOST_NEW) {
+    for _ in 0..many.div_ceil(SMALL.new) {
         place.settle(&says(CHECK, things(0..many))).await.unwrap();
     }
     let told = place.leaves(Happened::DriftDetected);
@@ -50,7 +46,7 @@ async fn a_flood_is_told_little_by_little_and_each_other_thing_at_once() {
 
     // What is gone is seen to be gone, on whichever page it stands.
     let mut resolved = 0;
-    for _ in 0..many.div_ceil(MOST_CHANGED) {
+    for _ in 0..many.div_ceil(SMALL.changed) {
         resolved += place.settle(&says(CHECK, things(3..4))).await.unwrap().resolved;
     }
     assert_eq!(resolved, many - 1);
@@ -61,23 +57,23 @@ async fn a_flood_is_told_little_by_little_and_each_other_thing_at_once() {
 
 #[tokio::test]
 async fn a_flood_that_ebbs_takes_its_collective_finding_with_it() {
-    let place = Place::new().await;
-    place.settle(&says(CHECK, things(0..MOST_NEW + 30))).await.unwrap();
+    let place = Place::small().await;
+    place.settle(&says(CHECK, things(0..SMALL.new + 3))).await.unwrap();
 
     // Not judged: nothing is known of it.
     place.settle(&unread(CHECK, Source::Sites)).await.unwrap();
     assert!(place.about("network-access/more").await.is_some());
 
-    place.settle(&says(CHECK, things(0..10))).await.unwrap();
+    place.settle(&says(CHECK, things(0..5))).await.unwrap();
     assert_eq!(place.about("network-access/more").await, None);
-    assert_eq!(place.standing().await.len(), 10);
+    assert_eq!(place.standing().await.len(), 5);
 }
 
 #[tokio::test]
 async fn the_worst_are_told_first_and_the_rest_is_as_bad_as_its_worst() {
-    let place = Place::new().await;
-    let low = things(0..MOST_NEW).map(|each| each.as_bad_as(Severity::Low));
-    let high = things(MOST_NEW..2 * MOST_NEW).map(|each| each.as_bad_as(Severity::High));
+    let place = Place::small().await;
+    let low = things(0..SMALL.new).map(|each| each.as_bad_as(Severity::Low));
+    let high = things(SMALL.new..2 * SMALL.new).map(|each| each.as_bad_as(Severity::High));
 
     place.settle(&says(CHECK, low.chain(high))).await.unwrap();
 
@@ -86,43 +82,43 @@ async fn the_worst_are_told_first_and_the_rest_is_as_bad_as_its_worst() {
         let all = standing.iter().filter_map(|finding| finding.drift.as_ref());
         all.filter(|drifted| drifted.severity == severity).count()
     };
-    assert_eq!((of(Severity::High), of(Severity::Low)), (MOST_NEW, 1));
+    assert_eq!((of(Severity::High), of(Severity::Low)), (SMALL.new, 1));
     let more = place.about("network-access/more").await.unwrap();
     assert_eq!(more.severity, Severity::Low);
 }
 
 #[tokio::test]
 async fn what_happened_and_was_not_told_yet_must_be_seen_again() {
-    let place = Place::new().await;
+    let place = Place::small().await;
     let lasting = "change-without-receipt";
 
-    let first = place.settle(&says(lasting, things(0..MOST_NEW + 5))).await.unwrap();
+    let first = place.settle(&says(lasting, things(0..SMALL.new + 5))).await.unwrap();
     assert!(first.must_see_again);
-    let second = place.settle(&says(lasting, things(0..MOST_NEW + 5))).await.unwrap();
+    let second = place.settle(&says(lasting, things(0..SMALL.new + 5))).await.unwrap();
     assert!(!second.must_see_again);
-    let elsewhere = Place::new().await;
-    let other = elsewhere.settle(&says(CHECK, things(0..MOST_NEW + 5))).await.unwrap();
+    let elsewhere = Place::small().await;
+    let other = elsewhere.settle(&says(CHECK, things(0..SMALL.new + 5))).await.unwrap();
     assert!(!other.must_see_again, "what deviates is seen again of itself");
 
     // Out of sight, each of them stands; the collective one has nothing left to tell.
     let gone = place.settle(&says(lasting, [])).await.unwrap();
     assert_eq!(gone.resolved, 0);
     let told = place.standing().await.into_iter().filter(|each| each.subject.contains(lasting));
-    assert_eq!(told.count(), MOST_NEW + 5);
+    assert_eq!(told.count(), SMALL.new + 5);
 }
 
 #[tokio::test]
 async fn what_changes_at_once_is_written_down_over_several_rounds() {
-    let place = Place::new().await;
-    let many = MOST_CHANGED + 40;
-    for _ in 0..many.div_ceil(MOST_NEW) {
+    let place = Place::small().await;
+    let many = SMALL.changed + 4;
+    for _ in 0..many.div_ceil(SMALL.new) {
         place.settle(&says(CHECK, things(0..many))).await.unwrap();
     }
     assert_eq!(place.standing().await.len(), many);
 
     let first = place.settle(&says(CHECK, [])).await.unwrap();
-    assert_eq!(first.resolved, MOST_CHANGED);
+    assert_eq!(first.resolved, SMALL.changed);
     let second = place.settle(&says(CHECK, [])).await.unwrap();
-    assert_eq!(second.resolved, many - MOST_CHANGED);
+    assert_eq!(second.resolved, many - SMALL.changed);
     assert_eq!(place.standing().await, []);
 }

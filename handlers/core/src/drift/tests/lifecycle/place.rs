@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     drift::{
         check::{self, Deviation, Judged, Judgement},
-        findings::{Book, NotSettled, Pages, STANDING, Settled},
+        findings::{Book, Bounds, NotSettled, Pages, STANDING, Settled},
         seen::{Sources, Unread},
     },
     ledger::{
@@ -17,7 +17,13 @@ pub struct Place {
     pub world: World,
     pub partition: Partition,
     pub accepted: Vec<Accepted>,
+    pub bounds: Bounds,
+    /// Who writes to the store besides, in the same moment.
+    pub rival: Option<Arc<dyn crate::ports::Documents>>,
 }
+
+/// Bounds that are soon met.
+pub const SMALL: Bounds = Bounds { new: 10, changed: 15, lasting: 25, compared: 40, page: 10 };
 
 /// What one check says.
 pub fn says(name: &str, deviations: impl IntoIterator<Item = Deviation>) -> Judgement {
@@ -42,14 +48,21 @@ pub fn things(numbers: std::ops::Range<usize>) -> impl Iterator<Item = Deviation
 impl Place {
     pub async fn new() -> Self {
         let world = World::new().await;
-        Self { world, partition: Partition::platform(), accepted: Vec::new() }
+        let (partition, accepted) = (Partition::platform(), Vec::new());
+        Self { world, partition, accepted, bounds: Bounds::default(), rival: None }
+    }
+
+    /// One that is soon full.
+    pub async fn small() -> Self {
+        Self { bounds: SMALL, ..Self::new().await }
     }
 
     /// Half a minute later.
     pub async fn settle(&self, judged: &Judgement) -> Result<Settled, NotSettled> {
         self.world.clock.advance_s(30);
         self.world.seal().await;
-        let ports = self.world.ports(App::Drift);
+        let mut ports = self.world.ports(App::Drift);
+        ports.documents = self.rival.clone().unwrap_or(ports.documents);
         let ledger = Ledger::new(App::Drift, &ports, Arc::new(self.world.trust_store()));
         let book = Book {
             ports: &ports,
@@ -61,7 +74,7 @@ impl Place {
             may_mend: false,
             now: self.world.now(),
         };
-        book.settle(judged).await
+        Box::pin(book.settle_within(self.bounds, judged)).await
     }
 
     /// Genuine ones that stand.
