@@ -101,7 +101,8 @@ def check(checks, stage, reference, operations, sam, april):
         batches = 0
         reads = {read for operation in operations for read in operation["reads"]}
         for made in cloud.control("GET", f"/calls?after={before}"):
-            if made["service"] != "graph":
+            # What drift reads by the clock is judged by the paths of its own.
+            if made["service"] != "graph" or made["app"] == "drift":
                 continue
             method, path = made["method"], made["path"]
             assert path.startswith("/v1.0/"), f"{path} is not judged: only v1.0 is described"
