@@ -3,13 +3,13 @@
 //!
 //! Guarantee: what a finding says was seen by `drift` in one reading of every source that its
 //! check needs. A source that could not be read changes no finding of that check: it is a finding
-//! of its own, [`Verdict::Unreadable`], and after [`STALE_S`] [`Verdict::Stale`]. A round may be
-//! repeated, cut off or doubled at any point: it compares what it sees with what stands, and of
+//! of its own, [`Unreadable`](crate::finding::Verdict::Unreadable), and after [`STALE_S`]
+//! [`Stale`](crate::finding::Verdict::Stale). A round may be repeated, cut off or doubled at any point: it compares what it sees with what stands, and of
 //! two that write at once one finds that the document has changed.
 //!
 //! What a [lasting](check::Check::lasting) check sees has happened and is seen once: while it has
 //! no finding of its own, as when somebody else wrote in its place at that moment, it is
-//! [to be shown again](Settled::must_see_again).
+//! to be shown again.
 //!
 //! Bounds: nobody silences a place by making much deviate in it. Of one check at most [`MOST_NEW`]
 //! are new in a round, the worst first; how many more deviate tells one collective finding
@@ -18,8 +18,8 @@
 //! those that worsened or are accepted no more, then those that were written down longest ago: the
 //! others do in the next ones, half a minute later each. What a lasting check found stands for
 //! ever: once [`MOST_LASTING`] of it stand that nobody accepted, the collective finding alone tells
-//! of others, until people have been through them. Findings that stand are read [page by
-//! page](pages), [`MOST_COMPARED`] of a place in a round: 500 queries, and two verifications of a
+//! of others, until people have been through them. Findings that stand are read page by
+//! page, `MOST_COMPARED` of a place in a round: 500 queries, and two verifications of a
 //! signature each, which call nobody.
 //!
 //! A stored finding that is not what `drift` wrote is evidence: it is not written over. It is a

@@ -1,7 +1,7 @@
 //! When each tenant was last looked at to the end.
 //!
 //! It is kept beside the tenant's findings, together with how far its audit log was read, once
-//! these were settled: after every round that told of something, else every [`KEPT_S`]. So a
+//! these were settled: after every round that told of something, else every `KEPT_S` seconds. So a
 //! process that dies, or that the host ends, goes on from there. Whoever was begun with longest ago
 //! comes first in a round, and a process that has begun with none begins anywhere: a tenant that
 //! takes long, or fails, or gets the process killed, keeps no other from being looked at.

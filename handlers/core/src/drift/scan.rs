@@ -9,7 +9,7 @@
 //!
 //! A change of a federated credential is a change of its application: Graph's delta tells of
 //! applications, not of credentials. To be checked in a live tenant; until then everything is
-//! scanned anew once in [`WHOLE_S`] seconds.
+//! scanned anew once in `WHOLE_S` seconds.
 
 use std::collections::BTreeSet;
 
